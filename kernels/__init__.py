@@ -1,0 +1,31 @@
+"""The four peers, one contract: a kernel turns rows into partial sums, one per block of rows.
+
+Every module here defines one function::
+
+    partial_sums(X, y, w, b, block_rows, out, sample_weight=None) -> None
+
+========================  ==========================================================================================
+``X``                     (m, n) float32 or float64; unit stride along rows (C order) or along columns (F order), the
+                          other stride free; may be read-only
+``y``                     (m,) contiguous, in [0, 1], dtype of X
+``w``                     (n,) contiguous, dtype of X
+``b``                     float
+``block_rows``            rows in a block, at least 1; the last block may be shorter
+``out``                   (ceil(m / block_rows), n + 2) float64, C-contiguous; row k receives
+                          ``[sum dz x, sum dz, sum loss]`` over block k. Every element is written.
+``sample_weight``         (m,) contiguous, dtype of X, or None for all ones
+========================  ==========================================================================================
+
+with, for each row i, its weight c_i and z_i = w . x_i + b::
+
+    e_i    = exp(-|z_i|)          q_i = e_i / (1 + e_i)
+    dz_i   = c_i [(1 - y_i) - q_i]  if z_i >= 0  else  c_i [q_i - y_i]
+    loss_i = c_i [(max(z_i, 0) - y_i z_i) + log1p(e_i)]
+
+The brackets matter: grouped like this, a well-classified row keeps its full relative accuracy (docs/numerics.md).
+
+A label outside [0, 1] or a negative weight makes the loss of its block NaN, and so does a NaN anywhere: whoever adds
+up the sums sees with one test whether the input has to be searched for a culprit. Nothing of length m is allocated, no
+input is written to, no thread is started, no warning is given. Compiled kernels release the GIL for the whole call.
+A block's sums depend on the rows of that block alone, so they have the same bits wherever the block is computed.
+"""

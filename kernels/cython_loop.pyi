@@ -1,0 +1,3 @@
+from gradstep.contract import PartialSums
+
+partial_sums: PartialSums

@@ -1,0 +1,29 @@
+"""gradstep: the gradient-descent step of logistic regression, as fast as the machine can read the data."""
+
+from importlib.metadata import version as _version
+
+from gradstep.api import Objective, gradient, objective, step
+from gradstep.contract import Fit, Gradient, Kernel, KernelUnavailable, Step
+from gradstep.descent import FitDiverged, FitInterrupted, Iterate, fit
+from gradstep.registry import available
+from gradstep.select import fastest
+
+__version__ = _version("gradstep")
+
+__all__ = [
+    "Fit",
+    "FitDiverged",
+    "FitInterrupted",
+    "Gradient",
+    "Iterate",
+    "Kernel",
+    "KernelUnavailable",
+    "Objective",
+    "Step",
+    "available",
+    "fastest",
+    "fit",
+    "gradient",
+    "objective",
+    "step",
+]

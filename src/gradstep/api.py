@@ -1,0 +1,228 @@
+"""The gradient, the step, and the objective that an optimizer calls again and again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gradstep import engine, select, validate
+from gradstep.contract import FloatArray, Gradient, Kernel, Step
+
+
+def gradient(
+    X: ArrayLike,
+    y: ArrayLike,
+    w: ArrayLike,
+    b: float,
+    *,
+    sample_weight: ArrayLike | None = None,
+    l2: float = 0.0,
+    kernel: str | Kernel = "auto",
+    threads: int | None = None,
+) -> Gradient:
+    """Return the cost of logistic regression and its gradient at (w, b), in one pass over X.
+
+    Parameters
+    ----------
+    X : array-like of shape (m, n)
+        The examples, one per row, of any real dtype and memory layout. float16 and float32 are computed in float32,
+        all others in float64. Never written to and never copied as a whole.
+    y : array-like of shape (m,)
+        The labels: 0 or 1, or a probability between them.
+    w : array-like of shape (n,)
+        The weights of the features.
+    b : float
+        The intercept.
+    sample_weight : array-like of shape (m,), optional
+        The weights of the examples, not negative and not all zero; None weighs all alike.
+    l2 : float
+        The strength of the penalty ``(l2/2) ||w||^2``; b is not penalized.
+    kernel : str or Kernel
+        "auto", "python", "numba", "cython", "numpy", or a kernel such as `fastest` returns.
+    threads : int, optional
+        The number of threads; None chooses by the size of X (or by the environment variable ``GRADSTEP_THREADS``).
+        The result has the same bits for every number.
+
+    Returns
+    -------
+    Gradient
+        ``(J, dw, db)``; J and db are Python floats, dw has shape (n,) and the dtype of w (float64 for lists; the dtype
+        of the computation if w is neither float32 nor float64).
+
+    Raises
+    ------
+    ValueError
+        If shapes disagree, X is not 2-D or is empty, a value is NaN or infinite, a label lies outside [0, 1], a weight
+        is negative or all are zero, l2 is negative, threads < 1, or the kernel is unknown.
+    TypeError
+        If an array does not hold real numbers.
+    KernelUnavailable
+        If a kernel is named that cannot run here.
+
+    Notes
+    -----
+    The formula and its source are in `gradstep.contract`, its evaluation and error bounds in docs/numerics.md.
+
+    Examples
+    --------
+    >>> import gradstep
+    >>> gradstep.gradient([[1.0, 2.0], [3.0, 4.0]], [0, 1], [0.0, 0.0], 0.0)
+    Gradient(J=0.6931471805599453, dw=array([-0.5, -0.5]), db=0.0)
+    """
+    prepared = Objective(X, y, sample_weight=sample_weight, l2=l2, kernel=kernel, threads=threads)
+    w = validate.weights("w", w, prepared.n, prepared.dtype)
+    return prepared.gradient(w, validate.number("b", b))
+
+
+def step(
+    X: ArrayLike,
+    y: ArrayLike,
+    w: ArrayLike,
+    b: float,
+    alpha: float,
+    *,
+    sample_weight: ArrayLike | None = None,
+    l2: float = 0.0,
+    kernel: str | Kernel = "auto",
+    threads: int | None = None,
+) -> Step:
+    """Take one step of gradient descent from (w, b): ``w - alpha dw`` and ``b - alpha db``.
+
+    Parameters
+    ----------
+    X, y, w, b, sample_weight, l2, kernel, threads
+        As in `gradient`.
+    alpha : float
+        The learning rate, positive and finite.
+
+    Returns
+    -------
+    Step
+        ``(w, b, J)`` with new arrays; J is the cost before the update.
+
+    Raises
+    ------
+    ValueError
+        As `gradient` does, and if alpha is not positive and finite.
+    TypeError, KernelUnavailable
+        As `gradient` does.
+
+    Examples
+    --------
+    >>> import gradstep
+    >>> gradstep.step([[1.0, 2.0], [3.0, 4.0]], [0, 1], [0.0, 0.0], 0.0, alpha=0.1)
+    Step(w=array([0.05, 0.05]), b=0.0, J=0.6931471805599453)
+    """
+    alpha = validate.positive("alpha", alpha)
+    J, dw, db = gradient(X, y, w, b, sample_weight=sample_weight, l2=l2, kernel=kernel, threads=threads)
+    return Step((np.asarray(w) - alpha * dw).astype(dw.dtype, copy=False), float(b) - alpha * db, J)
+
+
+def objective(
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    l2: float = 0.0,
+    kernel: str | Kernel = "auto",
+    threads: int | None = None,
+) -> Objective:
+    """Prepare the cost as a function of ``theta = [w, b]``, for an optimizer that calls it many times.
+
+    Parameters
+    ----------
+    X, y, sample_weight, l2, kernel, threads
+        As in `gradient`. They are checked once, here. The arrays are kept, not copied: leave them unchanged.
+
+    Returns
+    -------
+    Objective
+        A function of an array of shape (n + 1,) that returns ``(J, grad)``.
+
+    Raises
+    ------
+    ValueError, TypeError, KernelUnavailable
+        As `gradient` does. What concerns the values of X, y and sample_weight is raised by the first call.
+
+    Examples
+    --------
+    >>> import numpy as np, gradstep
+    >>> f = gradstep.objective([[1.0, 2.0], [3.0, 4.0]], [0, 1], l2=0.1)
+    >>> J, grad = f(np.zeros(3))
+    >>> grad
+    array([-0.5, -0.5,  0. ])
+
+    With SciPy: ``scipy.optimize.minimize(f, np.zeros(3), jac=True)``.
+    """
+    return Objective(X, y, sample_weight=sample_weight, l2=l2, kernel=kernel, threads=threads)
+
+
+class Objective:
+    """The cost of logistic regression on one set of examples; made by `objective`.
+
+    Attributes
+    ----------
+    m, n : int
+        The number of examples and of features.
+    dtype : dtype
+        What the kernels compute in, float32 or float64.
+    l2 : float
+        The strength of the penalty.
+    kernel : Kernel
+        The kernel that runs.
+    threads : int
+        The number of threads that it runs on.
+    """
+
+    def __init__(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        sample_weight: ArrayLike | None = None,
+        l2: float = 0.0,
+        kernel: str | Kernel = "auto",
+        threads: int | None = None,
+    ) -> None:
+        examples = validate.data(X, y, sample_weight)
+        self.m, self.n = examples.X.shape
+        self.dtype = examples.dtype
+        self.l2 = validate.nonnegative("l2", l2)
+        self.kernel = select.resolve(kernel, self.m, self.n)
+        self._pass = engine.Pass(
+            self.kernel, examples, None if threads is None else validate.count("threads", threads, 1)
+        )
+        self.threads = self._pass.threads
+
+    def __call__(self, theta: NDArray[Any]) -> tuple[float, NDArray[np.float64]]:
+        """Return the cost and its gradient at ``theta = [w, b]``.
+
+        Parameters
+        ----------
+        theta : array-like of shape (n + 1,)
+            The weights of the features, and last the intercept.
+
+        Returns
+        -------
+        J : float
+            The cost.
+        grad : ndarray of shape (n + 1,), float64
+            Its derivative with respect to theta.
+        """
+        theta = validate.theta(theta, self.n)
+        J, dw, db = self.gradient(theta[:-1], float(theta[-1]))
+        return J, np.append(dw, db)
+
+    def gradient(self, w: FloatArray, b: float) -> Gradient:
+        """Return the cost and its gradient at (w, b); w is a float32 or float64 array of shape (n,), unchecked."""
+        sums = self._pass(w, b)
+        C = self._pass.total_weight
+        sums /= C
+        dw, db, J = sums[:-2], float(sums[-2]), float(sums[-1])
+        if self.l2:
+            wide_w = w.astype(np.float64, copy=False)
+            J += 0.5 * self.l2 * float(np.sum(wide_w * wide_w))
+            dw += self.l2 * wide_w
+        return Gradient(J, dw.astype(w.dtype, copy=False), db)

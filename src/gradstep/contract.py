@@ -1,0 +1,126 @@
+"""What everything in gradstep agrees on: the formula, the shapes, the results and the shape of a kernel.
+
+For m examples ``x_i`` with n features, labels ``y_i`` in [0, 1] (0 and 1 are the two classes, a fraction is a
+probability), weights ``c_i`` (1 unless given) and ``C = sum c_i``::
+
+    z_i    = w . x_i + b
+    J      = (1/C) sum_i c_i [ log(1 + exp(z_i)) - y_i z_i ]  +  (l2/2) ||w||^2
+    dw     = (1/C) sum_i c_i (sigmoid(z_i) - y_i) x_i         +  l2 w
+    db     = (1/C) sum_i c_i (sigmoid(z_i) - y_i)
+
+The intercept b is not penalized. J is the mean negative log-likelihood of logistic regression, Hastie, Tibshirani and
+Friedman, "The Elements of Statistical Learning" (2nd ed., 2009), equations 4.20 and 4.21, there as a sum for maximizing.
+How it is evaluated without overflow or cancellation is told in docs/numerics.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.floating[Any]]
+"""An array of float32 or float64."""
+
+
+class Gradient(NamedTuple):
+    """The cost and its derivatives at (w, b).
+
+    Attributes
+    ----------
+    J : float
+        The cost.
+    dw : ndarray of shape (n,)
+        Its derivative with respect to w, in the dtype of w.
+    db : float
+        Its derivative with respect to b.
+    """
+
+    J: float
+    dw: FloatArray
+    db: float
+
+
+class Step(NamedTuple):
+    """The parameters after one step of gradient descent, and the cost before it.
+
+    Attributes
+    ----------
+    w : ndarray of shape (n,)
+        ``w - alpha dw``, a new array in the dtype of w.
+    b : float
+        ``b - alpha db``.
+    J : float
+        The cost *before* the update: it falls out of the same pass as the gradient.
+    """
+
+    w: FloatArray
+    b: float
+    J: float
+
+
+class Fit(NamedTuple):
+    """Where gradient descent stopped.
+
+    Attributes
+    ----------
+    w : ndarray of shape (n,)
+        The weights reached.
+    b : float
+        The intercept reached.
+    J : float
+        The cost at (w, b).
+    n_iter : int
+        The number of steps taken.
+    converged : bool
+        Whether the largest absolute component of (dw, db) at (w, b) is at most the tolerance.
+    history : ndarray of shape (n_iter + 1,)
+        ``history[k]`` is the cost after k steps, so ``history[-1]`` is J.
+    """
+
+    w: FloatArray
+    b: float
+    J: float
+    n_iter: int
+    converged: bool
+    history: NDArray[np.float64]
+
+
+class PartialSums(Protocol):
+    """The one function that a kernel module defines; `gradstep.kernels` tells what it must do."""
+
+    def __call__(
+        self,
+        X: FloatArray,
+        y: FloatArray,
+        w: FloatArray,
+        b: float,
+        block_rows: int,
+        out: NDArray[np.float64],
+        sample_weight: FloatArray | None = None,
+    ) -> None:
+        """Write ``[sum dz x, sum dz, sum loss]`` of each block of rows into its row of `out`."""
+
+
+class Kernel(Protocol):
+    """One implementation of the sums, with what the engine has to know about it.
+
+    Anything with these three attributes may be passed as ``kernel=``.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name by which users choose it."""
+
+    @property
+    def releases_gil(self) -> bool:
+        """Whether several threads can be inside it at the same time."""
+
+    @property
+    def partial_sums(self) -> PartialSums:
+        """The sums, one row of `out` per block of rows."""
+
+
+class KernelUnavailable(RuntimeError):
+    """A kernel was named that cannot run here; the message says why and what would cure it."""

@@ -1,0 +1,248 @@
+"""Blocks, threads, staging and the ordered sum: turns a kernel's partial sums into the sums over all rows.
+
+Where the blocks begin depends on the shape and dtype of X alone, each block is summed by one call of a kernel, and the
+blocks' sums are added in block order. So the result has the same bits for every number of threads.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from gradstep import validate
+from gradstep.contract import FloatArray, Kernel
+from gradstep.validate import Array, Data
+
+# A block of X is about this large, so that a thread which claims one works for tens of microseconds.
+_BLOCK_BYTES = 1 << 20
+
+# Each block costs n + 2 float64 of partial sums; a block holds so many rows that those are at most 1/64 of its bytes.
+_BLOCK_TO_SUMS = 64
+
+# Below this size of X one thread is faster: handing work to another one and waiting for it costs 50 to 70 microseconds
+# (docs/performance.md), in which one thread reads about this much.
+_BYTES_PER_THREAD = 1 << 20
+
+# Each thread takes about this many turns, so that one which is held up can leave its share to the others.
+_TURNS_PER_THREAD = 8
+
+# More helpers than any caller asks for; the pool starts a thread only when work is waiting and no thread is idle.
+_MOST_HELPERS = 1024
+
+
+def block_rows(m: int, n: int, dtype: DTypeLike) -> int:
+    """Return the number of rows in a block of an (m, n) array of `dtype`."""
+    row_bytes = n * np.dtype(dtype).itemsize
+    least = -(-_BLOCK_TO_SUMS * (n + 2) * 8 // row_bytes)
+    rows = max(least, _BLOCK_BYTES // row_bytes)
+    # The same number of blocks, evened out: without this two blocks of 65 and 3 rows would occupy two threads badly.
+    return -(-m // max(1, round(m / rows)))
+
+
+@functools.cache
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def threads_for(X_bytes: int) -> tuple[int, str]:
+    """Return how many threads an automatic choice takes for X of this size, and why."""
+    named = os.environ.get("GRADSTEP_THREADS")
+    if named is not None:
+        if not named.isdecimal():
+            raise ValueError(f"GRADSTEP_THREADS is {named!r}; it should be an integer, at least 1")
+        return validate.count("GRADSTEP_THREADS", int(named), 1), "GRADSTEP_THREADS says so"
+    worthwhile = max(1, X_bytes // _BYTES_PER_THREAD)
+    if worthwhile < usable_cores():
+        return worthwhile, f"a thread pays from {_BYTES_PER_THREAD >> 20} MiB of X on"
+    return usable_cores(), "all cores that this process may use"
+
+
+class Pass:
+    """One pass over checked data with one kernel, prepared to be made many times.
+
+    Safe to call from several threads at the same time.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        The implementation that sums each block.
+    examples : Data
+        The checked data.
+    threads : int or None
+        The number of threads; None chooses by the size of X. It never changes a bit of the result.
+    """
+
+    def __init__(self, kernel: Kernel, examples: Data, threads: int | None) -> None:
+        X, y, sample_weight, dtype = examples
+        m, n = X.shape
+        self._kernel = kernel
+        self._examples = examples
+        self._block_rows = block_rows(m, n, X.dtype)
+        self._n_blocks = -(-m // self._block_rows)
+        self._in_place = (
+            _readable_rows(X, dtype)
+            and _readable_vector(y, dtype)
+            and (sample_weight is None or _readable_vector(sample_weight, dtype))
+        )
+        wanted = threads_for(m * n * X.itemsize)[0] if threads is None else threads
+        self.threads = min(wanted, self._n_blocks) if kernel.releases_gil else 1
+        self._spare_sums: list[NDArray[np.float64]] = []
+
+    @functools.cached_property
+    def total_weight(self) -> float:
+        """Sum of the sample weights, added up by blocks in block order; m without weights."""
+        weight = self._examples.sample_weight
+        if weight is None:
+            return float(self._examples.X.shape[0])
+        blocks = (weight[k : k + self._block_rows] for k in range(0, weight.shape[0], self._block_rows))
+        return validate.total_weight(sum(float(block.sum(dtype=np.float64)) for block in blocks))
+
+    def __call__(self, w: FloatArray, b: float) -> NDArray[np.float64]:
+        """Return ``[sum dz x, sum dz, sum loss]`` over all rows, shape (n + 2,).
+
+        Raises
+        ------
+        ValueError
+            If a value of the input is NaN or infinite, a label lies outside [0, 1] or a weight is negative.
+        """
+        sums = self._take_sums()
+        # Whatever overflows here ends in sums that are not finite, which is looked at below.
+        with np.errstate(over="ignore", invalid="ignore"):
+            native_w = np.ascontiguousarray(w, dtype=self._examples.dtype)
+            if self.threads == 1:
+                self._sum_blocks(0, self._n_blocks, native_w, b, sums)
+            else:
+                self._share(native_w, b, sums)
+            total: NDArray[np.float64] = np.add.reduce(sums, axis=0)
+        self._spare_sums.append(sums)
+        if not np.isfinite(total).all():
+            validate.raise_for_culprit(self._examples, w, b)
+        return total
+
+    def _take_sums(self) -> NDArray[np.float64]:
+        try:
+            return self._spare_sums.pop()
+        except IndexError:
+            return np.empty((self._n_blocks, self._examples.X.shape[1] + 2))
+
+    def _share(self, w: FloatArray, b: float, sums: NDArray[np.float64]) -> None:
+        """Let several threads, this one among them, claim runs of blocks until none is left."""
+        turns = _Turns(self._n_blocks, -(-self._n_blocks // (self.threads * _TURNS_PER_THREAD)))
+
+        def work() -> None:
+            for first, last in turns:
+                self._sum_blocks(first, last, w, b, sums)
+
+        helpers = [_pool().submit(work) for _ in range(self.threads - 1)]
+        try:
+            work()
+        finally:
+            turns.stop()
+            # A helper that never started has nothing left to do; the others are finishing their last turn.
+            started = [helper for helper in helpers if not helper.cancel()]
+            for helper in started:
+                helper.result()
+
+    def _sum_blocks(self, first: int, last: int, w: FloatArray, b: float, sums: NDArray[np.float64]) -> None:
+        if not self._in_place:
+            self._sum_staged_blocks(first, last, w, b, sums)
+            return
+        X, y, sample_weight, _ = self._examples
+        rows = slice(first * self._block_rows, last * self._block_rows)
+        weight = None if sample_weight is None else sample_weight[rows]
+        self._kernel.partial_sums(X[rows], y[rows], w, b, self._block_rows, sums[first:last], weight)
+
+    def _sum_staged_blocks(self, first: int, last: int, w: FloatArray, b: float, sums: NDArray[np.float64]) -> None:
+        """Sum block by block, copying what the kernel cannot read in place into small reused buffers."""
+        X, y, sample_weight, dtype = self._examples
+        most = self._block_rows
+        read_X = _Reader(X, _readable_rows(X, dtype), (most, X.shape[1]), dtype)
+        read_y = _Reader(y, _readable_vector(y, dtype), (most,), dtype)
+        read_weight = None
+        if sample_weight is not None:
+            read_weight = _Reader(sample_weight, _readable_vector(sample_weight, dtype), (most,), dtype)
+        for block in range(first, last):
+            rows = slice(block * most, (block + 1) * most)
+            weight = None if read_weight is None else read_weight(rows)
+            self._kernel.partial_sums(read_X(rows), read_y(rows), w, b, most, sums[block : block + 1], weight)
+
+
+class _Reader:
+    """Reads a block of rows of one array: in place if a kernel can, else through a buffer of one block."""
+
+    def __init__(self, source: Array, in_place: bool, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self._source = source
+        self._buffer = None if in_place else np.empty(shape, dtype)
+
+    def __call__(self, rows: slice) -> Array:
+        values = self._source[rows]
+        if self._buffer is None:
+            return values
+        part: Array = self._buffer[: values.shape[0]]
+        with np.errstate(over="ignore"):
+            np.copyto(part, values, casting="same_kind")
+        return part
+
+
+class _Turns:
+    """Runs of consecutive blocks, each handed out once, to whichever thread asks next."""
+
+    def __init__(self, n_blocks: int, blocks_per_turn: int) -> None:
+        self._n_blocks = n_blocks
+        self._blocks_per_turn = blocks_per_turn
+        self._claimed = 0
+        self._lock = threading.Lock()
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        while True:
+            with self._lock:
+                first = self._claimed
+                self._claimed = last = min(first + self._blocks_per_turn, self._n_blocks)
+            if first == last:
+                return
+            yield first, last
+
+    def stop(self) -> None:
+        """Hand out no more: the caller is done, has failed or was interrupted."""
+        with self._lock:
+            self._claimed = self._n_blocks
+
+
+def _readable_rows(X: Array, dtype: np.dtype[Any]) -> bool:
+    """Whether a kernel can read X in place: native, aligned, one axis contiguous and the other going forwards."""
+    if X.dtype != dtype or not X.flags.aligned:
+        return False
+    (m, n), (row_stride, column_stride) = X.shape, X.strides
+    rows_contiguous = n == 1 or column_stride == X.itemsize
+    columns_contiguous = m == 1 or row_stride == X.itemsize
+    if rows_contiguous:
+        return m == 1 or _forward(row_stride, X.itemsize)
+    return columns_contiguous and _forward(column_stride, X.itemsize)
+
+
+def _forward(stride: int, itemsize: int) -> bool:
+    return stride > 0 and stride % itemsize == 0
+
+
+def _readable_vector(values: Array, dtype: np.dtype[Any]) -> bool:
+    return values.dtype == dtype and values.flags.aligned and values.flags.c_contiguous
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=_MOST_HELPERS, thread_name_prefix="gradstep")
+
+
+# The threads of a pool do not exist in a forked child, although the pool believes that they do.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -1,0 +1,130 @@
+"""Which kernel "auto" takes: one rule that can be read here, and a measured choice for those who ask for it."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from gradstep import engine, registry, validate
+from gradstep.contract import Kernel, KernelUnavailable
+
+# Importing Numba and loading or compiling its kernel takes about a second, NumPy needs some 10 nanoseconds per element:
+# where Cython is missing, Numba is worth its start only for problems of about this many elements.
+_NUMBA_FROM_ELEMENTS = 10_000
+
+# Pure Python takes about 100 nanoseconds per element, so on larger problems it is not even tried out.
+_PYTHON_TO_ELEMENTS = 10_000
+
+_MEASURED_BYTES = 1 << 26
+_MEASURED_ROUNDS = 7
+
+
+class Choice(NamedTuple):
+    """A kernel, and in words why it was taken."""
+
+    kernel: Kernel
+    reason: str
+
+
+def resolve(kernel: str | Kernel, m: int, n: int) -> Kernel:
+    """Return the kernel meant by an argument ``kernel=``: a name, "auto", or a kernel itself."""
+    if kernel == "auto":
+        return choose(m, n).kernel
+    if isinstance(kernel, str):
+        return registry.load(kernel)
+    if not hasattr(kernel, "partial_sums"):
+        raise TypeError(f"kernel is a {type(kernel).__name__}; it should be a name or a gradstep.Kernel")
+    return kernel
+
+
+def choose(m: int, n: int) -> Choice:
+    """Apply the rule for "auto" to a problem of m examples and n features.
+
+    The environment's choice if ``GRADSTEP_KERNEL`` names one. Else Cython, which is compiled already. Where it is
+    missing: Numba from 10,000 elements on, if it is installed; else NumPy.
+    """
+    named = os.environ.get("GRADSTEP_KERNEL", "auto")
+    if named != "auto":
+        return Choice(registry.load(named), "GRADSTEP_KERNEL says so")
+    try:
+        return Choice(registry.load("cython"), "compiled ahead of time, and the fastest one at every size measured")
+    except KernelUnavailable:
+        return _choose_without_cython(m * n)
+
+
+def _choose_without_cython(elements: int) -> Choice:
+    if elements < _NUMBA_FROM_ELEMENTS:
+        return Choice(
+            registry.load("numpy"), "cython is not available, and Numba's start would cost more than it saves"
+        )
+    try:
+        return Choice(registry.load("numba"), "cython is not available")
+    except KernelUnavailable:
+        return Choice(registry.load("numpy"), "neither cython nor numba is available")
+
+
+def fastest(m: int, n: int, dtype: DTypeLike = "float64", *, measure: bool = False) -> Kernel:
+    """Return the fastest kernel for m examples and n features.
+
+    Parameters
+    ----------
+    m, n : int
+        Number of examples and of features.
+    dtype : dtype-like
+        Of the data.
+    measure : bool
+        False applies the rule that "auto" follows. True times every available kernel on one thread, on random data of
+        this shape (of fewer rows where it would be larger than 64 MiB), compilation excluded.
+
+    Returns
+    -------
+    Kernel
+        May be given to the other functions as ``kernel=``.
+
+    Raises
+    ------
+    ValueError
+        If m or n is less than 1.
+    TypeError
+        If `dtype` is not one of real numbers.
+
+    Examples
+    --------
+    >>> import gradstep
+    >>> kernel = gradstep.fastest(1000, 100)
+    >>> kernel.name in gradstep.available()
+    True
+    """
+    m = validate.count("m", m, 1)
+    n = validate.count("n", n, 1)
+    dtype = validate.real_dtype("dtype", dtype)
+    if not measure:
+        return choose(m, n).kernel
+    return _measured_fastest(m, n, dtype)
+
+
+def _measured_fastest(m: int, n: int, dtype: np.dtype[np.generic]) -> Kernel:
+    rows = max(1, min(m, _MEASURED_BYTES // (n * dtype.itemsize)))
+    generator = np.random.default_rng(0)
+    X = generator.standard_normal((rows, n)).astype(dtype)
+    y = (generator.random(rows) < 0.5).astype(X.dtype)
+    w = generator.standard_normal(n) / n**0.5
+    passes = {
+        name: engine.Pass(registry.load(name), validate.data(X, y), threads=1)
+        for name, reason in registry.available().items()
+        if reason is None and (name != "python" or rows * n <= _PYTHON_TO_ELEMENTS)
+    }
+    for run in passes.values():
+        run(w, 0.0)
+
+    durations: dict[str, list[int]] = {name: [] for name in passes}
+    for _ in range(_MEASURED_ROUNDS):
+        for name, run in passes.items():
+            start = time.perf_counter_ns()
+            run(w, 0.0)
+            durations[name].append(time.perf_counter_ns() - start)
+    return registry.load(min(durations, key=lambda name: float(np.median(durations[name]))))

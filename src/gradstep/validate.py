@@ -1,0 +1,165 @@
+"""The one gate for input: shapes, dtypes and values are checked here, and every message is written here."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from gradstep.contract import FloatArray
+
+Array = NDArray[Any]
+
+_REAL_KINDS = "fiub"
+_ROWS_PER_SEARCH = 4096
+
+
+class Data(NamedTuple):
+    """Examples whose shapes and dtypes have been checked; their values are checked by the pass itself."""
+
+    X: Array
+    y: Array
+    sample_weight: Array | None
+    dtype: np.dtype[np.floating[Any]]
+    """The dtype that the kernels compute in: see `compute_dtype`."""
+
+
+def compute_dtype(dtype: DTypeLike) -> np.dtype[np.floating[Any]]:
+    """Return the dtype in which data of `dtype` is computed: float32 for float16 and float32, else float64."""
+    given = np.dtype(dtype)
+    return np.dtype(np.float32 if given.kind == "f" and given.itemsize <= 4 else np.float64)
+
+
+def data(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Data:
+    """Check the shapes and dtypes of the examples, without a look at their values and without a copy of arrays."""
+    X = _real_array("X", X)
+    if X.ndim != 2:
+        raise ValueError(f"X has {X.ndim} dimension(s), shape {X.shape}; it should have 2: (m examples, n features)")
+    m, n = X.shape
+    if m == 0 or n == 0:
+        raise ValueError(f"X has shape {X.shape}; it should hold at least one example and one feature")
+    y = _vector("y", y, m, "one label per row of X")
+    if sample_weight is not None:
+        sample_weight = _vector("sample_weight", sample_weight, m, "one weight per row of X")
+    return Data(X, y, sample_weight, compute_dtype(X.dtype))
+
+
+def real_dtype(name: str, dtype: DTypeLike) -> np.dtype[Any]:
+    """Return `dtype` as a dtype if it is one of real numbers."""
+    result = np.dtype(dtype)
+    if result.kind not in _REAL_KINDS:
+        raise TypeError(f"{name} is {result}; it should be one of real numbers (float, integer or bool)")
+    return result
+
+
+def weights(name: str, w: ArrayLike, n: int, default: np.dtype[np.floating[Any]]) -> FloatArray:
+    """Check w and return it as float32 or float64: its own dtype where it is one of these, else `default`."""
+    w = _vector(name, w, n, "one weight per column of X")
+    if w.dtype == np.float64 or w.dtype == np.float32:
+        return w
+    return w.astype(default)
+
+
+def theta(values: ArrayLike, n: int) -> NDArray[np.float64]:
+    """Check the parameters ``[w, b]`` that an optimizer hands in and return them as float64."""
+    return _vector("theta", values, n + 1, "the n weights and then the intercept").astype(np.float64, copy=False)
+
+
+def number(name: str, value: object) -> float:
+    """Return `value` as a float; TypeError if it is not one real number."""
+    try:
+        return float(value)  # type: ignore[arg-type]  # whatever float() takes is a number; what it refuses is reported
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} is {_shown(value)}; it should be a real number") from error
+
+
+def positive(name: str, value: object) -> float:
+    """Return `value` as a float that is positive and finite."""
+    result = number(name, value)
+    if not (0.0 < result < math.inf):
+        raise ValueError(f"{name} is {result!r}; it should be positive and finite")
+    return result
+
+
+def nonnegative(name: str, value: object) -> float:
+    """Return `value` as a float that is at least 0 and finite."""
+    result = number(name, value)
+    if not (0.0 <= result < math.inf):
+        raise ValueError(f"{name} is {result!r}; it should be at least 0 and finite")
+    return result
+
+
+def count(name: str, value: object, least: int) -> int:
+    """Return `value` as an int that is at least `least`."""
+    try:
+        result = operator.index(value)  # type: ignore[arg-type]  # what is not an integer is reported just below
+    except TypeError as error:
+        raise TypeError(f"{name} is {_shown(value)}; it should be an integer") from error
+    if result < least:
+        raise ValueError(f"{name} is {result}; it should be at least {least}")
+    return result
+
+
+def total_weight(value: float) -> float:
+    """Return the sum of the sample weights if it can be divided by."""
+    if value == 0.0:
+        raise ValueError("sample_weight is 0 everywhere; at least one weight should be positive")
+    return value
+
+
+def raise_for_culprit(examples: Data, w: FloatArray, b: float) -> None:
+    """Raise ValueError for the first value that made the sums NaN or infinite; return if it was an overflow.
+
+    Called only when the sums are not finite, so good data does not pay for the search.
+    """
+    _require_finite("w", w)
+    with np.errstate(over="ignore"):
+        _require_finite("w", w.astype(examples.dtype), f" after conversion to {examples.dtype}")
+    if not math.isfinite(b):
+        raise ValueError(f"b is {b!r}; it should be finite")
+    _require_finite("y", examples.y)
+    _require("y", examples.y, (examples.y >= 0) & (examples.y <= 1), "labels should lie in [0, 1]")
+    if examples.sample_weight is not None:
+        _require_finite("sample_weight", examples.sample_weight)
+        _require("sample_weight", examples.sample_weight, examples.sample_weight >= 0, "weights should not be negative")
+    for start in range(0, examples.X.shape[0], _ROWS_PER_SEARCH):
+        _require_finite("X", examples.X[start : start + _ROWS_PER_SEARCH], first_row=start)
+
+
+def _real_array(name: str, values: ArrayLike) -> Array:
+    array = np.asarray(values)
+    if array.dtype.kind not in _REAL_KINDS:
+        raise TypeError(f"{name} has dtype {array.dtype}; it should be real numbers (float, integer or bool)")
+    return array
+
+
+def _vector(name: str, values: ArrayLike, length: int, meaning: str) -> Array:
+    array = _real_array(name, values)
+    if array.shape != (length,):
+        raise ValueError(f"{name} has shape {array.shape}; it should have shape ({length},), {meaning}")
+    return array
+
+
+def _require_finite(name: str, values: Array, when: str = "", first_row: int = 0) -> None:
+    _require(name, values, np.isfinite(values), "it should be finite", when, first_row)
+
+
+def _require(name: str, values: Array, fine: Array, wanted: str, when: str = "", first_row: int = 0) -> None:
+    if fine.all():
+        return
+    first = np.unravel_index(int(np.argmin(fine)), fine.shape)
+    index = (int(first[0]) + first_row, *(int(k) for k in first[1:]))
+    _refuse(name, values[first], index, wanted, when)
+
+
+def _refuse(name: str, value: Any, index: tuple[int, ...], wanted: str, when: str) -> NoReturn:
+    place = str(index[0]) if len(index) == 1 else f"({', '.join(map(str, index))})"
+    raise ValueError(f"{name} has {value} at index {place}{when}; {wanted}")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return f"{type(value).__name__} {text}" if len(text) <= 40 else f"a {type(value).__name__}"
