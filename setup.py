@@ -3,7 +3,7 @@
 import os
 import sys
 
-from setuptools import Extension, setup
+from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
 NO_COMPILER = """
@@ -41,7 +41,7 @@ def extensions():
 
 
 setup(
-    packages=["gradstep", "gradstep.kernels"],
+    packages=[*find_packages("src"), "gradstep.kernels"],
     package_dir={"": "src", "gradstep.kernels": "kernels"},
     package_data={"gradstep": ["py.typed"], "gradstep.kernels": ["*.pyi"]},
     ext_modules=extensions(),
