@@ -164,15 +164,15 @@ def _raise_for_culprit(path: Path, label: str, otherwise: str) -> NoReturn:
 
 
 def _read_npz(path: Path, label: str, positive: str | None) -> Table:
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path}: not an npz file")
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            if not isinstance(arrays, np.lib.npyio.NpzFile):
-                raise ValueError("it holds a single array")
             missing = [name for name in ("X", label) if name not in arrays]
             if missing:
                 raise ValueError(f"there is no array {missing[0]!r}; there are {_listed(arrays.files)}")
             X, labels = arrays["X"], arrays[label]
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path}: not read as npz: {error}") from error
     if X.ndim != 2 or X.dtype.kind not in "fiub":
         raise ValueError(f"{path}: X has shape {X.shape} and dtype {X.dtype}; it should be 2-D and hold numbers")
