@@ -7,19 +7,18 @@ import decimal
 import sys
 import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn, Self
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table as RichTable
-from rich.text import Text
 
 import gradstep
 from gradstep import compare, engine, files, models, registry, select, tables
 from gradstep.compare import problems, records, report
 from gradstep.compare.machine import Machine, versions
-from gradstep.contract import Fit, KernelUnavailable
+from gradstep.contract import KernelUnavailable
 from gradstep.descent import FitDiverged, FitInterrupted
 from gradstep.extras import MissingExtra
 
@@ -59,65 +58,51 @@ def _complain(message: str) -> None:
     click.echo(f"gradstep: error: {' '.join(message.split())}", err=True)
 
 
-class Counts(click.ParamType):
-    """A list of positive integers, separated by commas; 1e5 is one of them."""
-
-    name = "LIST"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        """Turn the text into numbers."""
-        if not isinstance(value, str):
-            return tuple(value)
-        return tuple(dict.fromkeys(self._count(part.strip(), param, ctx) for part in value.split(",")))
-
-    def _count(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        try:
-            number = decimal.Decimal(text)
-        except decimal.InvalidOperation:
-            self.fail(f"{text!r} is not a number; it should be a list such as 100,1000,1e5", param, ctx)
-        if not 1 <= number < 2**63 or number != int(number):
-            self.fail(f"{text!r} should be an integer, at least 1", param, ctx)
-        return int(number)
+def _counts(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+    """Turn a list such as 100,1e5 into integers."""
+    if text is None:
+        return None
+    return tuple(dict.fromkeys(_count(part.strip()) for part in text.split(",")))
 
 
-class KernelNames(click.ParamType):
-    """A list of names of kernels, separated by commas."""
-
-    name = "LIST"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """Turn the text into names, each of which is known."""
-        if not isinstance(value, str):
-            return tuple(value)
-        names = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
-        for name in names:
-            if name not in registry.KERNELS:
-                self.fail(f"there is no kernel {name!r}; the kernels are {', '.join(registry.KERNELS)}", param, ctx)
-        return names
+def _count(text: str) -> int:
+    try:
+        number = decimal.Decimal(text)
+    except decimal.InvalidOperation:
+        raise click.BadParameter(f"{text!r} is not a number; it should be a list such as 100,1000,1e5") from None
+    if not (number.is_finite() and 1 <= number < 2**63 and number == int(number)):
+        raise click.BadParameter(f"{text!r} should be an integer, at least 1")
+    return int(number)
 
 
-class Threads(click.ParamType):
-    """A number of threads; None for "auto"."""
-
-    name = "N|auto"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
-        """Turn the text into a number."""
-        if value == "auto":
-            return None
-        if not str(value).isdecimal() or int(value) < 1:
-            self.fail(f"{value!r} should be an integer, at least 1, or auto", param, ctx)
-        return int(value)
+def _kernel_names(context: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+    """Turn a list such as cython,numpy into names, each of which is known."""
+    if text is None:
+        return None
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    for name in names:
+        if name not in registry.KERNELS:
+            raise click.BadParameter(f"there is no kernel {name!r}; the kernels are {', '.join(registry.KERNELS)}")
+    return names
 
 
-class Alpha(click.ParamType):
-    """A learning rate, or "auto"."""
+def _threads(context: click.Context, option: click.Parameter, text: str) -> int | None:
+    """Turn a number of threads into an integer, and auto into None."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise click.BadParameter(f"{text!r} should be an integer, at least 1, or auto")
+    return int(text)
 
-    name = "RATE|auto"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
-        """Turn the text into a number."""
-        return "auto" if value == "auto" else float(click.FLOAT.convert(value, param, ctx))
+def _alpha(context: click.Context, option: click.Parameter, text: str) -> float | Literal["auto"]:
+    """Turn a learning rate into a number."""
+    if text == "auto":
+        return "auto"
+    try:
+        return float(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} should be a positive number or auto") from None
 
 
 OUTPUT = click.Path(dir_okay=False, path_type=Path)
@@ -133,8 +118,8 @@ def main(context: click.Context) -> None:
 
     \b
     Begin with
-      gradstep compare              how fast each kernel is on this machine
-      gradstep info                 what is installed, and what "auto" would choose
+      gradstep compare                   how fast each kernel is on this machine
+      gradstep info                      what is installed, and what "auto" chooses
       gradstep fit data.csv --label y    train on a file
     """
     if context.invoked_subcommand is None:
@@ -142,9 +127,14 @@ def main(context: click.Context) -> None:
 
 
 @main.command("compare")
-@click.option("--m", "m_list", type=Counts(), help="Numbers of examples, such as 100,1000,1e5.")
-@click.option("--n", "n_list", type=Counts(), help="Numbers of features, such as 2,10,100.")
-@click.option("--kernels", type=KernelNames(), help="Some of python,numba,cython,numpy. Default: all that can run.")
+@click.option("--m", "m_list", callback=_counts, metavar="LIST", help="Numbers of examples, such as 100,1000,1e5.")
+@click.option("--n", "n_list", callback=_counts, metavar="LIST", help="Numbers of features, such as 2,10,100.")
+@click.option(
+    "--kernels",
+    callback=_kernel_names,
+    metavar="LIST",
+    help="Some of python,numba,cython,numpy. Default: all that can run.",
+)
 @click.option("--data", metavar="FILE|NAME", help="A CSV, npz or Parquet file, or a data set of scikit-learn.")
 @click.option("--label", metavar="COLUMN", help="The column of the file that holds the labels.")
 @click.option("--positive", metavar="VALUE", help="The value of the label that counts as 1.")
@@ -153,10 +143,18 @@ def main(context: click.Context) -> None:
     "--order",
     type=click.Choice(["C", "F"], case_sensitive=False),
     default="C",
+    metavar="C|F",
     show_default=True,
     help="C: rows are contiguous in memory. F: columns are.",
 )
-@click.option("--threads", type=Threads(), default="1", show_default=True, help="auto chooses by the size of X.")
+@click.option(
+    "--threads",
+    callback=_threads,
+    metavar="N|auto",
+    default="1",
+    show_default=True,
+    help="auto chooses by the size of X.",
+)
 @click.option("--rounds", type=click.IntRange(1), default=7, show_default=True, help="Samples of each time.")
 @click.option(
     "--limit",
@@ -213,7 +211,6 @@ def compare_command(
       gradstep compare --data digits --dtype float32
       gradstep compare --data patients.csv --label outcome --positive ill --json run.json
     """
-    order = order.upper()
     _require_label(data, label, positive)
     if json_file is not None:
         files.require_place_for(json_file)
@@ -238,6 +235,9 @@ def compare_command(
     if wrong := record.wrong():
         guilty = ", ".join(dict.fromkeys(result.contender for _, result in wrong))
         _complain(f"{len(wrong)} of the results are wrong ({guilty}); the table shows which")
+        context.exit(FAILED)
+    if not any(result.status == "timed" for cell in record.cells for result in cell.results):
+        _complain("nothing was measured: every kernel was skipped on every problem")
         context.exit(FAILED)
 
 
@@ -279,7 +279,7 @@ class RunProgress:
         )
         self._task = self._bar.add_task("", total=None)
 
-    def __enter__(self) -> RunProgress:
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 
@@ -341,13 +341,20 @@ def info_command() -> None:
 @click.option("--positive", metavar="VALUE", help="The value of the label that counts as 1; all others count as 0.")
 @click.option("--standardize", is_flag=True, help="Give each column mean 0 and standard deviation 1 first.")
 @click.option("--l2", type=float, default=0.0, show_default=True, help="Strength of the penalty (l2/2) ||w||^2.")
-@click.option("--alpha", type=Alpha(), default="auto", show_default=True, help="Learning rate.")
+@click.option("--alpha", callback=_alpha, metavar="RATE|auto", default="auto", show_default=True, help="Learning rate.")
 @click.option("--tol", type=float, default=1e-6, show_default=True, help="Stop at gradient components this small.")
 @click.option("--max-iter", type=int, default=10_000, show_default=True, help="Stop after this many steps.")
 @click.option(
     "--kernel", type=click.Choice(["auto", *registry.KERNELS]), default="auto", show_default=True, help="Who computes."
 )
-@click.option("--threads", type=Threads(), default="auto", show_default=True, help="auto chooses by the size of X.")
+@click.option(
+    "--threads",
+    callback=_threads,
+    metavar="N|auto",
+    default="auto",
+    show_default=True,
+    help="auto chooses by the size of X.",
+)
 @click.option("--save", type=OUTPUT, metavar="FILE", help="Write the model to this JSON file.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.pass_context
@@ -358,7 +365,7 @@ def fit_command(
     positive: str | None,
     standardize: bool,
     l2: float,
-    alpha: Any,
+    alpha: float | Literal["auto"],
     tol: float,
     max_iter: int,
     kernel: str,
@@ -423,7 +430,7 @@ def fit_command(
         fit, interrupted = interrupt.fit, True
     seconds = time.perf_counter() - start
 
-    model = models.describe(fit, table, standardization, l2, tol)
+    model = models.describe(fit, table, standardization, l2=l2, tol=tol, kernel=kernel, threads=threads)
     _show_fit(model, interrupted, seconds)
     if save is not None:
         model.save(save)

@@ -78,7 +78,16 @@ class Model:
         write_whole(path, json.dumps(asdict(self), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def describe(fit: Fit, table: Table, standardization: Standardization | None, l2: float, tol: float) -> Model:
+def describe(
+    fit: Fit,
+    table: Table,
+    standardization: Standardization | None,
+    *,
+    l2: float,
+    tol: float,
+    kernel: str = "auto",
+    threads: int | None = None,
+) -> Model:
     """Return the model that a fit has reached.
 
     Parameters
@@ -89,12 +98,12 @@ def describe(fit: Fit, table: Table, standardization: Standardization | None, l2
         What it was trained on; X standardized already if `standardization` is given.
     standardization : Standardization or None
         What was done to the columns.
-    l2, tol : float
+    l2, tol, kernel, threads
         The arguments of the fit.
     """
     predicted = table.X @ fit.w + fit.b >= 0.0
     correct = int(np.count_nonzero(predicted == (table.y >= 0.5)))
-    _, dw, db = gradstep.gradient(table.X, table.y, fit.w, fit.b, l2=l2)
+    _, dw, db = gradstep.gradient(table.X, table.y, fit.w, fit.b, l2=l2, kernel=kernel, threads=threads)
     w, b = (fit.w, fit.b) if standardization is None else standardization.original_units(fit.w, fit.b)
     return Model(
         schema=SCHEMA,

@@ -52,6 +52,8 @@ class Result:
         "timed"; "wrong": its result failed the check, so it was not timed; or "skipped".
     reason : str or None
         Why it was skipped or is wrong.
+    expected : float or None
+        If it was skipped: how long its calls would have taken.
     check : Check or None
         The check of its result; None if it was skipped.
     samples : list of float
@@ -65,6 +67,7 @@ class Result:
     contender: str
     status: Status
     reason: str | None = None
+    expected: float | None = None
     check: Check | None = None
     samples: list[float] = field(default_factory=list)
     calls_per_sample: int | None = None
@@ -78,7 +81,15 @@ def timed(contender: str, check: Check, samples: list[float], calls_per_sample: 
     if len(samples) > 1:
         lower, _, upper = statistics.quantiles(samples, n=4, method="inclusive")
         spread = upper - lower
-    return Result(contender, "timed", None, check, samples, calls_per_sample, statistics.median(samples), spread)
+    return Result(
+        contender,
+        "timed",
+        check=check,
+        samples=samples,
+        calls_per_sample=calls_per_sample,
+        median=statistics.median(samples),
+        interquartile_range=spread,
+    )
 
 
 @dataclass(frozen=True)

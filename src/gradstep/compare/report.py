@@ -20,13 +20,13 @@ _WIDE_SPREAD = 0.1
 def show(record: Record, console: Console) -> None:
     """Print the tables of a record, one for each data set and one for the grid, and what one has to know of them."""
     for line in _head(record):
-        console.print(line, soft_wrap=True, highlight=False)
+        console.print(line, soft_wrap=not console.is_terminal, highlight=False)
     for (problem, task), cells in itertools.groupby(record.cells, key=lambda cell: (cell.problem, cell.task)):
         console.print()
-        console.print(Text.assemble((problem, "bold"), f": {task}"), soft_wrap=True)
+        console.print(Text.assemble((problem, "bold"), f": {task}"), soft_wrap=not console.is_terminal)
         print_whole(_table(record, list(cells)), console)
     for line in _foot(record):
-        console.print(line, soft_wrap=True, highlight=False)
+        console.print(line, soft_wrap=not console.is_terminal, highlight=False)
 
 
 def print_whole(table: Table, console: Console) -> None:
@@ -36,7 +36,9 @@ def print_whole(table: Table, console: Console) -> None:
         return
     # Measured on an endless line: the console's own width would cut the measure off.
     natural = Measurement.get(console, console.options.update(max_width=10_000), table).maximum
-    Console(file=console.file, width=natural + 1).print(table)
+    lines = console.render_lines(table, console.options.update(max_width=natural), pad=False)
+    for line in lines:
+        console.print(Text("".join(segment.text for segment in line).rstrip()), soft_wrap=True)
 
 
 def _head(record: Record) -> Iterator[Text]:
@@ -76,8 +78,10 @@ def baseline(cell: Cell) -> Result | None:
 def _result(result: Result, base: Result | None, fastest: float | None) -> Text:
     if result.status == "wrong":
         return Text("wrong", style="bold red")
+    if result.expected is not None:
+        return Text(f"skipped: ~{_whole_duration(result.expected)}", style="dim")
     if result.median is None:
-        return Text("skipped", style="dim")
+        return Text("skipped: memory", style="dim")
     shown = Text(f"{'~' if _spread(result) > _WIDE_SPREAD else ''}{duration(result.median)}")
     if result is base:
         shown.append("   base")
@@ -100,6 +104,14 @@ def duration(seconds: float) -> str:
         if seconds < 999.5 * size:
             return f"{_three_digits(seconds / size)} {unit}"
     return f"{_three_digits(seconds)} s"
+
+
+def _whole_duration(seconds: float) -> str:
+    """Return a rough time without digits after the point, so that a forecast looks like one."""
+    for unit, size in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2.0 * size:
+            return f"{seconds / size:,.0f} {unit}"
+    return f"{seconds:.0f} s" if seconds >= 1.0 else duration(seconds)
 
 
 def ratio(value: float) -> str:
@@ -132,17 +144,17 @@ def _foot(record: Record) -> Iterator[Text]:
         yield from _legend(record, [result for _, result in timed])
         cell, widest = max(timed, key=lambda entry: _spread(entry[1]))
         yield Text(
-            f"Spread    interquartile range of the samples at most {_spread(widest):.0%} of the median "
+            f"spread    interquartile range of the samples at most {_spread(widest):.0%} of the median "
             f"({widest.contender}, {cell.m:,} x {cell.n:,})"
         )
     yield from _left_out(record)
     first_calls = ", ".join(f"{name} {duration(seconds)}" for name, seconds in record.first_calls.items())
-    yield Text(f"First call, in no time above (import, compilation or its cache): {first_calls}")
+    yield Text(f"compile   first call, part of no time above (import, compilation or its cache): {first_calls}")
     machine = record.machine
     usable = f"{machine.usable_cores} of {_count(machine.cores, 'core')} usable"
-    yield Text(f"Machine   {machine.processor}, {usable}, {machine.system}")
+    yield Text(f"machine   {machine.processor}, {usable}, {machine.system}")
     versions = ", ".join(f"{name} {version}" for name, version in record.versions.items() if version is not None)
-    yield Text(f"Versions  {versions}")
+    yield Text(f"versions  {versions}")
 
 
 def _legend(record: Record, timed: list[Result]) -> Iterator[Text]:
@@ -158,14 +170,23 @@ def _legend(record: Record, timed: list[Result]) -> Iterator[Text]:
 def _left_out(record: Record) -> Iterator[Text]:
     for cell in record.cells:
         for result in cell.results:
-            if result.reason is not None:
-                style = "bold red" if result.status == "wrong" else ""
+            if result.status == "wrong":
                 place = f"{result.contender}, {cell.m:,} x {cell.n:,}"
-                yield Text(f"{result.status.capitalize():<9} {place}: {result.reason}", style=style)
+                yield Text(f"wrong     {place}: {result.reason}; not timed", style="bold red")
+        if lacking := next((each.reason for each in cell.results if _lacked_memory(each)), None):
+            yield Text(f"memory    {lacking}")
+    if any(result.expected is not None for cell in record.cells for result in cell.results):
+        yield Text(
+            f"skipped   its calls would take about that long; the limit is {record.settings.limit:g} s (--limit)"
+        )
     for reason in record.unavailable.values():
-        yield Text(f"Left out  {reason}")
+        yield Text(f"left out  {reason}")
     for note in record.notes:
-        yield Text(f"Note      {note}")
+        yield Text(f"note      {note}")
+
+
+def _lacked_memory(result: Result) -> bool:
+    return result.status == "skipped" and result.expected is None
 
 
 def _count(number: int, noun: str) -> str:

@@ -120,25 +120,20 @@ def measure(
         With one result per contender, in their order.
     """
     results: dict[str, Result] = {}
-    runners: list[_Runner] = []
-    examples: Examples | None = None
-    reference: Reference | None = None
+    willing: dict[Contender, float] = {}
     for contender in contenders:
         expected = expected_seconds(contender.name, problem, settings, forecast)
         if expected > settings.limit:
-            reason = f"about {expected:.0f} s expected, more than the limit of {settings.limit:g} s"
-            results[contender.name] = Result(contender.name, "skipped", reason)
-            continue
-        if examples is None or reference is None:
-            examples = problem.make()
-            reference = Reference.of(examples)
-        call = contender.prepare(examples)
-        check = reference.check(call(), TOLERANCES[problem.dtype])
-        if not check.passed:
-            results[contender.name] = Result(contender.name, "wrong", _how_wrong(check), check)
-            on_progress(expected)
-            continue
-        runners.append(_Runner(contender.name, call, check, expected / settings.rounds))
+            reason = f"about {expected:.2g} s expected, more than the limit of {settings.limit:g} s"
+            results[contender.name] = Result(contender.name, "skipped", reason, expected)
+        else:
+            willing[contender] = expected
+    try:
+        runners = _checked(willing, problem, settings, results, on_progress) if willing else []
+    except MemoryError as error:
+        for contender in willing:
+            results[contender.name] = Result(contender.name, "skipped", f"not enough memory: {error}")
+        runners = []
 
     for runner in runners:
         runner.calibrate()
@@ -153,6 +148,28 @@ def measure(
         results[runner.name] = result
         forecast.learn(runner.name, problem.m, problem.n, min(runner.samples))
     return Cell(problem.name, problem.task, problem.m, problem.n, [results[each.name] for each in contenders])
+
+
+def _checked(
+    contenders: dict[Contender, float],
+    problem: AnyProblem,
+    settings: Settings,
+    results: dict[str, Result],
+    on_progress: Callable[[float], None],
+) -> list[_Runner]:
+    """Return those whose result is right, ready to be timed, and put the others into `results`."""
+    examples = problem.make()
+    reference = Reference.of(examples)
+    runners = []
+    for contender, expected in contenders.items():
+        call = contender.prepare(examples)
+        check = reference.check(call(), TOLERANCES[problem.dtype])
+        if check.passed:
+            runners.append(_Runner(contender.name, call, check, expected / settings.rounds))
+        else:
+            results[contender.name] = Result(contender.name, "wrong", _how_wrong(check), check=check)
+            on_progress(expected)
+    return runners
 
 
 class _Runner:
