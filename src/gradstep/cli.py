@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import decimal
 import sys
 import time
 from pathlib import Path
@@ -15,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table as RichTable
 
 import gradstep
-from gradstep import compare, engine, files, models, registry, select, tables
+from gradstep import compare, engine, files, models, options, registry, select, tables
 from gradstep.compare import problems, records, report
 from gradstep.compare.machine import Machine, versions
 from gradstep.contract import KernelUnavailable
@@ -58,53 +57,6 @@ def _complain(message: str) -> None:
     click.echo(f"gradstep: error: {' '.join(message.split())}", err=True)
 
 
-def _counts(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
-    """Turn a list such as 100,1e5 into integers."""
-    if text is None:
-        return None
-    return tuple(dict.fromkeys(_count(part.strip()) for part in text.split(",")))
-
-
-def _count(text: str) -> int:
-    try:
-        number = decimal.Decimal(text)
-    except decimal.InvalidOperation:
-        raise click.BadParameter(f"{text!r} is not a number; it should be a list such as 100,1000,1e5") from None
-    if not (number.is_finite() and 1 <= number < 2**63 and number == int(number)):
-        raise click.BadParameter(f"{text!r} should be an integer, at least 1")
-    return int(number)
-
-
-def _kernel_names(context: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
-    """Turn a list such as cython,numpy into names, each of which is known."""
-    if text is None:
-        return None
-    names = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
-    for name in names:
-        if name not in registry.KERNELS:
-            raise click.BadParameter(f"there is no kernel {name!r}; the kernels are {', '.join(registry.KERNELS)}")
-    return names
-
-
-def _threads(context: click.Context, option: click.Parameter, text: str) -> int | None:
-    """Turn a number of threads into an integer, and auto into None."""
-    if text == "auto":
-        return None
-    if not text.isdecimal() or int(text) < 1:
-        raise click.BadParameter(f"{text!r} should be an integer, at least 1, or auto")
-    return int(text)
-
-
-def _alpha(context: click.Context, option: click.Parameter, text: str) -> float | Literal["auto"]:
-    """Turn a learning rate into a number."""
-    if text == "auto":
-        return "auto"
-    try:
-        return float(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} should be a positive number or auto") from None
-
-
 OUTPUT = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -127,11 +79,13 @@ def main(context: click.Context) -> None:
 
 
 @main.command("compare")
-@click.option("--m", "m_list", callback=_counts, metavar="LIST", help="Numbers of examples, such as 100,1000,1e5.")
-@click.option("--n", "n_list", callback=_counts, metavar="LIST", help="Numbers of features, such as 2,10,100.")
+@click.option(
+    "--m", "m_list", callback=options.counts, metavar="LIST", help="Numbers of examples, such as 100,1000,1e5."
+)
+@click.option("--n", "n_list", callback=options.counts, metavar="LIST", help="Numbers of features, such as 2,10,100.")
 @click.option(
     "--kernels",
-    callback=_kernel_names,
+    callback=options.kernel_names,
     metavar="LIST",
     help="Some of python,numba,cython,numpy. Default: all that can run.",
 )
@@ -149,11 +103,11 @@ def main(context: click.Context) -> None:
 )
 @click.option(
     "--threads",
-    callback=_threads,
+    callback=options.threads,
     metavar="N|auto",
     default="1",
     show_default=True,
-    help="auto chooses by the size of X.",
+    help="auto chooses by the size of X. The python kernel always runs on one.",
 )
 @click.option("--rounds", type=click.IntRange(1), default=7, show_default=True, help="Samples of each time.")
 @click.option(
@@ -341,7 +295,9 @@ def info_command() -> None:
 @click.option("--positive", metavar="VALUE", help="The value of the label that counts as 1; all others count as 0.")
 @click.option("--standardize", is_flag=True, help="Give each column mean 0 and standard deviation 1 first.")
 @click.option("--l2", type=float, default=0.0, show_default=True, help="Strength of the penalty (l2/2) ||w||^2.")
-@click.option("--alpha", callback=_alpha, metavar="RATE|auto", default="auto", show_default=True, help="Learning rate.")
+@click.option(
+    "--alpha", callback=options.alpha, metavar="RATE|auto", default="auto", show_default=True, help="Learning rate."
+)
 @click.option("--tol", type=float, default=1e-6, show_default=True, help="Stop at gradient components this small.")
 @click.option("--max-iter", type=int, default=10_000, show_default=True, help="Stop after this many steps.")
 @click.option(
@@ -349,7 +305,7 @@ def info_command() -> None:
 )
 @click.option(
     "--threads",
-    callback=_threads,
+    callback=options.threads,
     metavar="N|auto",
     default="auto",
     show_default=True,
