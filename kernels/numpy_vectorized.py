@@ -7,6 +7,10 @@ from numpy.typing import NDArray
 
 from gradstep.contract import FloatArray
 
+# OpenBLAS multiplies a matrix of 9216 elements or more by a vector on threads of its own (interface/gemv.c), inside those
+# of the engine. So a block is a stack of matrices that are smaller than that, which matmul hands over one by one.
+_MOST_ELEMENTS = 8192
+
 
 def partial_sums(
     X: FloatArray,
@@ -32,28 +36,66 @@ def partial_sums(
     with np.errstate(all="ignore"):
         for block, sums in enumerate(out):
             rows = slice(block * block_rows, (block + 1) * block_rows)
-            dz, loss = _rowwise(X[rows], y[rows], w, b, None if sample_weight is None else sample_weight[rows])
-            # einsum and not `dz @ X`: BLAS would start threads of its own inside the engine's.
-            np.einsum("i,ij->j", dz, X[rows], out=sums[:n])
+            z = _scores(X[rows], w)
+            z += X.dtype.type(b)
+            dz, loss = _slopes_and_losses(z, y[rows])
+            if sample_weight is not None:
+                dz *= sample_weight[rows]
+                loss *= sample_weight[rows]
+            sums[:n] = _sum_of_rows(X[rows], dz)
             sums[n] = dz.sum(dtype=np.float64)
             sums[n + 1] = loss.sum(dtype=np.float64)
+            if _invalid(y[rows], sample_weight if sample_weight is None else sample_weight[rows]):
+                sums[n + 1] = np.nan
 
 
-def _rowwise(
-    X: FloatArray, y: FloatArray, w: FloatArray, b: float, sample_weight: FloatArray | None
-) -> tuple[FloatArray, FloatArray]:
-    """Return dz and the loss of each row of one block."""
-    z = np.einsum("ij,j->i", X, w) + X.dtype.type(b)
-    positive = z >= 0.0
-    e = np.exp(-np.abs(z))
+def _scores(X: FloatArray, w: FloatArray) -> FloatArray:
+    """Return X w."""
+    m, n = X.shape
+    if n > _MOST_ELEMENTS:
+        return np.einsum("ij,j->i", X, w)
+    rows = _MOST_ELEMENTS // n
+    stacked = m // rows * rows
+    z = np.empty(m, X.dtype)
+    if stacked:
+        np.matmul(X[:stacked].reshape(-1, rows, n), w, out=z[:stacked].reshape(-1, rows))
+    if stacked < m:
+        np.matmul(X[stacked:], w, out=z[stacked:])
+    return z
+
+
+def _sum_of_rows(X: FloatArray, dz: FloatArray) -> FloatArray:
+    """Return dz X, whose parts over a stack's matrices are added up in float64."""
+    m, n = X.shape
+    if n > _MOST_ELEMENTS:
+        return np.einsum("i,ij->j", dz, X)
+    rows = _MOST_ELEMENTS // n
+    stacked = m // rows * rows
+    total = np.zeros(n)
+    if stacked:
+        parts = np.matmul(dz[:stacked].reshape(-1, 1, rows), X[:stacked].reshape(-1, rows, n))
+        total = parts[:, 0].sum(axis=0, dtype=np.float64)
+    if stacked < m:
+        total += dz[stacked:] @ X[stacked:]
+    return total
+
+
+def _slopes_and_losses(z: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return dz and the loss of each row, for weights of 1."""
+    e = np.abs(z)
+    np.negative(e, out=e)
+    np.exp(e, out=e)
     q = e / (1.0 + e)
-
     # The same grouping as in python_loop: it keeps the relative accuracy of well-classified rows.
-    dz = np.where(positive, (1.0 - y) - q, q - y)
-    loss = (np.where(positive, z, 0.0) - y * z) + np.log1p(e)
-    valid = (y >= 0.0) & (y <= 1.0)
-    if sample_weight is not None:
-        dz *= sample_weight
-        loss *= sample_weight
-        valid &= sample_weight >= 0.0
-    return dz, np.where(valid, loss, np.nan)
+    dz = np.where(z >= 0.0, (1.0 - y) - q, q - y)
+    loss = np.maximum(z, 0.0)
+    loss -= np.multiply(y, z, out=z)
+    loss += np.log1p(e, out=e)
+    return dz, loss
+
+
+def _invalid(y: FloatArray, sample_weight: FloatArray | None) -> bool:
+    """Whether a label lies outside [0, 1] or a weight is negative."""
+    if y.min() < 0.0 or y.max() > 1.0:
+        return True
+    return sample_weight is not None and bool(sample_weight.min() < 0.0)

@@ -153,10 +153,7 @@ def error_extrema(problem: Polynomial, coefficients: list[Real]) -> list[Real]:
         elif abs(value) > abs(errors[peaks[-1]]):
             peaks[-1] = i
     last = len(grid) - 1
-    return [
-        grid[i] if i in (0, last) else sharpen_extremum(error, grid[i - 1], grid[i + 1])
-        for i in peaks
-    ]
+    return [grid[i] if i in (0, last) else sharpen_extremum(error, grid[i - 1], grid[i + 1]) for i in peaks]
 
 
 def minimax(problem: Polynomial) -> list[Real]:
@@ -202,10 +199,7 @@ def polynomial_block(problem: Polynomial) -> str:
     extrema = error_extrema(problem, coefficients)
     worst = max(abs(weighted_error(problem, coefficients, x)) for x in extrema)
     lines = [f"    /* {problem.formula}: relative error 2^{mp.nstr(mp.log(worst, 2), 4)}. */"]
-    lines += [
-        declaration(number_format, f"c{problem.first_power + j}", c)
-        for j, c in enumerate(coefficients)
-    ]
+    lines += [declaration(number_format, f"c{problem.first_power + j}", c) for j, c in enumerate(coefficients)]
     return "\n".join(lines)
 
 
