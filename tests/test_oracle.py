@@ -16,10 +16,10 @@ def solve(X, y, w, b, sample_weight=None, l2=0.0) -> oracle.Reference:
 
 
 def test_z_of_zero_costs_log_2():
-    J, dw, db = (lambda r: (r.J, r.dw, r.db))(solve([[3.0, -5.0]], [0.0], [0.0, 0.0], 0.0))
+    result = solve([[3.0, -5.0]], [0.0], [0.0, 0.0], 0.0)
     with mpmath.workdps(80):
-        assert abs(J - mpmath.log(2)) < mpmath.mpf(10) ** -75
-    assert (dw, db) == ([1.5, -2.5], 0.5)
+        assert abs(result.J - mpmath.log(2)) < mpmath.mpf(10) ** -75
+    assert (result.dw, result.db) == ([1.5, -2.5], 0.5)
 
 
 @pytest.mark.parametrize(("z", "y"), [(800.0, 0.0), (-800.0, 1.0)])
