@@ -107,6 +107,11 @@ BAD = {
         ValueError,
         "w has inf at index 1 after conversion to float32; it should be finite",
     ),
+    "weight beyond float32": Bad(
+        arguments(X=np.ones((6, 2), np.float32), sample_weight=[1.0, 1.0, 1e39, 1.0, 1.0, 1.0]),
+        ValueError,
+        "sample_weight has inf at index 2 after conversion to float32; it should be finite",
+    ),
     "b NaN": Bad(arguments(b=math.nan), ValueError, "b is nan; it should be finite"),
     "b infinite": Bad(arguments(b=-math.inf), ValueError, "b is -inf; it should be finite"),
     "weight negative": Bad(

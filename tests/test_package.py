@@ -65,7 +65,8 @@ def test_examples_of_kernels(name):
     from conftest import load_or_explain
 
     partial_sums = load_or_explain(name).partial_sums
-    assert _run_examples(partial_sums, {"partial_sums": partial_sums} | vars(importlib.import_module("numpy"))) > 0
+    module = importlib.import_module(registry.KERNELS[name].module)
+    assert _run_examples(partial_sums, vars(module)) > 0
 
 
 def _run_examples(documented, names) -> int:

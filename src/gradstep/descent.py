@@ -156,8 +156,9 @@ def fit(
     cost = Objective(X, y, sample_weight=sample_weight, l2=l2, kernel=kernel, threads=threads)
     tol = validate.positive("tol", tol)
     max_iter = validate.count("max_iter", max_iter, 0)
-    b = validate.number("b0", b0)
+    b = validate.finite("b0", b0)
     w = np.zeros(cost.n, cost.dtype) if w0 is None else validate.weights("w0", w0, cost.n, cost.dtype)
+    validate.require_finite("w0", w)
     path = _Path(cost, w, b, *_first_alpha(alpha, cost, X, sample_weight))
     try:
         with _progress_bar(max_iter, tol) if progress else nullcontext(_show_nothing) as show:
