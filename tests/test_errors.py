@@ -114,6 +114,11 @@ BAD = {
     ),
     "b NaN": Bad(arguments(b=math.nan), ValueError, "b is nan; it should be finite"),
     "b infinite": Bad(arguments(b=-math.inf), ValueError, "b is -inf; it should be finite"),
+    "b beyond float32": Bad(
+        arguments(X=np.ones((6, 2), np.float32), b=1e39),
+        ValueError,
+        "b is inf after conversion to float32; it should be finite",
+    ),
     "weight negative": Bad(
         with_value("sample_weight", 1, -0.5), ValueError, f"sample_weight has -0.5 at index 1; {NOT_NEGATIVE}"
     ),

@@ -125,6 +125,10 @@ def raise_for_culprit(examples: Data, w: FloatArray, b: float) -> None:
     """
     _require_convertible("w", w, examples.dtype)
     finite("b", b)
+    with np.errstate(over="ignore"):
+        native_b = examples.dtype.type(b)
+    if not np.isfinite(native_b):
+        raise ValueError(f"b is {native_b} after conversion to {examples.dtype}; it should be finite")
     require_finite("y", examples.y)
     _require("y", examples.y, (examples.y >= 0) & (examples.y <= 1), "labels should lie in [0, 1]")
     if examples.sample_weight is not None:
