@@ -39,12 +39,10 @@ def small():
 
 def test_fit_reaches_the_optimum_of_scikit_learn(kernel, cancer):
     X, y, optimum = cancer
-    tol = 1e-6 if kernel.name == "python" else 1e-9
-    result = fit(X, y, l2=L2, tol=tol, kernel=kernel)
-    assert result.converged
     # J is strongly convex in w with modulus l2, so the error of w is about tol / l2.
-    accuracy = 1e-6 if kernel.name != "python" else 1e-3
-    assert np.abs(np.append(result.w, result.b) - optimum).max() < accuracy
+    result = fit(X, y, l2=L2, tol=1e-9, kernel=kernel)
+    assert result.converged
+    assert np.abs(np.append(result.w, result.b) - optimum).max() < 1e-6
 
 
 @pytest.mark.parametrize("weighted", [False, True])
