@@ -48,7 +48,7 @@ class Problem:
 
     @functools.cached_property
     def computed(self) -> Computed:
-        dtype = np.float32 if self.X.dtype in (np.float16, np.float32) else np.float64
+        dtype = np.float32 if self.X.dtype.kind == "f" and self.X.itemsize <= 4 else np.float64
         weight = None if self.sample_weight is None else self.sample_weight.astype(dtype)
         return Computed(self.X.astype(dtype, order="C"), self.y.astype(dtype), self.w.astype(dtype), weight)
 
