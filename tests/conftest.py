@@ -6,6 +6,7 @@ import os
 
 import hypothesis
 import pytest
+from availability import load_or_explain
 
 from gradstep import Kernel, registry
 
@@ -13,16 +14,6 @@ from gradstep import Kernel, registry
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, database=None, print_blob=True)
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
-
-
-def load_or_explain(name: str) -> Kernel:
-    """Return the kernel called `name`; a missing one fails the test unless the build was told to leave it out."""
-    reason = registry.available()[name]
-    if reason is None:
-        return registry.load(name)
-    if name == "cython" and os.environ.get("GRADSTEP_NO_EXTENSIONS", "0") not in ("", "0"):
-        pytest.skip(f"GRADSTEP_NO_EXTENSIONS is set: {reason}")
-    pytest.fail(reason)
 
 
 @pytest.fixture(params=registry.KERNELS, scope="session")

@@ -6,6 +6,7 @@ import numpy as np
 import problems
 import processes
 import pytest
+from availability import load_or_explain
 
 from gradstep import registry
 from gradstep.kernels import python_loop
@@ -100,8 +101,6 @@ def test_numba_cache_is_safe_when_processes_start_at_once(tmp_path):
 
 @pytest.mark.parametrize("name", registry.KERNELS)
 def test_block_rows_beyond_32_bits(name):
-    from conftest import load_or_explain
-
     problem = problems.random_problem(9, 3)
     out = np.full((1, 5), np.nan)
     X, y, w, _ = problem.computed

@@ -9,6 +9,7 @@ import pkgutil
 
 import processes
 import pytest
+from availability import load_or_explain
 
 import gradstep
 from gradstep import registry
@@ -62,8 +63,6 @@ def test_every_public_function_has_an_example(function):
 
 @pytest.mark.parametrize("name", registry.KERNELS)
 def test_examples_of_kernels(name):
-    from conftest import load_or_explain
-
     partial_sums = load_or_explain(name).partial_sums
     module = importlib.import_module(registry.KERNELS[name].module)
     assert _run_examples(partial_sums, vars(module)) > 0

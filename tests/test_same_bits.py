@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import processes
 import pytest
+from availability import load_or_explain
 
-from gradstep import Gradient, engine, gradient, objective
+from gradstep import Gradient, engine, gradient, objective, step
 
 THREADS = (1, 2, 3, 7, 16)
 
@@ -82,7 +83,6 @@ def test_concurrent_calls_of_one_objective(kernel):
 
 @pytest.mark.usefixtures("small_blocks")
 def test_gradient_objective_and_step_agree_in_every_bit(kernel):
-    from gradstep import step
 
     X, y, w, b = data(2_000, 5)
     result = gradient(X, y, w, b, l2=0.5, kernel=kernel)
@@ -104,8 +104,6 @@ def test_staged_rows_have_the_bits_of_rows_read_in_place(kernel):
 @pytest.mark.parametrize("name", ["numba", "cython", "numpy"])
 def test_threads_after_a_fork(name, request):
     """A child's pool has none of its parent's threads; whoever relies on them waits for ever."""
-    from conftest import load_or_explain
-
     load_or_explain(name)
     code = f"""
         import os, sys, signal, warnings

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import planted
 import pytest
+from availability import load_or_explain
 
 from gradstep import KernelUnavailable, available, fastest, gradient, objective, registry, select
 
@@ -25,8 +27,6 @@ def without(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize("name", registry.KERNELS)
 def test_a_name_runs_that_kernel(name):
-    from conftest import load_or_explain
-
     load_or_explain(name)
     assert objective([[1.0]], [1.0], kernel=name).kernel.name == name
 
@@ -43,6 +43,7 @@ def test_a_missing_kernel_never_falls_back(without, name):
 
 
 def test_auto_takes_cython():
+    load_or_explain("cython")
     assert select.choose(10, 10).kernel.name == "cython"
     assert fastest(1_000_000, 100).name == "cython"
     assert gradient(*ROW) == gradient(*ROW, kernel="cython")
@@ -101,7 +102,6 @@ def test_the_measured_choice_is_a_kernel_that_runs(without):
 
 
 def test_a_kernel_of_ones_own():
-    import planted
 
     own = planted.planted("own")
     assert objective([[1.0]], [1.0], kernel=own).kernel is own
