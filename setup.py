@@ -1,6 +1,8 @@
 """Builds the Cython kernel, and maps the folder kernels/ to the package gradstep.kernels."""
 
+import glob
 import os
+import platform
 import sys
 
 from setuptools import Extension, find_packages, setup
@@ -28,16 +30,44 @@ class BuildExtensions(build_ext):
             raise SystemExit(NO_COMPILER.format(error=error)) from error
 
 
+# The one source is built once for each of these, and gradstep.instruction_sets chooses at import. The first one runs on
+# every processor of its architecture; the names are those of GRADSTEP_ISA.
+INSTRUCTION_SETS = {
+    "baseline": [],
+    "avx2": ["-mavx2", "-mfma"],
+    # Processors with these four exist since 2017; 512-bit registers are asked for by name, GCC prefers 256.
+    "avx512": ["-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mprefer-vector-width=512"],
+}
+MSVC_FLAGS = {"baseline": [], "avx2": ["/arch:AVX2"], "avx512": ["/arch:AVX512"]}
+
+# Not among the flags: -march=native, which a wheel must not have, and -ffast-math, which breaks the rounding that the
+# kernels rely on. Contraction would make the results depend on whether the processor has a fused multiply-add.
+FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-Wno-psabi"]
+MSVC_COMMON_FLAGS = ["/O2", "/fp:precise"]
+
+
 def extensions():
     if os.environ.get("GRADSTEP_NO_EXTENSIONS", "0") not in ("", "0"):
         return []
     from Cython.Build import cythonize
 
-    # Not among the flags: -march=native, which a wheel must not have, and -ffast-math, which breaks the rounding that
-    # the kernels rely on. Contraction would make results depend on whether the processor has a fused multiply-add.
-    flags = [] if sys.platform == "win32" else ["-O3", "-fno-math-errno", "-ffp-contract=off"]
-    kernel = Extension("gradstep.kernels.cython_loop", ["kernels/cython_loop.pyx"], extra_compile_args=flags)
-    return cythonize([kernel], build_dir="build/cython")
+    on_x86_64 = platform.machine().lower() in ("x86_64", "amd64")
+    windows = sys.platform == "win32"
+    built = []
+    for instruction_set in INSTRUCTION_SETS if on_x86_64 else ["baseline"]:
+        flags = (
+            MSVC_COMMON_FLAGS + MSVC_FLAGS[instruction_set] if windows else FLAGS + INSTRUCTION_SETS[instruction_set]
+        )
+        kernel = Extension(
+            f"gradstep.kernels.cython_loop_{instruction_set}",
+            ["kernels/cython_loop.pyx"],
+            include_dirs=["kernels"],
+            depends=glob.glob("kernels/*.h"),
+            extra_compile_args=flags,
+        )
+        # A build folder each: Cython writes one C file per module name.
+        built += cythonize([kernel], build_dir=f"build/cython/{instruction_set}")
+    return built
 
 
 setup(

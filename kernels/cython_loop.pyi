@@ -1,3 +1,7 @@
 from gradstep.contract import PartialSums
 
 partial_sums: PartialSums
+instruction_set: str
+
+def instruction_sets_of_processor() -> list[str]: ...
+def read(x: object) -> float: ...

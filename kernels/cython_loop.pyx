@@ -1,26 +1,72 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
 # cython: embedsignature=True
-"""The two explicit loops of `python_loop`, compiled to C ahead of time."""
+"""The two loops, compiled to C ahead of time, with both passes over a few rows while they are in the cache."""
 
-from libc.math cimport NAN, exp, fabs, log1p
+from cpython.buffer cimport (
+    PyBUF_CONTIG, PyBUF_FORMAT, PyBUF_ND, PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer,
+)
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
+
+cdef extern from "processor.h" nogil:
+    bint processor_has_avx2()
+    bint processor_has_avx512()
+
+cdef extern from "vector_rows.h" nogil:
+    const char *INSTRUCTION_SET
+    const Py_ssize_t WIDE_ROW_BYTES
+    void row_dots_f64(const double *x, Py_ssize_t stride, const double *w, Py_ssize_t n, Py_ssize_t count, double *dots)
+    void row_dots_f32(const float *x, Py_ssize_t stride, const float *w, Py_ssize_t n, Py_ssize_t count, float *dots)
+    void add_rows_f64(
+        const double *x, Py_ssize_t stride, const double *c, Py_ssize_t n, Py_ssize_t count, double *sums)
+    void add_rows_f32(const float *x, Py_ssize_t stride, const float *c, Py_ssize_t n, Py_ssize_t count, float *sums)
+    void slopes_f64(const double *z, const double *y, const double *c, Py_ssize_t rows, double *e, double *dz)
+    void slopes_f32(const float *z, const float *y, const float *c, Py_ssize_t rows, float *e, float *dz)
+    void losses_f64(
+        const double *z, const double *y, const double *c, const double *e, Py_ssize_t rows, double *loss)
+    void losses_f32(const float *z, const float *y, const float *c, const float *e, Py_ssize_t rows, float *loss)
+    void copy_columns_f64(
+        const double *x, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t rows, double *columns, Py_ssize_t span)
+    void copy_columns_f32(
+        const float *x, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t rows, float *columns, Py_ssize_t span)
+    double read_f64(const double *x, Py_ssize_t n)
+    double read_f32(const float *x, Py_ssize_t n)
+    double sum_f64(double *values, Py_ssize_t count)
+    float sum_f32(float *values, Py_ssize_t count)
 
 ctypedef fused real:
     float
     double
 
+cdef enum:
+    LANES = 8
+    # The most rows that are taken through both passes at once.
+    MOST_ROWS = 512
+    # Arrays of one number per row lie this far apart: 512 numbers apart, a store to one would hold up loads of another.
+    SPAN = MOST_ROWS + LANES
+    # Up to this many features, rows are first copied into columns: eight rows then fill the lanes, not one row.
+    FEW_FEATURES = 3
+    # dw is added up in the data's own precision over about this many rows, from there on in float64.
+    ROWS_PER_FLUSH = 512
 
-def partial_sums(
-    const real[:, :] X,
-    const real[::1] y,
-    const real[::1] w,
-    double b,
-    Py_ssize_t block_rows,
-    double[:, ::1] out,
-    const real[::1] sample_weight=None,
-):
+instruction_set = INSTRUCTION_SET.decode()
+
+
+def instruction_sets_of_processor():
+    """Return the names of the instruction sets that this processor and its operating system support, the best last."""
+    names = ["baseline"]
+    if processor_has_avx2():
+        names.append("avx2")
+        if processor_has_avx512():
+            names.append("avx512")
+    return names
+
+
+def partial_sums(X, y, w, double b, Py_ssize_t block_rows, out, sample_weight=None):
     """Write ``[sum dz x, sum dz, sum loss]`` of each block of rows into its row of `out`.
 
-    The contract is in `gradstep.kernels`, the formula in `gradstep.contract`.
+    The contract is in `gradstep.kernels`, the formula in `gradstep.contract`. ValueError if an array breaks the
+    contract: pointers are followed here, so it is checked.
 
     Examples
     --------
@@ -30,41 +76,246 @@ def partial_sums(
     >>> out
     array([[-1.        , -1.        ,  0.        ,  1.38629436]])
     """
-    cdef Py_ssize_t m = X.shape[0], n = X.shape[1]
-    cdef Py_ssize_t block, start, stop, i, j
-    cdef bint weighted = sample_weight is not None
-    cdef double z_i, y_i, c_i, e_i, q_i, dz_i, loss_i, db, loss
+    # The buffer protocol by hand: typed memoryviews take longer to set up than a small problem takes to solve.
+    cdef Py_buffer held[5]
+    cdef int n_held = 0
+    cdef Py_ssize_t m, n, n_blocks
+    cdef char kind
+    cdef const void *c = NULL
+    try:
+        PyObject_GetBuffer(X, &held[0], PyBUF_STRIDED_RO | PyBUF_FORMAT)
+        n_held = 1
+        require(held[0].ndim == 2, "X should be 2-D")
+        m, n = held[0].shape[0], held[0].shape[1]
+        kind = kind_of(&held[0])
+        require(kind == c'd' or kind == c'f', "X should be float64 or float32 of native byte order")
+        require(block_rows >= 1 and m >= 1 and n >= 1, "block_rows, m and n should be at least 1")
+        n_blocks = (m - 1) // block_rows + 1
 
-    with nogil:
-        for block in range(out.shape[0]):
-            start = block * block_rows
-            stop = min(start + block_rows, m)
-            out[block, :] = 0.0
-            db = 0.0
-            loss = 0.0
-            for i in range(start, stop):
-                z_i = b
-                for j in range(n):
-                    z_i += w[j] * X[i, j]
+        PyObject_GetBuffer(y, &held[1], PyBUF_ND | PyBUF_FORMAT)
+        n_held = 2
+        require(is_vector(&held[1], m, kind), "y should be contiguous, of shape (m,) and the dtype of X")
+        PyObject_GetBuffer(w, &held[2], PyBUF_ND | PyBUF_FORMAT)
+        n_held = 3
+        require(is_vector(&held[2], n, kind), "w should be contiguous, of shape (n,) and the dtype of X")
+        PyObject_GetBuffer(out, &held[3], PyBUF_CONTIG | PyBUF_FORMAT)
+        n_held = 4
+        require(
+            held[3].ndim == 2 and held[3].shape[0] == n_blocks and held[3].shape[1] == n + 2
+            and kind_of(&held[3]) == c'd',
+            "out should be C-contiguous float64 of shape (ceil(m / block_rows), n + 2)",
+        )
+        if sample_weight is not None:
+            PyObject_GetBuffer(sample_weight, &held[4], PyBUF_ND | PyBUF_FORMAT)
+            n_held = 5
+            require(
+                is_vector(&held[4], m, kind), "sample_weight should be contiguous, of shape (m,) and the dtype of X")
+            c = held[4].buf
 
-                y_i = y[i]
-                c_i = sample_weight[i] if weighted else 1.0
+        with nogil:
+            if kind == c'd':
+                sum_blocks[double](
+                    <const double *> held[0].buf, held[0].strides, <const double *> held[1].buf, <const double *> c,
+                    <const double *> held[2].buf, b, m, n, block_rows, <double *> held[3].buf)
+            else:
+                sum_blocks[float](
+                    <const float *> held[0].buf, held[0].strides, <const float *> held[1].buf, <const float *> c,
+                    <const float *> held[2].buf, b, m, n, block_rows, <double *> held[3].buf)
+    finally:
+        for k in range(n_held):
+            PyBuffer_Release(&held[k])
 
-                # The same grouping as in python_loop: it keeps the relative accuracy of well-classified rows.
-                e_i = exp(-fabs(z_i))
-                q_i = e_i / (1.0 + e_i)
-                if z_i >= 0.0:
-                    dz_i = c_i * ((1.0 - y_i) - q_i)
-                    loss_i = c_i * ((z_i - y_i * z_i) + log1p(e_i))
-                else:
-                    dz_i = c_i * (q_i - y_i)
-                    loss_i = c_i * (-y_i * z_i + log1p(e_i))
-                if not (0.0 <= y_i <= 1.0 and c_i >= 0.0):
-                    loss_i = NAN
 
-                for j in range(n):
-                    out[block, j] += dz_i * X[i, j]
-                db += dz_i
-                loss += loss_i
-            out[block, n] = db
-            out[block, n + 1] = loss
+def read(x):
+    """Return the sum of a contiguous float64 or float32 vector: the floor, what it costs only to read the data.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> read(np.arange(10.0))
+    45.0
+    """
+    cdef Py_buffer buffer
+    cdef double total
+    PyObject_GetBuffer(x, &buffer, PyBUF_ND | PyBUF_FORMAT)
+    try:
+        require(
+            buffer.ndim == 1 and (kind_of(&buffer) == c'd' or kind_of(&buffer) == c'f'),
+            "x should be a contiguous vector of float64 or float32",
+        )
+        with nogil:
+            if kind_of(&buffer) == c'd':
+                total = read_f64(<const double *> buffer.buf, buffer.shape[0])
+            else:
+                total = read_f32(<const float *> buffer.buf, buffer.shape[0])
+    finally:
+        PyBuffer_Release(&buffer)
+    return total
+
+
+cdef int require(bint fine, str message) except -1:
+    if not fine:
+        raise ValueError(message)
+    return 0
+
+
+cdef char kind_of(Py_buffer *buffer) noexcept nogil:
+    """Return the format's letter where it is one letter, which in native byte order it is."""
+    return buffer.format[0] if buffer.format[0] != 0 and buffer.format[1] == 0 else 0
+
+
+cdef bint is_vector(Py_buffer *buffer, Py_ssize_t length, char kind) noexcept:
+    return buffer.ndim == 1 and buffer.shape[0] == length and kind_of(buffer) == kind
+
+
+cdef int sum_blocks(
+    const real *X, const Py_ssize_t *strides, const real *y, const real *c, const real *w, double b,
+    Py_ssize_t m, Py_ssize_t n, Py_ssize_t block_rows, double *out,
+) except -1 nogil:
+    """Sum block after block, a few rows at a time: through both passes while they are in the cache."""
+    cdef Py_ssize_t row_stride = strides[0] // <Py_ssize_t> sizeof(real)
+    cdef Py_ssize_t column_stride = strides[1] // <Py_ssize_t> sizeof(real)
+    cdef bint by_rows = n > 1 and column_stride == 1
+    if not by_rows and not (m == 1 or row_stride == 1) and n > 1:
+        with gil:
+            raise ValueError("X should have unit stride along its rows or along its columns")
+    by_rows = by_rows or (m > 1 and row_stride != 1)
+
+    cdef Py_ssize_t padded = (n + LANES - 1) // LANES * LANES
+    cdef void *memory = malloc(((4 + FEW_FEATURES) * SPAN + 2 * padded) * sizeof(real) + 64)
+    if memory == NULL:
+        with gil:
+            raise MemoryError(f"no memory for {2 * padded} numbers")
+    # From a cache line's beginning: loads and stores that straddle two lines take twice as long.
+    cdef real *scratch = <real *> ((<size_t> memory + 63) // 64 * 64)
+    cdef real *padded_w = scratch + (4 + FEW_FEATURES) * SPAN
+    cdef real *dw = padded_w + padded
+    memset(padded_w, 0, 2 * padded * sizeof(real))
+    memcpy(padded_w, w, n * sizeof(real))
+
+    cdef Py_ssize_t most = rows_at_a_time(n * sizeof(real)) if by_rows else rows_of_columns(n * sizeof(real))
+    cdef Py_ssize_t block, first, stop, rows, unflushed
+    cdef const real *c_first
+    for block in range((m - 1) // block_rows + 1):
+        first = block * block_rows
+        stop = m if m - first < block_rows else first + block_rows
+        memset(out, 0, (n + 2) * sizeof(double))
+        unflushed = 0
+        while first < stop:
+            rows = min(most, stop - first)
+            c_first = NULL if c == NULL else c + first
+            if not by_rows:
+                add_columns(X + first, column_stride, y + first, c_first, padded_w, b, n, rows, scratch, dw, out)
+            elif n <= FEW_FEATURES:
+                add_short_rows(
+                    X + first * row_stride, row_stride, y + first, c_first, padded_w, b, n, rows, scratch, dw, out)
+            else:
+                add_rows(X + first * row_stride, row_stride, y + first, c_first, padded_w, b, n, rows, scratch, dw, out)
+            first += rows
+            unflushed += rows
+            if unflushed >= ROWS_PER_FLUSH or first == stop:
+                flush(dw, n, out)
+                unflushed = 0
+        out += n + 2
+    free(memory)
+    return 0
+
+
+cdef Py_ssize_t rows_at_a_time(Py_ssize_t row_bytes) noexcept nogil:
+    """Return how many rows stay in the cache from the first pass to the second: measured, in docs/performance.md."""
+    if row_bytes > WIDE_ROW_BYTES:
+        return 8
+    if row_bytes > 1600:
+        return 32
+    return min(128, max(8, 8192 // row_bytes // 8 * 8))
+
+
+cdef Py_ssize_t rows_of_columns(Py_ssize_t row_bytes) noexcept nogil:
+    """Return the same for columns, where long runs of rows make for few, long streams."""
+    return min(MOST_ROWS, max(64, 262144 // row_bytes // 8 * 8))
+
+
+cdef void add_rows(
+    const real *X, Py_ssize_t row_stride, const real *y, const real *c, const real *w, double b,
+    Py_ssize_t n, Py_ssize_t rows, real *scratch, real *dw, double *out,
+) noexcept nogil:
+    """Take a few rows of a C-ordered X through both passes."""
+    cdef real *z = scratch
+    cdef real *dz = scratch + SPAN
+    cdef Py_ssize_t i
+    if real is double:
+        row_dots_f64(X, row_stride, w, n, rows, z)
+    else:
+        row_dots_f32(X, row_stride, w, n, rows, z)
+    for i in range(rows):
+        z[i] += <real> b
+    add_slopes_and_losses(z, y, c, n, rows, scratch, out)
+    if real is double:
+        add_rows_f64(X, row_stride, dz, n, rows, dw)
+    else:
+        add_rows_f32(X, row_stride, dz, n, rows, dw)
+
+
+cdef void add_columns(
+    const real *X, Py_ssize_t column_stride, const real *y, const real *c, const real *w, double b,
+    Py_ssize_t n, Py_ssize_t rows, real *scratch, real *dw, double *out,
+) noexcept nogil:
+    """Take a few rows of a Fortran-ordered X through both passes: the same, with rows and columns exchanged."""
+    cdef real *z = scratch
+    cdef real *dz = scratch + SPAN
+    cdef Py_ssize_t i
+    for i in range((rows + LANES - 1) // LANES * LANES):
+        z[i] = <real> b
+    if real is double:
+        add_rows_f64(X, column_stride, w, rows, n, z)
+    else:
+        add_rows_f32(X, column_stride, w, rows, n, z)
+    add_slopes_and_losses(z, y, c, n, rows, scratch, out)
+    # row_dots reads dz in whole lanes, and writes: so what dw holds is put away first.
+    for i in range(rows, (rows + LANES - 1) // LANES * LANES):
+        dz[i] = 0.0
+    flush(dw, n, out)
+    if real is double:
+        row_dots_f64(X, column_stride, dz, rows, n, dw)
+    else:
+        row_dots_f32(X, column_stride, dz, rows, n, dw)
+
+
+cdef void add_short_rows(
+    const real *X, Py_ssize_t row_stride, const real *y, const real *c, const real *w, double b,
+    Py_ssize_t n, Py_ssize_t rows, real *scratch, real *dw, double *out,
+) noexcept nogil:
+    """Take a few rows of so few features through both passes that they would leave most lanes empty."""
+    cdef real *columns = scratch + 4 * SPAN
+    if real is double:
+        copy_columns_f64(X, row_stride, n, rows, columns, SPAN)
+    else:
+        copy_columns_f32(X, row_stride, n, rows, columns, SPAN)
+    add_columns(columns, SPAN, y, c, w, b, n, rows, scratch, dw, out)
+
+
+cdef void add_slopes_and_losses(
+    const real *z, const real *y, const real *c, Py_ssize_t n, Py_ssize_t rows, real *scratch, double *out,
+) noexcept nogil:
+    """Write dz behind z in the scratch memory, and add its sum and that of the losses to the block's."""
+    cdef real *dz = scratch + SPAN
+    cdef real *e = scratch + 2 * SPAN
+    cdef real *loss = scratch + 3 * SPAN
+    if real is double:
+        slopes_f64(z, y, c, rows, e, dz)
+        losses_f64(z, y, c, e, rows, loss)
+        out[n] += sum_f64(dz, rows)
+        out[n + 1] += sum_f64(loss, rows)
+    else:
+        slopes_f32(z, y, c, rows, e, dz)
+        losses_f32(z, y, c, e, rows, loss)
+        out[n] += sum_f32(dz, rows)
+        out[n + 1] += sum_f32(loss, rows)
+
+
+cdef void flush(real *dw, Py_ssize_t n, double *out) noexcept nogil:
+    """Move dw into the block's sums, which are float64 whatever the data's precision."""
+    cdef Py_ssize_t j
+    for j in range(n):
+        out[j] += dw[j]
+        dw[j] = 0.0

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import functools
-import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from types import ModuleType
 from typing import cast
 
+from gradstep import instruction_sets
 from gradstep.contract import Kernel, KernelUnavailable, PartialSums
 
 
@@ -14,7 +18,7 @@ from gradstep.contract import Kernel, KernelUnavailable, PartialSums
 class Entry:
     """What is known of a kernel before its module is imported."""
 
-    module: str
+    load_module: Callable[[], ModuleType]
     releases_gil: bool
     summary: str
     cure: str
@@ -32,25 +36,25 @@ class RegisteredKernel:
 
 KERNELS: dict[str, Entry] = {
     "python": Entry(
-        module="gradstep.kernels.python_loop",
+        load_module=partial(import_module, "gradstep.kernels.python_loop"),
         releases_gil=False,
         summary="two explicit loops in pure Python",
         cure="reinstall gradstep",
     ),
     "numba": Entry(
-        module="gradstep.kernels.numba_loop",
+        load_module=partial(import_module, "gradstep.kernels.numba_loop"),
         releases_gil=True,
         summary="the loops, compiled by Numba at the first call",
         cure="install a numba release that supports this Python and NumPy: pip install --upgrade numba",
     ),
     "cython": Entry(
-        module="gradstep.kernels.cython_loop",
+        load_module=instruction_sets.load_best,
         releases_gil=True,
-        summary="the loops, compiled by Cython ahead of time",
+        summary="the loops in Cython, compiled ahead of time for several instruction sets",
         cure="reinstall gradstep where a C compiler is found, without GRADSTEP_NO_EXTENSIONS",
     ),
     "numpy": Entry(
-        module="gradstep.kernels.numpy_vectorized",
+        load_module=partial(import_module, "gradstep.kernels.numpy_vectorized"),
         releases_gil=True,
         summary="vectorized NumPy, no explicit loop",
         cure="reinstall numpy",
@@ -73,7 +77,7 @@ def load(name: str) -> Kernel:
     if entry is None:
         raise ValueError(f"kernel is {name!r}; it should be 'auto' or one of {', '.join(map(repr, KERNELS))}")
     try:
-        module = importlib.import_module(entry.module)
+        module = entry.load_module()
     except ImportError as error:
         raise KernelUnavailable(f"the {name} kernel is not available: {error}. Cure: {entry.cure}") from error
     return RegisteredKernel(name, entry.releases_gil, cast(PartialSums, module.partial_sums))

@@ -1,0 +1,223 @@
+"""The record of a comparison run, as dataclasses and as JSON.
+
+The JSON file has the keys of `Record`; what they hold is told at each class. All times are in seconds. A reader should
+look at ``schema`` first: it grows by one when a key changes its meaning or goes away. New keys may be added without.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from gradstep.compare.machine import Machine
+from gradstep.files import write_whole
+
+SCHEMA = 1
+
+Status = Literal["timed", "wrong", "skipped"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """The comparison of one result with an independent evaluation.
+
+    Attributes
+    ----------
+    passed : bool
+        Whether every component lies within the tolerance.
+    error : float or None
+        The largest error of a component of (w, b, J), relative to the size of the terms that are summed up in it; None
+        if the result is not finite or has the wrong shape.
+    tolerance : float
+        What is allowed.
+    """
+
+    passed: bool
+    error: float | None
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """One contender on one problem.
+
+    Attributes
+    ----------
+    contender : str
+        Its name.
+    status : str
+        "timed"; "wrong": its result failed the check, so it was not timed; or "skipped".
+    reason : str or None
+        Why it was skipped or is wrong.
+    expected : float or None
+        If it was skipped: how long its calls would have taken.
+    check : Check or None
+        The check of its result; None if it was skipped.
+    samples : list of float
+        Every sample: the mean time of one call within `calls_per_sample` calls.
+    calls_per_sample : int or None
+        How many calls one sample lasts.
+    median, interquartile_range : float or None
+        Of the samples.
+    """
+
+    contender: str
+    status: Status
+    reason: str | None = None
+    expected: float | None = None
+    check: Check | None = None
+    samples: list[float] = field(default_factory=list)
+    calls_per_sample: int | None = None
+    median: float | None = None
+    interquartile_range: float | None = None
+
+
+def timed(contender: str, check: Check, samples: list[float], calls_per_sample: int) -> Result:
+    """Return the result of a contender that passed the check and was timed."""
+    spread = 0.0
+    if len(samples) > 1:
+        lower, _, upper = statistics.quantiles(samples, n=4, method="inclusive")
+        spread = upper - lower
+    return Result(
+        contender,
+        "timed",
+        check=check,
+        samples=samples,
+        calls_per_sample=calls_per_sample,
+        median=statistics.median(samples),
+        interquartile_range=spread,
+    )
+
+
+@dataclass(frozen=True)
+class Cell:
+    """All contenders on one problem.
+
+    Attributes
+    ----------
+    problem : str
+        "random", or the name of the data set or file.
+    task : str
+        What the labels mean.
+    m, n : int
+        The number of examples and of features.
+    results : list of Result
+        One for each contender, in the order of the settings.
+    """
+
+    problem: str
+    task: str
+    m: int
+    n: int
+    results: list[Result]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What was asked for.
+
+    Attributes
+    ----------
+    contenders : list of str
+        Those that took part, in the order of the columns.
+    dtype, order : str
+        Of the data.
+    threads : int or None
+        None if each call chose by the size of X.
+    rounds : int
+        The number of samples per contender and problem.
+    limit : float
+        A contender was skipped where its calls were expected to take longer.
+    seed : int
+        Fixes the random problems and the order of the samples.
+    alpha : float
+        The learning rate of the steps.
+    """
+
+    contenders: list[str]
+    dtype: str = "float64"
+    order: str = "C"
+    threads: int | None = 1
+    rounds: int = 7
+    limit: float = 20.0
+    seed: int = 0
+    alpha: float = 1.0
+
+
+@dataclass(frozen=True)
+class Record:
+    """One comparison run.
+
+    Attributes
+    ----------
+    schema : int
+        The version of this format.
+    created : str
+        When the run began, ISO 8601 in UTC.
+    timed : str
+        What one call is, in words.
+    machine : Machine
+        What it ran on.
+    versions : dict
+        Name -> version, None for what is not installed; "cython" is the one that compiled the kernel.
+    settings : Settings
+        What was asked for.
+    first_calls : dict
+        Contender -> time of its first call in the process: import, and compilation or loading from a cache. Never part
+        of a sample.
+    unavailable : dict
+        Contender -> why it could not take part.
+    notes : list of str
+        What else a reader should know, such as a data set that was left out.
+    cells : list of Cell
+        The measurements.
+    """
+
+    schema: int
+    created: str
+    timed: str
+    machine: Machine
+    versions: dict[str, str | None]
+    settings: Settings
+    first_calls: dict[str, float]
+    unavailable: dict[str, str]
+    notes: list[str]
+    cells: list[Cell]
+
+    def wrong(self) -> list[tuple[Cell, Result]]:
+        """Return the results that failed the check."""
+        return [(cell, result) for cell in self.cells for result in cell.results if result.status == "wrong"]
+
+
+def save(record: Record, path: Path) -> None:
+    """Write the record as JSON, whole or not at all."""
+    write_whole(path, json.dumps(asdict(record), indent=1, allow_nan=False) + "\n")
+
+
+def load(path: Path) -> Record:
+    """Read a record that `save` wrote.
+
+    Raises
+    ------
+    ValueError
+        If it is not JSON, or of another schema.
+    """
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if content.get("schema") != SCHEMA:
+        raise ValueError(f"{path}: the schema is {content.get('schema')}; this gradstep reads {SCHEMA}")
+    content["machine"] = Machine(**content["machine"])
+    content["settings"] = Settings(**content["settings"])
+    content["cells"] = [_cell(cell) for cell in content["cells"]]
+    return Record(**content)
+
+
+def _cell(content: dict[str, Any]) -> Cell:
+    return Cell(**{**content, "results": [_result(result) for result in content["results"]]})
+
+
+def _result(content: dict[str, Any]) -> Result:
+    check = content["check"]
+    return Result(**{**content, "check": None if check is None else Check(**check)})

@@ -1,0 +1,66 @@
+"""Which build of the Cython kernel runs: the best one that the processor has, or the one that GRADSTEP_ISA names.
+
+All builds come from one source and give the same bits. A build is imported only after the baseline build, which runs on
+every processor of its architecture, has found that the processor has the instructions.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from types import ModuleType
+
+from gradstep.contract import KernelUnavailable
+
+NAMES = ("baseline", "avx2", "avx512")
+"""All instruction sets that a build may exist for, the best last."""
+
+
+def supported() -> list[str]:
+    """Return the names of those that this processor has, the best last.
+
+    Raises
+    ------
+    ImportError
+        If the extension has not been built.
+    """
+    names: list[str] = _build("baseline").instruction_sets_of_processor()
+    return names
+
+
+def chosen() -> tuple[str, str]:
+    """Return the name of the instruction set that the Cython kernel uses, and why.
+
+    Raises
+    ------
+    ValueError
+        If the environment variable ``GRADSTEP_ISA`` holds a name that is not known.
+    KernelUnavailable
+        If it names one that this processor lacks.
+    ImportError
+        If the extension has not been built.
+    """
+    named = os.environ.get("GRADSTEP_ISA")
+    if named is None:
+        return supported()[-1], "the best one that this processor has"
+    if named not in NAMES:
+        raise ValueError(f"GRADSTEP_ISA is {named!r}; it should be one of {', '.join(NAMES)}")
+    if named not in supported():
+        raise KernelUnavailable(f"GRADSTEP_ISA is {named!r}, but this processor has only {', '.join(supported())}")
+    return named, "GRADSTEP_ISA says so"
+
+
+def load(name: str) -> ModuleType:
+    """Return the Cython kernel as built for the instruction set `name`, which the processor must have."""
+    if name not in supported():
+        raise KernelUnavailable(f"this processor has no {name}, only {', '.join(supported())}")
+    return _build(name)
+
+
+def load_best() -> ModuleType:
+    """Return the Cython kernel as built for the chosen instruction set."""
+    return _build(chosen()[0])
+
+
+def _build(name: str) -> ModuleType:
+    return import_module(f"gradstep.kernels.cython_loop_{name}")

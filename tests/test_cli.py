@@ -1,0 +1,545 @@
+"""The command line: what it prints where, its exit codes, and the files it reads and writes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+from sklearn.datasets import load_breast_cancer
+
+import gradstep
+from gradstep import compare, files, registry, tables
+from gradstep.cli import main
+from gradstep.compare import records
+from gradstep.compare.problems import Examples
+from gradstep.compare.timing import Call, Contender
+from gradstep.contract import KernelUnavailable
+
+
+class Outcome(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Outcome]
+
+SMALL = ("--m", "50", "--n", "3", "--rounds", "2")
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs a command line within this process."""
+
+    def run(*arguments: object) -> Outcome:
+        with pytest.raises(SystemExit) as ending:
+            main([str(argument) for argument in arguments], prog_name="gradstep")
+        captured = capsys.readouterr()
+        return Outcome(int(ending.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+def process(*arguments: object, **environment: str) -> Outcome:
+    """Run a command line in a process of its own, its output in pipes."""
+    line = [sys.executable, "-m", "gradstep", *map(str, arguments)]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, env={**os.environ, **environment})
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def assert_one_line(outcome: Outcome, code: int, *parts: str) -> None:
+    assert outcome.code == code
+    assert outcome.err.startswith("gradstep: error: ")
+    assert outcome.err.count("\n") == 1
+    for part in parts:
+        assert part in outcome.err
+
+
+def write_csv(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def separable(tmp_path: Path) -> Path:
+    """A CSV of two classes that overlap a little."""
+    rows = "\n".join(f"{x},{x * x},{'ill' if x > 4 or x == 2 else 'well'}" for x in range(10))
+    return write_csv(tmp_path / "data.csv", f"x,square,state\n{rows}\n")
+
+
+# The group
+
+
+def test_help_version_and_no_arguments(command):
+    assert command("--version") == Outcome(0, f"gradstep {gradstep.__version__}\n", "")
+    assert command().out == command("--help").out
+    for name in ("compare", "info", "fit"):
+        assert name in command("--help").out
+        text = command(name, "--help")
+        assert text.code == 0
+        assert f"gradstep {name}" in text.out
+        assert "Example" in text.out
+
+
+@pytest.mark.parametrize(
+    ("line", "parts"),
+    [
+        (("nosuch",), ("nosuch",)),
+        (("compare", "--nosuch"), ("--nosuch",)),
+        (("compare", "--kernels", "cython,nosuch"), ("'nosuch'", "python, numba, cython, numpy")),
+        (("compare", "--kernels", "python,"), ("''", "python, numba, cython, numpy")),
+        (("compare", "--m", "10,x"), ("--m", "'x'")),
+        (("compare", "--m", "1.5"), ("'1.5'",)),
+        (("compare", "--n", "0"), ("'0'",)),
+        (("compare", "--n", "nan"), ("'nan'",)),
+        (("compare", "--threads", "0"), ("'0'", "auto")),
+        (("compare", "--dtype", "float16"), ("float64", "float32")),
+        (("compare", "--label", "y"), ("--data",)),
+        (("compare", "--data", "iris", "--positive", "1"), ("--data",)),
+        (("fit",), ("DATA",)),
+        (("fit", "data.csv"), ("--label",)),
+        (("fit", "data.npz", "--alpha", "fast"), ("'fast'",)),
+    ],
+)
+def test_usage_error_is_one_line_and_exit_code_2(command, line, parts):
+    assert_one_line(command(*line), 2, *parts)
+
+
+def test_defect_keeps_its_traceback(command, monkeypatch):
+    def broken() -> dict[str, str | None]:
+        raise AssertionError("a defect")
+
+    monkeypatch.setattr(gradstep, "available", broken)
+    with pytest.raises(AssertionError, match="a defect"):
+        main(["info"], prog_name="gradstep")
+
+
+def test_module_runs_as_a_process_without_traceback(tmp_path):
+    missing = process("compare", "--data", "missing.csv")
+    assert_one_line(missing, 1, "missing.csv: No such file or directory")
+    assert_one_line(process("compare", "--kernels", "cython,nosuch"), 2, "python, numba, cython, numpy")
+
+
+# compare
+
+
+def test_compare_writes_a_plain_table_into_a_pipe(tmp_path):
+    outcome = process("compare", *SMALL, "--kernels", "python,numpy", COLUMNS="40")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "\x1b" not in outcome.out
+    assert not any(line != line.rstrip() for line in outcome.out.splitlines())
+    (row,) = [line.split() for line in outcome.out.splitlines() if line.split()[:2] == ["50", "3"]]
+    # m, n, time, unit, base, time, unit, ratio: nothing is cut off although the screen is said to be narrow.
+    assert len(row) == 8
+    assert row[4] == "base"
+    assert row[7].endswith("x")
+    assert gradstep.__version__ in outcome.out
+
+
+@pytest.mark.parametrize(("no_color", "colored"), [("", True), ("1", False)])
+def test_compare_respects_no_color(no_color, colored):
+    outcome = process(
+        "compare", *SMALL, "--kernels", "numpy", FORCE_COLOR="1", TERM="xterm-256color", NO_COLOR=no_color
+    )
+    assert outcome.code == 0
+    assert ("\x1b[1;32m" in outcome.out) is colored
+
+
+def test_compare_output_in_ascii():
+    outcome = process("compare", *SMALL, "--kernels", "numpy", PYTHONIOENCODING="ascii")
+    assert outcome.code == 0
+    assert outcome.out.isascii()
+
+
+def test_compare_writes_the_record(command, tmp_path):
+    path = tmp_path / "run.json"
+    outcome = command(
+        "compare",
+        "--m",
+        "20,1e2",
+        "--n",
+        "2",
+        "--rounds",
+        3,
+        "--kernels",
+        "numpy",
+        "--dtype",
+        "float32",
+        "--json",
+        path,
+    )
+    assert outcome.code == 0
+    record = records.load(path)
+    assert [(cell.m, cell.n) for cell in record.cells] == [(20, 2), (100, 2)]
+    assert record.settings.dtype == "float32"
+    assert record.machine.processor
+    assert record.versions["numpy"] == np.__version__
+    for cell in record.cells:
+        (result,) = cell.results
+        assert result.status == "timed"
+        assert len(result.samples) == 3
+        assert min(result.samples) > 0
+        assert result.check is not None
+        assert result.check.passed
+
+
+def test_compare_refuses_a_place_that_cannot_be_written_before_measuring(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(compare, "run", None)
+    assert_one_line(command("compare", "--json", tmp_path / "nosuch" / "run.json"), 1, "run.json", "folder")
+
+
+def test_compare_without_options_measures_data_and_grid(command, monkeypatch):
+    asked = []
+
+    def run(contenders, given, settings, **rest):
+        asked.append(([(each.name, each.m, each.n) for each in given], settings, rest["notes"]))
+        raise ValueError("enough seen")
+
+    monkeypatch.setattr(compare, "run", run)
+    assert_one_line(command("compare"), 1, "enough seen")
+    assert_one_line(command("compare", "--m", "5"), 1)
+    assert_one_line(command("compare", "--data", "wine"), 1)
+    assert_one_line(command("compare", "--data", "wine", "--m", "5", "--n", "1,2"), 1)
+    everything, only_m, only_data, both = [cells for cells, _, _ in asked]
+    assert everything[0] == ("breast_cancer", 569, 30)
+    assert everything[1:] == [("random", m, n) for m in (100, 1000, 10_000, 100_000) for n in (2, 10, 100)]
+    assert only_m == [("random", 5, n) for n in (2, 10, 100)]
+    assert only_data == [("wine", 178, 13)]
+    assert both == [("wine", 178, 13), ("random", 5, 1), ("random", 5, 2)]
+
+
+def test_compare_without_scikit_learn_says_what_is_left_out(command, monkeypatch):
+    # None in sys.modules makes an import fail as if the package were not installed.
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    assert_one_line(command("compare", "--data", "iris"), 1, "scikit-learn", "gradstep[compare]")
+    monkeypatch.setattr("gradstep.cli.DEFAULT_M", (20,))
+    monkeypatch.setattr("gradstep.cli.DEFAULT_N", (2,))
+    outcome = command("compare", "--rounds", 1, "--kernels", "numpy")
+    assert outcome.code == 0
+    assert "breast_cancer is left out" in outcome.out
+    assert "gradstep[compare]" in outcome.out
+
+
+def test_compare_on_a_file(command, separable):
+    arguments = ("compare", "--data", separable, "--rounds", 1, "--kernels", "numpy")
+    outcome = command(*arguments, "--label", "state", "--positive", "ill")
+    assert outcome.code == 0
+    assert "data.csv: state = ill" in outcome.out
+    assert_one_line(command(*arguments), 2, "--label")
+    assert_one_line(command(*arguments, "--label", "state"), 1, "'ill', 'well'", "--positive")
+    assert_one_line(command("compare", "--data", "irises"), 1, "breast_cancer, digits, iris, wine")
+
+
+def test_wrong_kernel_ends_in_exit_code_1(command, monkeypatch, tmp_path):
+    right = compare.kernel_contender
+
+    def sometimes_wrong(name: str, threads: int | None = 1) -> Contender:
+        def prepare(examples: Examples) -> Call:
+            call = right("numpy").prepare(examples)
+            return lambda: call()._replace(b=0.0)
+
+        return Contender(name, prepare) if name == "python" else right(name, threads)
+
+    monkeypatch.setattr(compare, "kernel_contender", sometimes_wrong)
+    path = tmp_path / "run.json"
+    outcome = command("compare", *SMALL, "--kernels", "python,numpy", "--json", path)
+    assert_one_line(outcome, 1, "python")
+    assert "wrong     python, 50 x 3" in outcome.out
+    assert [result.status for result in records.load(path).cells[0].results] == ["wrong", "timed"]
+
+
+def test_run_that_measures_nothing_fails(command):
+    outcome = command("compare", "--m", "1e9", "--n", "1e4", "--kernels", "python")
+    assert_one_line(outcome, 1, "skipped")
+    assert "skipped: ~" in outcome.out
+
+
+def test_unavailable_kernel_is_shown_or_fails_if_named(command, monkeypatch):
+    load = registry.load
+
+    def without_cython(name: str):
+        if name == "cython":
+            raise KernelUnavailable("the cython kernel is not available: no module. Cure: reinstall")
+        return load(name)
+
+    monkeypatch.setattr(registry, "load", without_cython)
+    assert_one_line(command("compare", *SMALL, "--kernels", "cython"), 1, "no module", "Cure: reinstall")
+    by_default = command("compare", *SMALL)
+    assert by_default.code == 0
+    assert "left out  the cython kernel is not available: no module. Cure: reinstall" in by_default.out
+    info = command("info")
+    assert "no module" in info.out
+    assert "auto takes" in info.out
+
+
+# info
+
+
+def test_info_names_versions_kernels_and_the_choice(command, monkeypatch):
+    monkeypatch.setenv("GRADSTEP_THREADS", "3")
+    monkeypatch.setenv("GRADSTEP_KERNEL", "numpy")
+    outcome = command("info")
+    assert outcome.code == 0
+    for part in (gradstep.__version__, np.__version__, "processor", "usable of", *registry.KERNELS):
+        assert part in outcome.out
+    assert "3 for an X of 1 GiB: GRADSTEP_THREADS says so" in outcome.out
+    assert "numpy for m = 100, n = 10: GRADSTEP_KERNEL says so" in outcome.out
+    monkeypatch.setenv("GRADSTEP_THREADS", "many")
+    assert_one_line(command("info"), 1, "GRADSTEP_THREADS is 'many'")
+
+
+# fit
+
+
+@pytest.fixture(scope="module")
+def breast_cancer(tmp_path_factory) -> Path:
+    data = load_breast_cancer()
+    path = tmp_path_factory.mktemp("data") / "breast cancer.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
+        writer.writerow(["diagnosis", *data.feature_names])
+        for x, target in zip(data.data.tolist(), data.target, strict=True):
+            writer.writerow([data.target_names[target], *x])
+    return path
+
+
+def test_fit_on_breast_cancer(command, breast_cancer, tmp_path):
+    model_file = tmp_path / "model.json"
+    outcome = command(
+        "fit", breast_cancer, "--label", "diagnosis", "--positive", "malignant", "--standardize", "--save", model_file
+    )
+    assert (outcome.code, outcome.err) == (0, "")
+    model = json.loads(model_file.read_text())
+    assert model["accuracy"] > 0.97
+    assert f"accuracy  {model['accuracy']:.4f}" in outcome.out
+    assert "10,000 steps" in outcome.out
+
+    # The saved coefficients are for the columns as they are, those under "standardized" for the others.
+    data = load_breast_cancer()
+    assert model["columns"] == list(data.feature_names)
+    z = data.data @ model["coefficients"] + model["intercept"]
+    assert np.mean((z >= 0) == (data.target == 0)) == model["accuracy"]
+    inner = model["standardized"]
+    standardized = (data.data - inner["means"]) / inner["scales"]
+    np.testing.assert_allclose(standardized @ inner["coefficients"] + inner["intercept"], z, rtol=1e-8, atol=1e-8)
+
+
+def test_fit_that_converges_says_so(command, separable, tmp_path):
+    path = tmp_path / "model.json"
+    line = ("fit", separable, "--label", "state", "--positive", "ill", "--l2", 0.1, "--standardize", "--save", path)
+    outcome = command(*line)
+    assert outcome.code == 0
+    assert "converged after" in outcome.out
+    model = json.loads(path.read_text())
+    assert model["converged"]
+    assert model["largest_gradient"] <= 1e-6
+    assert (model["label"], model["positive"]) == ("state", "ill")
+    for threads, kernel in ((1, "python"), (2, "numpy")):
+        assert command(*line, "--threads", threads, "--kernel", kernel, "--quiet").code == 0
+        assert json.loads(path.read_text())["coefficients"] == pytest.approx(model["coefficients"], rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("--alpha", "-1"), "alpha"),
+        (("--tol", "0"), "tol"),
+        (("--l2", "-1"), "l2"),
+        (("--max-iter", "-1"), "max_iter"),
+        (("--alpha", "1e307"), "too large"),
+        (("--save", "nosuch/model.json"), "nosuch"),
+    ],
+)
+def test_fit_that_fails_is_one_line_and_exit_code_1(command, separable, arguments, part):
+    outcome = command("fit", separable, "--label", "state", "--positive", "ill", *arguments)
+    assert_one_line(outcome, 1, part)
+
+
+def test_interrupted_fit_shows_where_it_stopped_and_saves(command, separable, tmp_path, monkeypatch):
+    real_fit = gradstep.fit
+
+    def fit_and_press_ctrl_c(*arguments, **options):
+        def callback(iterate: gradstep.Iterate) -> None:
+            if iterate.n_iter == 5:
+                signal.raise_signal(signal.SIGINT)
+
+        return real_fit(*arguments, **options, callback=callback)
+
+    monkeypatch.setattr(gradstep, "fit", fit_and_press_ctrl_c)
+    path = tmp_path / "model.json"
+    outcome = command("fit", separable, "--label", "state", "--positive", "ill", "--save", path)
+    assert_one_line(outcome, 130, "interrupted")
+    assert "interrupted after 5 steps" in outcome.out
+    model = json.loads(path.read_text())
+    assert (model["n_iter"], model["converged"]) == (5, False)
+
+
+def test_interrupted_comparison_ends_with_130_and_writes_nothing(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(compare, "run", lambda *arguments, **options: signal.raise_signal(signal.SIGINT))
+    outcome = command("compare", *SMALL, "--json", tmp_path / "run.json")
+    assert outcome.code == 130
+    assert outcome.err.strip() == "gradstep: error: interrupted"
+    assert list(tmp_path.iterdir()) == []
+
+
+# Data files
+
+
+def test_csv_with_quotes_a_byte_order_mark_and_blank_lines(tmp_path):
+    text = '\ufeff"a, first",b,"the ""label"""\r\n1,2e0,"yes, sure"\r\n\r\n"3", 4,no\r\n'
+    table = tables.read(write_csv(tmp_path / "data.csv", text), 'the "label"', "yes, sure")
+    assert table.columns == ("a, first", "b")
+    np.testing.assert_array_equal(table.X, [[1.0, 2.0], [3.0, 4.0]])
+    np.testing.assert_array_equal(table.y, [1.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("labels", "positive", "y"),
+    [
+        (["0", "1", "1.0"], None, [0.0, 1.0, 1.0]),
+        (["0.25", "1", "0"], None, [0.25, 1.0, 0.0]),
+        (["1", "2", "2"], "2.0", [0.0, 1.0, 1.0]),
+        (["a", "b", "c"], "b", [0.0, 1.0, 0.0]),
+        (["True", "False", "True"], None, [1.0, 0.0, 1.0]),
+    ],
+)
+def test_labels(tmp_path, labels, positive, y):
+    text = "label,x\n" + "".join(f"{label},{k}\n" for k, label in enumerate(labels))
+    np.testing.assert_array_equal(tables.read(write_csv(tmp_path / "d.csv", text), "label", positive).y, y)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the file is empty"),
+        ("x,y\n", "no row follows the header"),
+        ("1,2\n3,1\n", "line 1 holds only numbers"),
+        ("y\n1\n", "no column besides the label"),
+        ("x,z\n1,0\n", "there is no column 'y'; there are 'x', 'z'"),
+        ("y,y,x\n1,0,1\n", "2 columns are called 'y'"),
+        ("x,y\n1,0\n\nfour,1\n", "line 4, column 'x': 'four' is not a finite number"),
+        ("x,y\n1,0\n,1\n", "line 3, column 'x': the cell is empty"),
+        ("x,y\n1,0\ninf,1\n", "line 3, column 'x': 'inf' is not a finite number"),
+        ("x,y\n1,0\n2,1,7\n", "line 3: 3 fields; the header has 2"),
+        ("x,y\n1,0,5\n2,1,7\n", "line 2: 3 fields; the header has 2"),
+        ("x,z,y\n1,0\n", "line 2: 2 fields; the header has 3"),
+        ("x,y\n1,0\n2,\n", "rows without a value"),
+        ("x,y\n1,0\n2,0\n", "holds only '0'; two classes are needed"),
+        ("x,y\n1,0\n2,2\n", "holds '0', '2'; name the value that counts as 1 with --positive"),
+    ],
+)
+def test_csv_that_cannot_be_used(tmp_path, text, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        tables.read(write_csv(tmp_path / "data.csv", text), "y")
+    assert "data.csv" in str(caught.value)
+
+
+def test_csv_that_is_not_utf8(tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_bytes("größe,y\n1,0\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="UTF-8"):
+        tables.read(path, "y")
+    path.write_bytes("x,y\n1,0\n2,größer\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="UTF-8"):
+        tables.read(path, "y")
+
+
+def test_npz(tmp_path):
+    path = tmp_path / "data.npz"
+    X = np.arange(6, dtype=np.float32).reshape(3, 2)
+    np.savez(path, X=X, y=[0, 1, 1], outcome=["ill", "well", "ill"], text=["a", "b", "c"], short=[1, 0])
+    table = tables.read(path)
+    np.testing.assert_array_equal(table.X, X)
+    assert (table.X.dtype, table.columns, table.label) == (np.float32, ("x0", "x1"), "y")
+    np.testing.assert_array_equal(tables.read(path, "outcome", "ill").y, [1.0, 0.0, 1.0])
+    for label, message in (("nosuch", "no array 'nosuch'"), ("short", "one label per row"), ("text", "--positive")):
+        with pytest.raises(ValueError, match=message):
+            tables.read(path, label)
+    np.savez(path, X=[[0.0], [np.nan]], y=[0, 1])
+    with pytest.raises(ValueError, match="row 2, column 'x0': nan"):
+        tables.read(path)
+    np.savez(path, X=np.array([["a"], [None]], dtype=object), y=[0, 1])
+    with pytest.raises(ValueError, match="npz"):
+        tables.read(path)
+    path.write_text("no archive")
+    with pytest.raises(ValueError, match="not an npz file"):
+        tables.read(path)
+
+
+def test_parquet(tmp_path):
+    path = tmp_path / "data.parquet"
+
+    def write(**columns: list[object]) -> None:
+        pyarrow.parquet.write_table(pyarrow.table(columns), path)
+
+    write(a=[1, 2, 3], state=["ill", "well", "ill"], b=[0.5, 1.5, 2.5])
+    table = tables.read(path, "state", "ill")
+    assert table.columns == ("a", "b")
+    np.testing.assert_array_equal(table.X, [[1.0, 0.5], [2.0, 1.5], [3.0, 2.5]])
+    np.testing.assert_array_equal(table.y, [1.0, 0.0, 1.0])
+    write(a=[1, None], y=[0, 1])
+    with pytest.raises(ValueError, match="column 'a': 1 values are missing"):
+        tables.read(path, "y")
+    write(a=["x", "z"], y=[0, 1])
+    with pytest.raises(ValueError, match="column 'a': it holds string, not numbers"):
+        tables.read(path, "y")
+    path.write_text("no parquet")
+    with pytest.raises(ValueError, match="not read as Parquet"):
+        tables.read(path, "y")
+
+
+def test_parquet_without_pyarrow_names_the_extra(command, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    path = tmp_path / "data.parquet"
+    path.write_bytes(b"")
+    assert_one_line(command("fit", path, "--label", "y"), 1, "needs pyarrow", "gradstep[parquet]")
+
+
+def test_file_of_unknown_kind(command, tmp_path):
+    path = write_csv(tmp_path / "data.xlsx", "")
+    assert_one_line(command("fit", path, "--label", "y"), 1, "data.xlsx", ".csv, .npz or .parquet")
+
+
+# Standardizing and writing
+
+
+def test_standardization_leaves_constant_columns_at_zero():
+    X = np.column_stack([np.arange(7.0), np.full(7, 0.1), np.full(7, 1e300)])
+    standardization = tables.Standardization.of(X)
+    standardized = standardization.apply(X)
+    np.testing.assert_allclose(standardized.std(axis=0), [1.0, 0.0, 0.0])
+    assert not standardized[:, 1:].any()
+    w, b = standardization.original_units(np.array([2.0, 0.0, 0.0]), 0.5)
+    np.testing.assert_allclose(X @ w + b, standardized @ [2.0, 0.0, 0.0] + 0.5)
+
+
+def test_standardization_of_a_column_out_of_range():
+    with pytest.raises(ValueError, match="column 1"):
+        tables.Standardization.of(np.array([[1.0, 1e300], [2.0, -1e300]]))
+
+
+def test_failed_writing_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "file.json"
+    files.write_whole(path, "old")
+
+    def full(descriptor: int) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="space"):
+        files.write_whole(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
