@@ -219,10 +219,12 @@ class Objective:
         """Return the cost and its gradient at (w, b); w is a float32 or float64 array of shape (n,), unchecked."""
         sums = self._pass(w, b)
         C = self._pass.total_weight
-        sums /= C
-        dw, db, J = sums[:-2], float(sums[-2]), float(sums[-1])
-        if self.l2:
-            wide_w = w.astype(np.float64, copy=False)
-            J += 0.5 * self.l2 * float(np.sum(wide_w * wide_w))
-            dw += self.l2 * wide_w
-        return Gradient(J, dw.astype(w.dtype, copy=False), db)
+        # An overflow shows in the result, here as in the pass, and is no warning.
+        with np.errstate(over="ignore", invalid="ignore"):
+            sums /= C
+            dw, db, J = sums[:-2], float(sums[-2]), float(sums[-1])
+            if self.l2:
+                wide_w = w.astype(np.float64, copy=False)
+                J += 0.5 * self.l2 * float(np.sum(wide_w * wide_w))
+                dw += self.l2 * wide_w
+            return Gradient(J, dw.astype(w.dtype, copy=False), db)

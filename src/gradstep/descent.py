@@ -156,8 +156,9 @@ def fit(
     cost = Objective(X, y, sample_weight=sample_weight, l2=l2, kernel=kernel, threads=threads)
     tol = validate.positive("tol", tol)
     max_iter = validate.count("max_iter", max_iter, 0)
-    b = validate.number("b0", b0)
+    b = validate.finite("b0", b0)
     w = np.zeros(cost.n, cost.dtype) if w0 is None else validate.weights("w0", w0, cost.n, cost.dtype)
+    validate.require_finite("w0", w)
     path = _Path(cost, w, b, *_first_alpha(alpha, cost, X, sample_weight))
     try:
         with _progress_bar(max_iter, tol) if progress else nullcontext(_show_nothing) as show:
@@ -166,6 +167,7 @@ def fit(
                 if callback is not None and callback(path.iterate()):
                     break
                 path.advance()
+            show(path)
     except KeyboardInterrupt as interrupt:
         raise FitInterrupted(path.result(tol)) from interrupt
     return path.result(tol)
@@ -186,8 +188,9 @@ def curvature(X: ArrayLike, sample_weight: ArrayLike | None, kernel: str | Kerne
     estimate = 0.0
     for _ in range(_POWER_ITERATIONS):
         _, product = probe(scale * v)
-        product /= scale
-        previous, estimate = estimate, float(np.linalg.norm(product))
+        with np.errstate(over="ignore", invalid="ignore"):
+            product /= scale
+            previous, estimate = estimate, _norm(product)
         if not math.isfinite(estimate):
             raise ValueError("X is too large for alpha='auto': its squares overflow; scale its columns")
         v = product / estimate
@@ -196,6 +199,12 @@ def curvature(X: ArrayLike, sample_weight: ArrayLike | None, kernel: str | Kerne
         if estimate <= previous * (1.0 + _POWER_TOLERANCE):
             break
     return estimate
+
+
+def _norm(values: NDArray[np.float64]) -> float:
+    """Return the Euclidean norm; its squares do not overflow where it does not."""
+    largest = float(np.abs(values).max())
+    return largest * float(np.linalg.norm(values / largest)) if largest > 0.0 else 0.0
 
 
 def _first_alpha(

@@ -119,10 +119,12 @@ class Pass:
         # Whatever overflows here ends in sums that are not finite, which is looked at below.
         with np.errstate(over="ignore", invalid="ignore"):
             native_w = np.ascontiguousarray(w, dtype=self._examples.dtype)
+            # A float for the kernel, but rounded like w, so that all kernels compute with the same number.
+            native_b = float(self._examples.dtype.type(b))
             if self.threads == 1:
-                self._sum_blocks(0, self._n_blocks, native_w, b, sums)
+                self._sum_blocks(0, self._n_blocks, native_w, native_b, sums)
             else:
-                self._share(native_w, b, sums)
+                self._share(native_w, native_b, sums)
             total: NDArray[np.float64] = np.add.reduce(sums, axis=0)
         self._spare_sums.append(sums)
         if not np.isfinite(total).all():

@@ -76,6 +76,14 @@ def number(name: str, value: object) -> float:
         raise TypeError(f"{name} is {_shown(value)}; it should be a real number") from error
 
 
+def finite(name: str, value: object) -> float:
+    """Return `value` as a float that is finite."""
+    result = number(name, value)
+    if not math.isfinite(result):
+        raise ValueError(f"{name} is {result!r}; it should be finite")
+    return result
+
+
 def positive(name: str, value: object) -> float:
     """Return `value` as a float that is positive and finite."""
     result = number(name, value)
@@ -115,18 +123,19 @@ def raise_for_culprit(examples: Data, w: FloatArray, b: float) -> None:
 
     Called only when the sums are not finite, so good data does not pay for the search.
     """
-    _require_finite("w", w)
+    _require_convertible("w", w, examples.dtype)
+    finite("b", b)
     with np.errstate(over="ignore"):
-        _require_finite("w", w.astype(examples.dtype), f" after conversion to {examples.dtype}")
-    if not math.isfinite(b):
-        raise ValueError(f"b is {b!r}; it should be finite")
-    _require_finite("y", examples.y)
+        native_b = examples.dtype.type(b)
+    if not np.isfinite(native_b):
+        raise ValueError(f"b is {native_b} after conversion to {examples.dtype}; it should be finite")
+    require_finite("y", examples.y)
     _require("y", examples.y, (examples.y >= 0) & (examples.y <= 1), "labels should lie in [0, 1]")
     if examples.sample_weight is not None:
-        _require_finite("sample_weight", examples.sample_weight)
+        _require_convertible("sample_weight", examples.sample_weight, examples.dtype)
         _require("sample_weight", examples.sample_weight, examples.sample_weight >= 0, "weights should not be negative")
     for start in range(0, examples.X.shape[0], _ROWS_PER_SEARCH):
-        _require_finite("X", examples.X[start : start + _ROWS_PER_SEARCH], first_row=start)
+        _require_convertible("X", examples.X[start : start + _ROWS_PER_SEARCH], examples.dtype, first_row=start)
 
 
 def _real_array(name: str, values: ArrayLike) -> Array:
@@ -143,7 +152,15 @@ def _vector(name: str, values: ArrayLike, length: int, meaning: str) -> Array:
     return array
 
 
-def _require_finite(name: str, values: Array, when: str = "", first_row: int = 0) -> None:
+def _require_convertible(name: str, values: Array, dtype: np.dtype[Any], first_row: int = 0) -> None:
+    """Require finite values that are finite in the dtype of the computation, too."""
+    require_finite(name, values, first_row=first_row)
+    with np.errstate(over="ignore"):
+        require_finite(name, values.astype(dtype, copy=False), f" after conversion to {dtype}", first_row)
+
+
+def require_finite(name: str, values: Array, when: str = "", first_row: int = 0) -> None:
+    """Raise ValueError for the first value that is NaN or infinite."""
     _require(name, values, np.isfinite(values), "it should be finite", when, first_row)
 
 

@@ -1,0 +1,156 @@
+"""Blocks, partial sums and memory: what the engine promises whatever the kernel."""
+
+from __future__ import annotations
+
+import threading
+import tracemalloc
+from typing import NamedTuple
+
+import numpy as np
+import planted
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradstep import KernelUnavailable, engine, gradient, objective, validate
+
+SIZES = st.integers(1, 10**12)
+WIDTHS = st.one_of(st.integers(1, 200), st.integers(1, 10**7))
+DTYPES = st.sampled_from(["float64", "float32", "float16", "int8", "uint16", "int64", "bool", "longdouble"])
+
+
+@given(SIZES, WIDTHS, DTYPES)
+def test_partial_sums_are_at_most_a_64th_of_X(m, n, dtype):
+    rows = engine.block_rows(m, n, dtype)
+    assert 1 <= rows <= m
+    blocks = -(-m // rows)
+    bytes_of_X = m * n * np.dtype(dtype).itemsize
+    if blocks > 1:
+        # Two blocks may be evened out to two thirds of the usual size.
+        assert blocks * (n + 2) * 8 <= 1.5 * bytes_of_X / 64
+
+
+@given(SIZES, WIDTHS, DTYPES)
+def test_blocks_are_even_and_not_small(m, n, dtype):
+    rows = engine.block_rows(m, n, dtype)
+    blocks = -(-m // rows)
+    last = m - (blocks - 1) * rows
+    assert 0 <= rows - last < blocks + rows // 2
+    if blocks > 1:
+        assert rows * n * np.dtype(dtype).itemsize >= 0.6 * engine._BLOCK_BYTES
+
+
+class Call(NamedTuple):
+    """The arguments of one call of a kernel that are of interest here."""
+
+    rows: int
+    block_rows: int
+    n_blocks: int
+    thread: int
+    writeable: bool
+
+
+def recorder():
+    """Return a right kernel and the list in which its calls are recorded."""
+    calls: list[Call] = []
+
+    def partial_sums(X, y, w, b, block_rows, out, sample_weight=None):
+        assert X.flags.aligned and X.dtype.isnative and X.dtype in (np.float32, np.float64)
+        assert X.strides[1] == X.itemsize or X.strides[0] == X.itemsize or 1 in X.shape
+        assert out.shape == (-(-len(y) // block_rows), len(w) + 2) and out.flags.c_contiguous
+        for vector in (y, w) if sample_weight is None else (y, w, sample_weight):
+            assert vector.flags.c_contiguous and vector.dtype == X.dtype
+        calls.append(Call(len(y), block_rows, len(out), threading.get_ident(), X.flags.writeable))
+        planted.RIGHT.partial_sums(X, y, w, b, block_rows, out, sample_weight)
+
+    return planted.PlantedKernel("recorder", partial_sums, releases_gil=True), calls
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize(
+    "arrange",
+    [
+        np.asarray,
+        np.asfortranarray,
+        lambda X: X[::-1, ::-1],
+        lambda X: X.astype(">f4"),
+        lambda X: X.astype(np.int16),
+        lambda X: np.broadcast_to(X[:1], X.shape),
+    ],
+    ids=["C", "F", "reversed", "big-endian", "int16", "broadcast"],
+)
+def test_every_row_is_summed_once_in_the_same_blocks(monkeypatch, threads, arrange):
+    monkeypatch.setattr(engine, "_BLOCK_BYTES", 1)
+    kernel, calls = recorder()
+    X = np.random.default_rng(0).standard_normal((3_000, 3))
+    y = np.zeros(3_000)
+    view = arrange(X)
+    gradient(view, y, np.ones(3), 0.0, sample_weight=y + 1, kernel=kernel, threads=threads)
+    assert sum(call.rows for call in calls) == 3_000
+    assert {call.block_rows for call in calls} == {engine.block_rows(3_000, 3, view.dtype)}
+    assert sum(call.n_blocks for call in calls) == -(-3_000 // calls[0].block_rows) > 3
+
+
+def test_a_kernel_that_holds_the_gil_runs_on_one_thread():
+    kernel = planted.PlantedKernel("holds the GIL", planted.RIGHT.partial_sums, releases_gil=False)
+    assert objective(np.ones((10, 1)), np.ones(10), kernel=kernel, threads=4).threads == 1
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_an_exception_in_a_kernel_reaches_the_caller(monkeypatch, threads):
+    monkeypatch.setattr(engine, "_BLOCK_BYTES", 1)
+
+    def broken(X, y, w, b, block_rows, out, sample_weight=None):
+        raise KernelUnavailable("broken")
+
+    kernel = planted.PlantedKernel("broken", broken, releases_gil=True)
+    with pytest.raises(KernelUnavailable, match="broken"):
+        gradient(np.ones((5_000, 1)), np.ones(5_000), [1.0], 0.0, kernel=kernel, threads=threads)
+
+
+@pytest.mark.parametrize("order", ["C", "F", "reversed"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_pass_allocates_nothing_of_length_m(monkeypatch, threaded_kernel, order, dtype):
+    """Even one byte for each of the million rows would be twice what is allowed."""
+    monkeypatch.setattr(engine, "_BLOCK_BYTES", 1 << 14)
+    m, n = 1 << 20, 2
+    X = np.ones((m, n), dtype, order="F" if order == "F" else "C")
+    X = X[::-1] if order == "reversed" else X
+    y = np.ones(m, dtype)
+    f = objective(X, y, sample_weight=y, kernel=threaded_kernel, threads=1)
+    theta = np.zeros(n + 1)
+    f(theta)
+    tracemalloc.start()
+    try:
+        f(theta)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < m // 2
+
+
+def test_total_weight_is_summed_in_block_order(monkeypatch):
+    monkeypatch.setattr(engine, "_BLOCK_BYTES", 1)
+    weight = np.random.default_rng(0).random(10_000)
+    examples = validate.data(np.ones((10_000, 1)), np.ones(10_000), weight)
+    totals = {engine.Pass(planted.RIGHT, examples, threads).total_weight for threads in (1, 2, 5)}
+    assert len(totals) == 1
+    assert totals.pop() == pytest.approx(weight.sum(), rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("size", "cores", "expected"), [(1, 8, 1), (1 << 20, 8, 1), (2 << 20, 8, 2), (1 << 30, 8, 8), (1 << 30, 1, 1)]
+)
+def test_automatic_threads(monkeypatch, size, cores, expected):
+    monkeypatch.setattr(engine, "usable_cores", lambda: cores)
+    threads, reason = engine.threads_for(size)
+    assert threads == expected
+    assert reason
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "two", "", "1.5"])
+def test_a_bad_number_of_threads_in_the_environment(monkeypatch, value):
+    monkeypatch.setenv("GRADSTEP_THREADS", value)
+    with pytest.raises(ValueError, match="^GRADSTEP_THREADS is .*; it should be .*at least 1$"):
+        gradient([[1.0]], [1.0], [1.0], 0.0)
+    assert gradient([[1.0]], [1.0], [1.0], 0.0, threads=1).J > 0

@@ -1,0 +1,56 @@
+"""The conformance suite catches every planted wrong kernel, and passes right ones."""
+
+from __future__ import annotations
+
+import conformance
+import planted
+import pytest
+from conformance import CHECKS
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_the_right_kernel_passes(check):
+    check(planted.RIGHT)
+
+
+# The example asks for 1e-15 of the kernels themselves, more than the bounds do.
+@pytest.mark.parametrize(
+    "check", [c for c in CHECKS if c is not conformance.check_example], ids=lambda check: check.__name__
+)
+def test_a_kernel_that_is_as_rough_as_the_bounds_allow_passes(check):
+    check(planted.ROUGH)
+
+
+@pytest.mark.parametrize(("kernel", "check"), planted.WRONG, ids=lambda value: getattr(value, "name", value))
+def test_a_wrong_kernel_is_caught(kernel, check):
+    with pytest.raises(AssertionError):
+        getattr(conformance, check)(kernel)
+
+
+def test_every_check_can_fail():
+    """A kernel that writes zeros passes none of the checks of numbers; the rest have a wrong kernel of their own."""
+
+    def zeros(X, y, w, b, block_rows, out, sample_weight=None):
+        out[:] = 0.0
+
+    kernel = planted.PlantedKernel("zeros", zeros)
+    caught = {check.__name__ for check in CHECKS if _fails(check, kernel)}
+    caught |= {check for _, check in planted.WRONG}
+    assert caught | {"check_no_warning"} == {check.__name__ for check in CHECKS}
+
+
+def test_a_warning_is_caught():
+    def warns(X, y, w, b, block_rows, out, sample_weight=None):
+        planted.RIGHT.partial_sums(X, y, w, b, block_rows, out, sample_weight)
+        out[:, -1] += (X @ w * 1e10).max() * 0.0
+
+    with pytest.raises((RuntimeWarning, AssertionError)):
+        conformance.check_no_warning(planted.PlantedKernel("overflows loudly", warns))
+
+
+def _fails(check, kernel) -> bool:
+    try:
+        check(kernel)
+    except AssertionError:
+        return True
+    return False
