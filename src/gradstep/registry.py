@@ -47,7 +47,7 @@ KERNELS: dict[str, Entry] = {
         module="gradstep.kernels.cython_loop",
         releases_gil=True,
         summary="the loops, compiled by Cython ahead of time",
-        cure="reinstall gradstep where a C compiler is found, without GRADSTEP_NO_EXTENSIONS",
+        cure="reinstall gradstep where there is a C compiler and GRADSTEP_NO_EXTENSIONS is not set",
     ),
     "numpy": Entry(
         module="gradstep.kernels.numpy_vectorized",
@@ -75,7 +75,9 @@ def load(name: str) -> Kernel:
     try:
         module = importlib.import_module(entry.module)
     except ImportError as error:
-        raise KernelUnavailable(f"the {name} kernel is not available: {error}. Cure: {entry.cure}") from error
+        left_out = isinstance(error, ModuleNotFoundError) and error.name == entry.module
+        reason = "this installation was built without it" if left_out else error
+        raise KernelUnavailable(f"the {name} kernel is not available: {reason}. Cure: {entry.cure}") from error
     return RegisteredKernel(name, entry.releases_gil, cast(PartialSums, module.partial_sums))
 
 
