@@ -25,7 +25,7 @@ help:
 compare: $(STAMPS)/compare
 	@$(RUN) gradstep compare $(ARGS)
 
-test: $(STAMPS)/compare $(STAMPS)/parquet $(STAMPS)/test
+test: $(STAMPS)/compare $(STAMPS)/test
 	@$(RUN) python -m pytest $(ARGS)
 
 check: $(STAMPS)/compare $(STAMPS)/dev
@@ -60,7 +60,7 @@ $(STAMPS)/package: $(VENV)/pyvenv.cfg $(STAMPS)/modules $(COMPILED)
 	@touch $@
 
 # gradstep is installed already, so these add only what the extra asks for.
-$(STAMPS)/compare $(STAMPS)/parquet $(STAMPS)/test $(STAMPS)/dev: $(STAMPS)/package
+$(STAMPS)/compare $(STAMPS)/test $(STAMPS)/dev: $(STAMPS)/package
 	@echo "Installing what 'make $(firstword $(MAKECMDGOALS))' needs: extra $(@F) ..."
 	@$(PIP) "gradstep[$(@F)]"
 	@touch $@
