@@ -76,7 +76,7 @@ def load(name: str) -> Kernel:
         module = importlib.import_module(entry.module)
     except ImportError as error:
         left_out = isinstance(error, ModuleNotFoundError) and error.name == entry.module
-        reason = "this installation was built without it" if left_out else error
+        reason = f"{error}: this installation was built without it" if left_out else error
         raise KernelUnavailable(f"the {name} kernel is not available: {reason}. Cure: {entry.cure}") from error
     return RegisteredKernel(name, entry.releases_gil, cast(PartialSums, module.partial_sums))
 
