@@ -7,9 +7,11 @@ import sys
 
 from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.errors import BaseError, CCompilerError
 
 NO_COMPILER = """
-gradstep could not compile its Cython kernel ({error}).
+gradstep could not compile its Cython kernel: {error}
+What the compiler said, if it was found, stands above.
 
   Cure: install a C compiler and the Python headers
         Debian, Ubuntu   apt-get install gcc python3-dev
@@ -26,7 +28,7 @@ class BuildExtensions(build_ext):
     def build_extension(self, ext):
         try:
             super().build_extension(ext)
-        except Exception as error:  # whatever the compiler's driver raises, the cure is the same; it is raised on
+        except (BaseError, CCompilerError, OSError) as error:
             raise SystemExit(NO_COMPILER.format(error=error)) from error
 
 

@@ -9,7 +9,7 @@ probability), weights ``c_i`` (1 unless given) and ``C = sum c_i``::
     db     = (1/C) sum_i c_i (sigmoid(z_i) - y_i)
 
 The intercept b is not penalized. J is the mean negative log-likelihood of logistic regression, Hastie, Tibshirani and
-Friedman, "The Elements of Statistical Learning" (2nd ed., 2009), equations 4.20 and 4.21, there as a sum for maximizing.
+Friedman, "The Elements of Statistical Learning" (2nd ed., 2009), equations 4.20 and 4.21, there a sum for maximizing.
 How it is evaluated without overflow or cancellation is told in docs/numerics.md.
 """
 

@@ -22,8 +22,8 @@ _POWER_ITERATIONS = 50
 # "Lectures on Convex Optimization", section 1.2.3), so 5 percent cost little and backtracking is there for the rest.
 _MARGIN = 1.05
 
-# The products with the Hessian are taken where |z| is about this size: sigmoid(z) - 1/2 = z/4 (1 - z^2/12 + ...) is then
-# linear to 1e-7, and far above the rounding of sigmoid.
+# The products with the Hessian are taken where |z| is about this size: sigmoid(z) - 1/2 = z/4 (1 - z^2/12 + ...) is
+# then linear to 1e-7, and far above the rounding of sigmoid.
 _PROBE_Z = 1e-3
 
 # J may rise by this many roundings, relative to 1 + |J|, before a step is taken back.

@@ -21,7 +21,7 @@ from gradstep.contract import FloatArray, Kernel
 from gradstep.validate import Array, Data
 
 # A block of X is about this large, so that a thread which claims one works for tens of microseconds.
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES = 2 << 20
 
 # Each block costs n + 2 float64 of partial sums; a block holds so many rows that those are at most 1/64 of its bytes.
 _BLOCK_TO_SUMS = 64

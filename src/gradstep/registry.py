@@ -51,7 +51,7 @@ KERNELS: dict[str, Entry] = {
         load_module=instruction_sets.load_best,
         releases_gil=True,
         summary="the loops in Cython, compiled ahead of time for several instruction sets",
-        cure="reinstall gradstep where a C compiler is found, without GRADSTEP_NO_EXTENSIONS",
+        cure="reinstall gradstep where there is a C compiler and GRADSTEP_NO_EXTENSIONS is not set",
     ),
     "numpy": Entry(
         load_module=partial(import_module, "gradstep.kernels.numpy_vectorized"),
@@ -79,7 +79,9 @@ def load(name: str) -> Kernel:
     try:
         module = entry.load_module()
     except ImportError as error:
-        raise KernelUnavailable(f"the {name} kernel is not available: {error}. Cure: {entry.cure}") from error
+        left_out = isinstance(error, ModuleNotFoundError) and str(error.name).startswith("gradstep.kernels.")
+        reason = f"{error}: this installation was built without it" if left_out else error
+        raise KernelUnavailable(f"the {name} kernel is not available: {reason}. Cure: {entry.cure}") from error
     return RegisteredKernel(name, entry.releases_gil, cast(PartialSums, module.partial_sums))
 
 

@@ -58,7 +58,7 @@ def real_dtype(name: str, dtype: DTypeLike) -> np.dtype[Any]:
 def weights(name: str, w: ArrayLike, n: int, default: np.dtype[np.floating[Any]]) -> FloatArray:
     """Check w and return it as float32 or float64: its own dtype where it is one of these, else `default`."""
     w = _vector(name, w, n, "one weight per column of X")
-    if w.dtype == np.float64 or w.dtype == np.float32:
+    if w.dtype in (np.float64, np.float32):
         return w
     return w.astype(default)
 

@@ -1,0 +1,66 @@
+# The commands of this checkout. Each makes .venv first if need be; nothing outside this folder is changed.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+STAMPS := build/make
+
+# What the installation is made from. It links these files one by one, so it is made again when a file is added, removed
+# or renamed; after an edit only where something has to be compiled.
+MODULES := $(sort $(shell find src/gradstep kernels -name '*.py' -o -name '*.pyi'))
+COMPILED := setup.py pyproject.toml $(sort $(wildcard kernels/*.pyx kernels/*.pxd kernels/*.h kernels/*.c))
+
+.DELETE_ON_ERROR:
+.PHONY: help compare test check clean always
+
+help:
+	@echo "make compare   compare the kernels on a real data set and on a grid of sizes"
+	@echo "make test      run the tests; make test ARGS='-k threads' runs some of them"
+	@echo "make check     format, lint, types, spelling; changes nothing"
+	@echo "make clean     remove .venv and everything that was built"
+	@echo "PYTHON=python3.12 before or after a target chooses the Python that .venv is made from."
+
+compare: $(STAMPS)/compare
+	@$(RUN) gradstep compare $(ARGS)
+
+test: $(STAMPS)/compare $(STAMPS)/test
+	@$(RUN) python -m pytest $(ARGS)
+
+check: $(STAMPS)/compare $(STAMPS)/dev
+	@$(RUN) ruff format --check .
+	@$(RUN) ruff check .
+	@$(RUN) mypy --strict -p gradstep
+	@$(RUN) cython-lint kernels
+	@$(RUN) codespell
+	@$(RUN) check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
+clean:
+	rm -rf $(VENV) build dist src/*.egg-info .asv .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml
+	find src kernels tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c '' || { echo "No Python called '$(PYTHON)' was found. Name one: make PYTHON=python3.12 ..."; exit 1; } >&2
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "gradstep needs Python 3.11 or later; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Name one: make PYTHON=python3.12 ..."; \
+	    exit 1; } >&2
+	@echo "Making $(VENV) with $$($(PYTHON) -V) ..."
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); \
+	    echo "The virtual environment could not be made. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; } >&2
+
+# Written anew only when the names have changed, so that an edit of a module does not make the installation stale.
+$(STAMPS)/modules: always
+	@mkdir -p $(STAMPS)
+	@echo $(MODULES) | cmp -s - $@ || echo $(MODULES) > $@
+
+$(STAMPS)/package: $(VENV)/pyvenv.cfg $(STAMPS)/modules $(COMPILED)
+	@echo "Installing gradstep: downloads what it needs, compiles the Cython kernel ..."
+	@$(PIP) --editable . --config-settings editable_mode=strict
+	@touch $@
+
+# gradstep is installed already, so these add only what the extra asks for.
+$(STAMPS)/compare $(STAMPS)/test $(STAMPS)/dev: $(STAMPS)/package
+	@echo "Installing what 'make $(firstword $(MAKECMDGOALS))' needs: extra $(@F) ..."
+	@$(PIP) "gradstep[$(@F)]"
+	@touch $@

@@ -1,0 +1,238 @@
+"""Source distribution, wheels and editable installations: built from a copy of the checkout, used from outside it."""
+
+import email
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NOT_COPIED = (".git", ".venv", "build", "dist", "*.egg-info", "__pycache__", ".asv", ".*_cache", ".hypothesis", "*.so")
+
+needs_compiler = pytest.mark.skipif(
+    os.environ.get("GRADSTEP_NO_EXTENSIONS", "0") not in ("", "0"),
+    reason="GRADSTEP_NO_EXTENSIONS is set, so there need not be a compiler",
+)
+
+# Run in a fresh interpreter: one gradient with each kernel, and what the installation says of itself.
+USE = """
+import json, sys
+import gradstep, gradstep.kernels
+
+def use(kernel):
+    try:
+        return gradstep.gradient([[1.0, 2.0], [3.0, 5.0]], [0, 1], [0.0, 0.0], 0.0, kernel=kernel).dw.tolist()
+    except gradstep.KernelUnavailable as error:
+        return str(error)
+
+print(json.dumps({
+    "package": gradstep.__file__,
+    "kernels": gradstep.kernels.__file__,
+    "version": gradstep.__version__,
+    "available": gradstep.available(),
+    "dw": {kernel: use(kernel) for kernel in [*gradstep.available(), "auto"]},
+}))
+"""
+DW = [-0.5, -0.75]
+
+
+def run(*command, cwd, succeeds=True, **variables):
+    """Run a command outside the checkout, without this session's GRADSTEP_ variables, and return all that it said."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GRADSTEP_")}
+    environment |= {"PYTHONDONTWRITEBYTECODE": "1", **variables}
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode == 0) == succeeds, done.stdout
+    return done.stdout
+
+
+class Environment:
+    """A new virtual environment that sees the dependencies installed here, but not this session's gradstep."""
+
+    def __init__(self, folder):
+        venv.create(folder, with_pip=False)
+        self.folder = folder
+        self.python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        site_packages = run(self.python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder)
+        # A path in a .pth file is searched, but the .pth files in it, such as an editable gradstep's, are not read.
+        here = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+        Path(site_packages.strip(), "dependencies.pth").write_text("\n".join(here))
+
+    def install(self, *what, **variables):
+        pip = (sys.executable, "-m", "pip", "--python", self.python, "install", "--no-deps", "--no-index")
+        run(*pip, "--no-build-isolation", "--ignore-installed", *what, cwd=self.folder, **variables)
+
+    def use(self):
+        """Compute with every kernel and return what the installation said of itself."""
+        return json.loads(run(self.python, "-I", "-c", USE, cwd=self.folder))
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory):
+    """A copy of the sources, so that nothing is built in the user's checkout."""
+    return shutil.copytree(
+        ROOT, tmp_path_factory.mktemp("source") / "gradstep", ignore=shutil.ignore_patterns(*NOT_COPIED)
+    )
+
+
+@pytest.fixture(scope="session")
+def sdist(checkout, tmp_path_factory):
+    dist = tmp_path_factory.mktemp("sdist")
+    run(sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", dist, checkout, cwd=dist)
+    (archive,) = dist.iterdir()
+    return archive
+
+
+@pytest.fixture(scope="session")
+def unpacked(sdist, tmp_path_factory):
+    """The folder that the source distribution unpacks to."""
+    folder = tmp_path_factory.mktemp("unpacked")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder, filter="data")
+    (top,) = folder.iterdir()
+    return top
+
+
+@pytest.fixture(scope="session")
+def built(unpacked, tmp_path_factory):
+    """A wheel built from the source distribution, and what the build said."""
+    dist = tmp_path_factory.mktemp("wheel")
+    build = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", dist, unpacked)
+    said = run(*build, cwd=dist)
+    (wheel,) = dist.iterdir()
+    return wheel, said
+
+
+@pytest.fixture(scope="session")
+def pure_wheel(checkout, tmp_path_factory):
+    """A wheel that was asked to do without extensions, on a machine without a compiler."""
+    dist = tmp_path_factory.mktemp("pure")
+    build = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", dist, checkout)
+    run(*build, cwd=dist, GRADSTEP_NO_EXTENSIONS="1", CC="/nonexistent")
+    (wheel,) = dist.iterdir()
+    return wheel
+
+
+@pytest.fixture
+def environment(tmp_path):
+    return Environment(tmp_path / "environment")
+
+
+def names_in(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+def test_sdist_holds_the_whole_checkout_and_nothing_generated(checkout, unpacked):
+    folders = [name for name in ("src", "kernels", "tests", "benchmarks", "docs") if (checkout / name).is_dir()]
+    wanted = {
+        path.relative_to(checkout)
+        for name in folders
+        for path in (checkout / name).rglob("*")
+        if path.is_file() and "egg-info" not in str(path)
+    }
+    wanted |= {Path(name) for name in ("LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile")}
+    wanted |= {Path(name) for name in ("pyproject.toml", "setup.py", "asv.conf.json")}
+    held = {path.relative_to(unpacked) for path in unpacked.rglob("*") if path.is_file()}
+    assert wanted <= held
+    assert {Path("kernels/cython_loop.pyx"), Path("kernels/cython_loop.pyi")} <= held
+    assert not {path for path in held if path.suffix == ".c"} - wanted
+    assert not (unpacked / "build").exists()
+
+
+@needs_compiler
+def test_wheel_holds_the_package_and_no_other_top_level(built):
+    names = names_in(built[0])
+    tops = {name.split("/")[0] for name in names}
+    assert tops == {"gradstep", f"gradstep-{importlib.metadata.version('gradstep')}.dist-info"}
+    modules = {"python_loop.py", "numba_loop.py", "numpy_vectorized.py", "cython_loop.pyi", "__init__.py"}
+    assert {f"gradstep/kernels/{module}" for module in modules} <= names
+    assert "gradstep/py.typed" in names
+    extension = re.compile(r"gradstep/kernels/cython_loop\.[^/]*(so|pyd)")
+    assert any(map(extension.fullmatch, names))
+    assert not [name for name in names if name.endswith((".pyx", ".c", ".h"))]
+
+
+@needs_compiler
+def test_metadata(built):
+    with zipfile.ZipFile(built[0]) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    assert metadata["Name"] == "gradstep"
+    assert metadata["License-Expression"] == "BSD-3-Clause"
+    assert metadata.get_all("License-File") == ["LICENSE"]
+    assert metadata["Requires-Python"] == ">=3.11"
+    required = [re.split(r"[<>=!~; ]", line)[0] for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
+    assert sorted(required) == ["click", "numba", "numpy", "rich"]
+
+
+@needs_compiler
+def test_compile_commands_have_neither_native_nor_fast_math(built):
+    commands = [line for line in built[1].splitlines() if "cython_loop" in line and re.search(r" [-/]c ", line)]
+    assert commands
+    unwanted = re.compile(r"-m(arch|cpu|tune)=native|-Ofast|-ffast-math|/fp:fast")
+    assert not [command for command in commands if unwanted.search(command)]
+
+
+@needs_compiler
+def test_wheel_computes_with_every_kernel(built, environment):
+    environment.install(built[0])
+    found = environment.use()
+    assert Path(found["package"]).is_relative_to(environment.folder)
+    assert found["version"] == importlib.metadata.version("gradstep")
+    assert not any(found["available"].values())
+    assert found["dw"] == dict.fromkeys(found["dw"], DW)
+
+
+@needs_compiler
+@pytest.mark.parametrize("mode", ["lenient", "strict"])
+def test_editable_installation_computes_with_every_kernel(mode, checkout, environment, tmp_path):
+    source = shutil.copytree(checkout, tmp_path / "source")
+    environment.install("--editable", source, "--config-settings", f"editable_mode={mode}")
+    found = environment.use()
+    assert Path(found["package"]).is_relative_to(source)
+    assert Path(found["kernels"]).is_relative_to(source)
+    assert not any(found["available"].values())
+    assert found["dw"] == dict.fromkeys(found["dw"], DW)
+
+    contract = source / "kernels" / "__init__.py"
+    contract.write_text(contract.read_text() + "\nedited = 1\n")
+    run(environment.python, "-I", "-c", "from gradstep.kernels import edited", cwd=environment.folder)
+
+
+def test_without_extensions_the_cython_kernel_tells_the_reason(pure_wheel, environment):
+    assert pure_wheel.name.endswith("-py3-none-any.whl")
+    assert not [name for name in names_in(pure_wheel) if name.endswith((".so", ".pyd"))]
+    environment.install(pure_wheel)
+    found = environment.use()
+    reasons = found["available"]
+    assert "built without it" in reasons["cython"]
+    assert "GRADSTEP_NO_EXTENSIONS" in reasons["cython"]
+    assert [name for name, reason in reasons.items() if reason] == ["cython"]
+    assert found["dw"].pop("cython") == reasons["cython"]
+    assert found["dw"] == dict.fromkeys(["python", "numba", "numpy", "auto"], DW)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Microsoft's compiler is not chosen by CC")
+@pytest.mark.parametrize("compiler", ["/nonexistent", "false"], ids=["missing", "failing"])
+def test_without_a_compiler_the_build_names_the_cure(compiler, checkout, tmp_path):
+    pip = (sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-index", "--no-build-isolation", checkout)
+    said = run(*pip, cwd=tmp_path, succeeds=False, CC=compiler)
+    assert "gradstep could not compile its Cython kernel" in said
+    assert "Cure: install a C compiler and the Python headers" in said
+    assert "GRADSTEP_NO_EXTENSIONS=1" in said
+    assert "Traceback" not in said
+    assert not list(tmp_path.iterdir())
