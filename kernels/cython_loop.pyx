@@ -13,7 +13,15 @@ cdef extern from "processor.h" nogil:
     bint processor_has_avx512()
 
 cdef extern from "vector_rows.h" nogil:
+    """
+    #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    #define NATIVE_ORDER '>'
+    #else
+    #define NATIVE_ORDER '<'
+    #endif
+    """
     const char *INSTRUCTION_SET
+    const char NATIVE_ORDER
     const Py_ssize_t WIDE_ROW_BYTES
     void row_dots_f64(const double *x, Py_ssize_t stride, const double *w, Py_ssize_t n, Py_ssize_t count, double *dots)
     void row_dots_f32(const float *x, Py_ssize_t stride, const float *w, Py_ssize_t n, Py_ssize_t count, float *dots)
@@ -160,8 +168,11 @@ cdef int require(bint fine, str message) except -1:
 
 
 cdef char kind_of(Py_buffer *buffer) noexcept nogil:
-    """Return the format's letter where it is one letter, which in native byte order it is."""
-    return buffer.format[0] if buffer.format[0] != 0 and buffer.format[1] == 0 else 0
+    """Return the format's letter if all that the buffer holds is numbers of native byte order and alignment, else 0."""
+    cdef const char *letter = buffer.format
+    if letter[0] == NATIVE_ORDER:
+        letter += 1
+    return letter[0] if letter[0] != 0 and letter[1] == 0 else 0
 
 
 cdef bint is_vector(Py_buffer *buffer, Py_ssize_t length, char kind) noexcept:

@@ -1,27 +1,29 @@
-"""The two explicit loops, compiled by Numba when they are first called, with both passes over a few rows in the cache."""
+"""The two loops, compiled by Numba when they are first called, with both passes over a few rows in the cache."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numba
 import numpy as np
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.numpy_support import carray
 from numpy.typing import NDArray
 
 from gradstep.contract import FloatArray
 
 # nogil: the engine runs blocks on several threads. cache: the next process loads the machine code instead of compiling.
 # error_model="numpy": no branch for a division by zero, which 1 + e cannot be.
-_OPTIONS = {"nogil": True, "cache": True, "error_model": "numpy"}
-_compiled = numba.njit(**_OPTIONS)
+_compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
 
 # Sums may be taken in any order, which lets the compiler fill vectors with their terms; nothing else is relaxed, and
 # nothing at all for exp and log1p, whose accuracy rests on the order of their operations.
-_compiled_sum = numba.njit(fastmath={"reassoc", "nsz", "contract"}, **_OPTIONS)
+_compiled_sum = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract"})
 
-# From here on w competes with the rows for a 32 KiB L1 cache, and four rows at once load it a quarter as often. Below, one
-# row at a time wins: a hardware prefetcher follows one stream best (docs/performance.md).
+# From here on w competes with the rows for a 32 KiB L1 cache, and four rows at once load it a quarter as often. Below,
+# one row at a time wins: a hardware prefetcher follows one stream best (docs/performance.md).
 _WIDE_ROW_BYTES = 20_000
 
 # The most rows that are taken through both passes at once.
@@ -103,7 +105,7 @@ def partial_sums(
 
 
 @_compiled
-def _rows_at_a_time(row_bytes):
+def _rows_at_a_time(row_bytes: int) -> int:
     """Return how many rows stay in the cache from the first pass to the second: measured, in docs/performance.md."""
     if row_bytes > _WIDE_ROW_BYTES:
         return 8
@@ -113,33 +115,34 @@ def _rows_at_a_time(row_bytes):
 
 
 @_compiled
-def _rows_of_columns(row_bytes):
+def _rows_of_columns(row_bytes: int) -> int:
     """Return the same for columns, where long runs of rows make for few, long streams."""
     return min(_MOST_ROWS, max(64, 262144 // row_bytes // 8 * 8))
 
 
 @intrinsic
-def _pointer(typing_context, address):
+def _pointer(typing_context: Any, address: Any) -> Any:  # noqa: ARG001 - Numba's signature
     """Turn an address into a pointer, which Numba offers in no other way."""
 
-    def code(context, builder, signature, arguments):
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001 - Numba's signature
         return builder.inttoptr(arguments[0], cgutils.voidptr_t)
 
     return types.voidptr(types.intp), code
 
 
 @_compiled
-def _memory_of(X, length):
+def _memory_of(X: FloatArray, length: int) -> FloatArray:
     """Return the memory that X lies in as one contiguous vector, whatever strides and flags X has.
 
     The compiler then knows that neighbours lie side by side, for rows of a wider array and columns of a longer one too,
     and one machine code serves all of them.
     """
-    return numba.carray(_pointer(X.ctypes.data), (length,), X.dtype)
+    address: Any = _pointer(X.ctypes.data)  # type: ignore[call-arg]  # Numba hands over the context itself
+    return carray(address, (length,), X.dtype)
 
 
 @_compiled_sum
-def _dots(numbers, start, stride, n, count, w, dots):
+def _dots(numbers: FloatArray, start: int, stride: int, n: int, count: int, w: FloatArray, dots: FloatArray) -> None:
     """Write the products of `count` rows of n numbers, `stride` apart, with w."""
     for k in range(count):
         first = start + k * stride
@@ -151,7 +154,9 @@ def _dots(numbers, start, stride, n, count, w, dots):
 
 
 @_compiled_sum
-def _dots_of_wide_rows(numbers, start, stride, n, count, w, dots):
+def _dots_of_wide_rows(
+    numbers: FloatArray, start: int, stride: int, n: int, count: int, w: FloatArray, dots: FloatArray
+) -> None:
     """Do what `_dots` does, for four rows with one load of w."""
     whole = count // 4 * 4
     for k in range(0, whole, 4):
@@ -171,7 +176,9 @@ def _dots_of_wide_rows(numbers, start, stride, n, count, w, dots):
 
 
 @_compiled_sum
-def _add_rows(numbers, start, stride, n, count, c, total):
+def _add_rows(
+    numbers: FloatArray, start: int, stride: int, n: int, count: int, c: FloatArray, total: FloatArray
+) -> None:
     """Add to `total` the sum of `count` rows of n numbers, `stride` apart, each times its c."""
     whole = count // 4 * 4
     # Four rows for one load and store of the total.
@@ -192,7 +199,7 @@ def _add_rows(numbers, start, stride, n, count, c, total):
 
 
 @_compiled
-def _slopes_and_losses(z, y, dz, loss):
+def _slopes_and_losses(z: FloatArray, y: FloatArray, dz: FloatArray, loss: FloatArray) -> None:
     """Write dz and the loss of each row, in float64; NaN as the loss for a label outside [0, 1]."""
     for i in range(len(y)):
         z_i = float(z[i])
@@ -206,7 +213,7 @@ def _slopes_and_losses(z, y, dz, loss):
 
 
 @_compiled
-def _weigh(dz, loss, c):
+def _weigh(dz: FloatArray, loss: FloatArray, c: FloatArray) -> None:
     """Multiply dz and the loss of each row by its weight; NaN as the loss for a negative weight."""
     for i in range(len(c)):
         dz[i] *= c[i]
@@ -214,7 +221,7 @@ def _weigh(dz, loss, c):
 
 
 @_compiled_sum
-def _total(values, count):
+def _total(values: FloatArray, count: int) -> float:
     total = 0.0
     for i in range(count):
         total += values[i]
@@ -222,7 +229,7 @@ def _total(values, count):
 
 
 @_compiled
-def _exp_of_negative(x):
+def _exp_of_negative(x: float) -> float:
     """Return exp(x) for x <= 0; the comments of kernels/simd_math.h, from which the constants are, hold here too."""
     shifted = x * 1.4426950408889634 + (6755399441055744.0 + 1023.0)
     k = shifted - (6755399441055744.0 + 1023.0)
@@ -241,7 +248,7 @@ def _exp_of_negative(x):
 
 
 @_compiled
-def _log1p_of_unit(e):
+def _log1p_of_unit(e: float) -> float:
     """Return log1p(e) for e in [0, 1]; the comments of kernels/simd_math.h, from which the constants are, hold here."""
     s = e / (2.0 + e)
     z = s * s

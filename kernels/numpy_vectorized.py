@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from gradstep.contract import FloatArray
 
-# OpenBLAS multiplies a matrix of 9216 elements or more by a vector on threads of its own (interface/gemv.c), inside those
-# of the engine. So a block is a stack of matrices that are smaller than that, which matmul hands over one by one.
+# OpenBLAS multiplies a matrix of 9216 elements or more by a vector on threads of its own (interface/gemv.c), inside
+# those of the engine. So a block is a stack of matrices that are smaller than that, which matmul hands over one by one.
 _MOST_ELEMENTS = 8192
 
 
@@ -53,7 +53,8 @@ def _scores(X: FloatArray, w: FloatArray) -> FloatArray:
     """Return X w."""
     m, n = X.shape
     if n > _MOST_ELEMENTS:
-        return np.einsum("ij,j->i", X, w)
+        z: FloatArray = np.einsum("ij,j->i", X, w)
+        return z
     rows = _MOST_ELEMENTS // n
     stacked = m // rows * rows
     z = np.empty(m, X.dtype)
@@ -68,7 +69,8 @@ def _sum_of_rows(X: FloatArray, dz: FloatArray) -> FloatArray:
     """Return dz X, whose parts over a stack's matrices are added up in float64."""
     m, n = X.shape
     if n > _MOST_ELEMENTS:
-        return np.einsum("i,ij->j", dz, X)
+        total: FloatArray = np.einsum("i,ij->j", dz, X)
+        return total
     rows = _MOST_ELEMENTS // n
     stacked = m // rows * rows
     total = np.zeros(n)

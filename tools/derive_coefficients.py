@@ -284,12 +284,12 @@ def main() -> int:
     parser.add_argument("--check", type=Path, metavar="HEADER", help="compare with this header")
     header: Path | None = parser.parse_args().check
     if header is None:
-        print("\n\n".join(blocks()))
+        sys.stdout.write("\n\n".join(blocks()) + "\n")
         return 0
     text = header.read_text(encoding="utf-8")
     missing = [block for block in blocks() if block not in text]
     for block in missing:
-        print(f"{header} lacks:\n{block}\n", file=sys.stderr)
+        sys.stderr.write(f"{header} lacks:\n{block}\n\n")
     return 1 if missing else 0
 
 
