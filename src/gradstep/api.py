@@ -68,8 +68,9 @@ def gradient(
     Examples
     --------
     >>> import gradstep
-    >>> gradstep.gradient([[1.0, 2.0], [3.0, 4.0]], [0, 1], [0.0, 0.0], 0.0)
-    Gradient(J=0.6931471805599453, dw=array([-0.5, -0.5]), db=0.0)
+    >>> J, dw, db = gradstep.gradient([[1.0, 2.0], [3.0, 4.0]], [0, 1], [0.0, 0.0], 0.0)
+    >>> round(J, 6), dw, db
+    (0.693147, array([-0.5, -0.5]), 0.0)
     """
     prepared = Objective(X, y, sample_weight=sample_weight, l2=l2, kernel=kernel, threads=threads)
     w = validate.weights("w", w, prepared.n, prepared.dtype)
@@ -112,8 +113,9 @@ def step(
     Examples
     --------
     >>> import gradstep
-    >>> gradstep.step([[1.0, 2.0], [3.0, 4.0]], [0, 1], [0.0, 0.0], 0.0, alpha=0.1)
-    Step(w=array([0.05, 0.05]), b=0.0, J=0.6931471805599453)
+    >>> w, b, J = gradstep.step([[1.0, 2.0], [3.0, 4.0]], [0, 1], [0.0, 0.0], 0.0, alpha=0.1)
+    >>> w, b, round(J, 6)
+    (array([0.05, 0.05]), 0.0, 0.693147)
     """
     alpha = validate.positive("alpha", alpha)
     J, dw, db = gradient(X, y, w, b, sample_weight=sample_weight, l2=l2, kernel=kernel, threads=threads)
