@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from importlib import import_module
+
 import planted
 import pytest
 from availability import load_or_explain
@@ -17,7 +20,8 @@ def without(monkeypatch: pytest.MonkeyPatch):
 
     def remove(*names: str) -> None:
         for name in names:
-            changed = registry.Entry(f"gradstep.kernels.no_{name}", True, "", f"install {name}")
+            absent = partial(import_module, f"gradstep.kernels.no_{name}")
+            changed = registry.Entry(absent, True, "", f"install {name}")
             monkeypatch.setitem(registry.KERNELS, name, changed)
         registry.load.cache_clear()
 

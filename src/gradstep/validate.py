@@ -142,6 +142,9 @@ def _real_array(name: str, values: ArrayLike) -> Array:
     array = np.asarray(values)
     if array.dtype.kind not in _REAL_KINDS:
         raise TypeError(f"{name} has dtype {array.dtype}; it should be real numbers (float, integer or bool)")
+    if array.dtype.byteorder in "<>" and array.dtype.isnative:
+        # The native byte order, but spelled out: a kernel may not recognize that in the format of a buffer.
+        return array.view(array.dtype.newbyteorder("="))
     return array
 
 

@@ -1,0 +1,79 @@
+"""The builds of the Cython kernel: each one conforms, all give the same bits, and GRADSTEP_ISA chooses."""
+
+from __future__ import annotations
+
+import numpy as np
+import planted
+import problems
+import processes
+import pytest
+from availability import load_or_explain
+from conformance import CHECKS, raw_sums, same_bits
+
+from gradstep import KernelUnavailable, instruction_sets
+
+
+@pytest.fixture(params=instruction_sets.NAMES)
+def build(request: pytest.FixtureRequest) -> planted.PlantedKernel:
+    """Each build of the Cython kernel that this processor can run."""
+    load_or_explain("cython")
+    if request.param not in instruction_sets.supported():
+        pytest.skip(f"this processor has no {request.param}")
+    return planted.PlantedKernel(request.param, instruction_sets.load(request.param).partial_sums, releases_gil=True)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+def test_conformance(build, check):
+    check(build)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_same_bits_as_the_baseline(build, dtype, order):
+    baseline = planted.PlantedKernel("baseline", instruction_sets.load("baseline").partial_sums)
+    for m in (1, 7, 64, 513, 2_000):
+        for n in (1, 2, 3, 4, 8, 15, 16, 17, 33, 100, 1_001):
+            generator = np.random.default_rng([m, n])
+            X = np.asarray(generator.standard_normal((m, n)).astype(dtype), order=order)
+            y, weight = (generator.random(m).astype(dtype) for _ in range(2))
+            w = (6 * generator.standard_normal(n) / n**0.5).astype(dtype)
+            for sample_weight in (None, weight):
+                for block_rows in (m, 100):
+                    results = [raw_sums(k, X, y, w, 0.1, block_rows, sample_weight) for k in (build, baseline)]
+                    assert same_bits(*results), f"({m}, {n}), blocks of {block_rows} rows"
+
+
+def test_the_environment_chooses():
+    load_or_explain("cython")
+    code = """
+        from gradstep import registry
+        print(registry.load("cython").partial_sums.__module__)
+    """
+    for name in instruction_sets.supported():
+        assert processes.run(code, {"GRADSTEP_ISA": name}).strip() == f"gradstep.kernels.cython_loop_{name}"
+
+
+def test_an_unknown_instruction_set(monkeypatch):
+    load_or_explain("cython")
+    monkeypatch.setenv("GRADSTEP_ISA", "mmx")
+    with pytest.raises(ValueError, match="^GRADSTEP_ISA is 'mmx'; it should be one of baseline, avx2, avx512$"):
+        instruction_sets.chosen()
+
+
+def test_an_instruction_set_that_the_processor_lacks(monkeypatch):
+    load_or_explain("cython")
+    monkeypatch.setattr(instruction_sets, "supported", lambda: ["baseline"])
+    monkeypatch.setenv("GRADSTEP_ISA", "avx2")
+    with pytest.raises(KernelUnavailable, match="GRADSTEP_ISA is 'avx2', but this processor has only baseline"):
+        instruction_sets.chosen()
+    with pytest.raises(KernelUnavailable, match="this processor has no avx512, only baseline"):
+        instruction_sets.load("avx512")
+
+
+def test_wide_rows(build):
+    """More features than fit into a cache line, a page and the first-level cache."""
+    for dtype in ("float64", "float32"):
+        for m, n in ((5, 1_000), (3, 5_001)):
+            problem = problems.random_problem(m, n, dtype)
+            for order in ("C", "F"):
+                problem.assert_right(problem.gradient(build, np.asarray(problem.X, order=order)), order)
