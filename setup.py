@@ -32,6 +32,8 @@ class BuildExtensions(build_ext):
             raise SystemExit(NO_COMPILER.format(error=error)) from error
 
 
+MODULE = "gradstep.kernels.cython_loop"
+
 # The one source is built once for each of these, and gradstep.instruction_sets chooses at import. The first one runs on
 # every processor of its architecture; the names are those of GRADSTEP_ISA.
 INSTRUCTION_SETS = {
@@ -61,7 +63,7 @@ def extensions():
             MSVC_COMMON_FLAGS + MSVC_FLAGS[instruction_set] if windows else FLAGS + INSTRUCTION_SETS[instruction_set]
         )
         kernel = Extension(
-            f"gradstep.kernels.cython_loop_{instruction_set}",
+            MODULE if instruction_set == "baseline" else f"{MODULE}_{instruction_set}",
             ["kernels/cython_loop.pyx"],
             include_dirs=["kernels"],
             depends=glob.glob("kernels/*.h"),

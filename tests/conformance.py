@@ -1,7 +1,7 @@
-"""What every kernel must do, as functions that raise AssertionError: one list, for right kernels and planted wrong ones.
+"""What every kernel must do, as functions that raise AssertionError: one list for right and for planted wrong kernels.
 
-The checks of numbers compare with the oracle within the derived bounds; the others hold to the contract in the docstring
-of `gradstep.kernels`.
+The checks of numbers compare with the oracle within the derived bounds; the others hold to the contract in the
+docstring of `gradstep.kernels`.
 """
 
 from __future__ import annotations
@@ -282,7 +282,7 @@ def check_blocks_stand_alone(kernel: Kernel) -> None:
                         rows = slice(first * block_rows, last * block_rows)
                         part = raw_sums(kernel, X[rows], y[rows], w, problem.b, block_rows, weight[rows])
                         assert same_bits(part, whole[first:last]), (
-                            f"{problem.name}: blocks {first} to {last} of {block_rows} rows have other bits on their own"
+                            f"{problem.name}: blocks {first} to {last} of {block_rows} rows alone have other bits"
                         )
 
 

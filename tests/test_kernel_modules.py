@@ -1,4 +1,4 @@
-"""What single kernel modules promise beyond the contract: lists for the Python loop, @njit callers and a cache for Numba."""
+"""What single kernel modules promise beyond the contract: lists for the Python loop, callers and a cache for Numba."""
 
 from __future__ import annotations
 

@@ -12,7 +12,13 @@ from types import ModuleType
 
 from gradstep.contract import KernelUnavailable
 
-NAMES = ("baseline", "avx2", "avx512")
+_MODULES = {
+    "baseline": "gradstep.kernels.cython_loop",
+    "avx2": "gradstep.kernels.cython_loop_avx2",
+    "avx512": "gradstep.kernels.cython_loop_avx512",
+}
+
+NAMES = tuple(_MODULES)
 """All instruction sets that a build may exist for, the best last."""
 
 
@@ -63,4 +69,4 @@ def load_best() -> ModuleType:
 
 
 def _build(name: str) -> ModuleType:
-    return import_module(f"gradstep.kernels.cython_loop_{name}")
+    return import_module(_MODULES[name])
