@@ -48,9 +48,8 @@ typedef float piece_f32;
 #define WIDTH_f64 1
 #define WIDTH_f32 1
 #else
-#if defined(__AVX512F__)
-#define PIECE_BYTES 64
-#elif defined(__AVX2__)
+/* 32 bytes with AVX-512 too: rows begin anywhere, and each load of 64 bytes would straddle two cache lines. */
+#if defined(__AVX2__)
 #define PIECE_BYTES 32
 #else
 #define PIECE_BYTES 16
@@ -68,15 +67,17 @@ typedef struct { piece_f32 piece[LANES / WIDTH_f32]; } lanes_f32;
 
 /* The first `count` numbers at x and zeros behind them, 1 <= count <= LANES, touching no byte of the others: masked
  * loads neither read nor fault where the mask is off. */
-#if defined(VECTOR_TYPES) && defined(__AVX512F__)
+#if defined(VECTOR_TYPES) && defined(__AVX512VL__)
 INLINE lanes_f64 load_part_f64(const double *x, ptrdiff_t count)
 {
-    return (lanes_f64){{(piece_f64)_mm512_maskz_loadu_pd((__mmask8)((1u << count) - 1u), x)}};
+    const unsigned mask = (1u << count) - 1;
+    return (lanes_f64){{(piece_f64)_mm256_maskz_loadu_pd((__mmask8)(mask & 15), x),
+                        (piece_f64)_mm256_maskz_loadu_pd((__mmask8)(mask >> 4), x + 4)}};
 }
 
 INLINE lanes_f32 load_part_f32(const float *x, ptrdiff_t count)
 {
-    return (lanes_f32){{(piece_f32)_mm256_maskz_loadu_ps((__mmask8)((1u << count) - 1u), x)}};
+    return (lanes_f32){{(piece_f32)_mm256_maskz_loadu_ps((__mmask8)((1u << count) - 1), x)}};
 }
 #elif defined(VECTOR_TYPES) && defined(__AVX2__)
 static const int64_t mask_f64[2 * LANES] = {-1, -1, -1, -1, -1, -1, -1, -1};

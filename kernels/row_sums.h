@@ -150,7 +150,10 @@ static void NAME(row_dots)(
         const ptrdiff_t rows = count - k < 8 ? count - k : 8;
         VECTOR p[8];
         ptrdiff_t row = 0;
-        if (n <= LANES) {
+        if (n == LANES) {
+            for (; row < rows; row++)
+                p[row] = NAME(multiply)(NAME(load)(x + row * stride), w_first);
+        } else if (n < LANES) {
             for (; row < rows; row++)
                 p[row] = NAME(multiply)(NAME(load_part)(x + row * stride, n), w_first);
         } else if (n <= 2 * LANES) {
