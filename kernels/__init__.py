@@ -7,13 +7,13 @@ Every module here defines one function::
 ========================  ==========================================================================================
 ``X``                     (m, n) float32 or float64; unit stride along rows (C order) or along columns (F order), the
                           other stride free; may be read-only
-``y``                     (m,) contiguous, in [0, 1], dtype of X
-``w``                     (n,) contiguous, dtype of X
+``y``                     (m,) contiguous, in [0, 1], dtype of the computation: that of X
+``w``                     (n,) contiguous, dtype of the computation
 ``b``                     float
 ``block_rows``            rows in a block, at least 1; the last block may be shorter
 ``out``                   (ceil(m / block_rows), n + 2) float64, C-contiguous; row k receives
                           ``[sum dz x, sum dz, sum loss]`` over block k. Every element is written.
-``sample_weight``         (m,) contiguous, dtype of X, or None for all ones
+``sample_weight``         (m,) contiguous, dtype of the computation, or None for all ones
 ========================  ==========================================================================================
 
 with, for each row i, its weight c_i and z_i = w . x_i + b::
@@ -27,5 +27,8 @@ The brackets matter: grouped like this, a well-classified row keeps its full rel
 A label outside [0, 1] or a negative weight makes the loss of its block NaN, and so does a NaN anywhere: whoever adds
 up the sums sees with one test whether the input has to be searched for a culprit. Nothing of length m is allocated, no
 input is written to, no thread is started, no warning is given. Compiled kernels release the GIL for the whole call.
+A module may also define ``narrow_dtypes``, a set of names of dtypes: X of these it reads at their own width and
+computes in float32 (float16) or in float64 (the others), which is then the dtype of y, w and sample_weight.
+
 A block's sums depend on the rows of that block alone, so they have the same bits wherever the block is computed.
 """

@@ -1,6 +1,7 @@
 from gradstep.contract import PartialSums
 
 partial_sums: PartialSums
+narrow_dtypes: frozenset[str]
 instruction_set: str
 
 def instruction_sets_of_processor() -> list[str]: ...

@@ -6,7 +6,7 @@ from cpython.buffer cimport (
     PyBUF_CONTIG, PyBUF_FORMAT, PyBUF_ND, PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer,
 )
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy, memset, strchr
 
 cdef extern from "processor.h" nogil:
     bint processor_has_avx2()
@@ -39,6 +39,10 @@ cdef extern from "vector_rows.h" nogil:
         const float *x, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t rows, float *columns, Py_ssize_t span)
     double read_f64(const double *x, Py_ssize_t n)
     double read_f32(const float *x, Py_ssize_t n)
+    void widen_f64(
+        char kind, const char *x, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t count, double *wide)
+    void widen_f32(
+        char kind, const char *x, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t count, float *wide)
     double sum_f64(double *values, Py_ssize_t count)
     float sum_f32(float *values, Py_ssize_t count)
 
@@ -58,6 +62,9 @@ cdef enum:
     ROWS_PER_FLUSH = 512
 
 instruction_set = INSTRUCTION_SET.decode()
+
+# X of these dtypes is read as it is, and widened to float32 (float16) or float64 (the others) a few rows at a time.
+narrow_dtypes = frozenset(["float16", "int8", "uint8", "bool"])
 
 
 def instruction_sets_of_processor():
@@ -88,24 +95,28 @@ def partial_sums(X, y, w, double b, Py_ssize_t block_rows, out, sample_weight=No
     cdef Py_buffer held[5]
     cdef int n_held = 0
     cdef Py_ssize_t m, n, n_blocks
-    cdef char kind
+    cdef char kind_of_X, kind
     cdef const void *c = NULL
     try:
         PyObject_GetBuffer(X, &held[0], PyBUF_STRIDED_RO | PyBUF_FORMAT)
         n_held = 1
         require(held[0].ndim == 2, "X should be 2-D")
         m, n = held[0].shape[0], held[0].shape[1]
-        kind = kind_of(&held[0])
-        require(kind == c'd' or kind == c'f', "X should be float64 or float32 of native byte order")
+        kind_of_X = kind_of(&held[0])
+        require(
+            kind_of_X != 0 and strchr("dfebB?", kind_of_X) != NULL,
+            "X should be of native byte order, and float64, float32, float16, int8, uint8 or bool",
+        )
+        kind = c'f' if kind_of_X == c'f' or kind_of_X == c'e' else c'd'
         require(block_rows >= 1 and m >= 1 and n >= 1, "block_rows, m and n should be at least 1")
         n_blocks = (m - 1) // block_rows + 1
 
         PyObject_GetBuffer(y, &held[1], PyBUF_ND | PyBUF_FORMAT)
         n_held = 2
-        require(is_vector(&held[1], m, kind), "y should be contiguous, of shape (m,) and the dtype of X")
+        require(is_vector(&held[1], m, kind), "y should be contiguous, of shape (m,) and the dtype of the computation")
         PyObject_GetBuffer(w, &held[2], PyBUF_ND | PyBUF_FORMAT)
         n_held = 3
-        require(is_vector(&held[2], n, kind), "w should be contiguous, of shape (n,) and the dtype of X")
+        require(is_vector(&held[2], n, kind), "w should be contiguous, of shape (n,) and the dtype of the computation")
         PyObject_GetBuffer(out, &held[3], PyBUF_CONTIG | PyBUF_FORMAT)
         n_held = 4
         require(
@@ -117,18 +128,22 @@ def partial_sums(X, y, w, double b, Py_ssize_t block_rows, out, sample_weight=No
             PyObject_GetBuffer(sample_weight, &held[4], PyBUF_ND | PyBUF_FORMAT)
             n_held = 5
             require(
-                is_vector(&held[4], m, kind), "sample_weight should be contiguous, of shape (m,) and the dtype of X")
+                is_vector(&held[4], m, kind),
+                "sample_weight should be contiguous, of shape (m,) and the dtype of the computation",
+            )
             c = held[4].buf
 
         with nogil:
             if kind == c'd':
                 sum_blocks[double](
-                    <const double *> held[0].buf, held[0].strides, <const double *> held[1].buf, <const double *> c,
-                    <const double *> held[2].buf, b, m, n, block_rows, <double *> held[3].buf)
+                    kind_of_X, <const char *> held[0].buf, held[0].strides, held[0].itemsize,
+                    <const double *> held[1].buf, <const double *> c, <const double *> held[2].buf, b,
+                    m, n, block_rows, <double *> held[3].buf)
             else:
                 sum_blocks[float](
-                    <const float *> held[0].buf, held[0].strides, <const float *> held[1].buf, <const float *> c,
-                    <const float *> held[2].buf, b, m, n, block_rows, <double *> held[3].buf)
+                    kind_of_X, <const char *> held[0].buf, held[0].strides, held[0].itemsize,
+                    <const float *> held[1].buf, <const float *> c, <const float *> held[2].buf, b,
+                    m, n, block_rows, <double *> held[3].buf)
     finally:
         for k in range(n_held):
             PyBuffer_Release(&held[k])
@@ -180,33 +195,36 @@ cdef bint is_vector(Py_buffer *buffer, Py_ssize_t length, char kind) noexcept:
 
 
 cdef int sum_blocks(
-    const real *X, const Py_ssize_t *strides, const real *y, const real *c, const real *w, double b,
+    char kind_of_X, const char *X, const Py_ssize_t *strides, Py_ssize_t itemsize,
+    const real *y, const real *c, const real *w, double b,
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t block_rows, double *out,
 ) except -1 nogil:
     """Sum block after block, a few rows at a time: through both passes while they are in the cache."""
-    cdef Py_ssize_t row_stride = strides[0] // <Py_ssize_t> sizeof(real)
-    cdef Py_ssize_t column_stride = strides[1] // <Py_ssize_t> sizeof(real)
-    cdef bint by_rows = n > 1 and column_stride == 1
-    if not by_rows and not (m == 1 or row_stride == 1) and n > 1:
+    cdef Py_ssize_t row_stride = strides[0] // itemsize, column_stride = strides[1] // itemsize
+    cdef bint by_rows = column_stride == 1 if n > 1 else row_stride != 1
+    if not by_rows and m > 1 and row_stride != 1:
         with gil:
             raise ValueError("X should have unit stride along its rows or along its columns")
-    by_rows = by_rows or (m > 1 and row_stride != 1)
 
+    cdef bint narrow = kind_of_X != c'd' and kind_of_X != c'f'
+    cdef Py_ssize_t most = rows_at_a_time(n * sizeof(real)) if by_rows else rows_of_columns(n * sizeof(real))
     cdef Py_ssize_t padded = (n + LANES - 1) // LANES * LANES
-    cdef void *memory = malloc(((4 + FEW_FEATURES) * SPAN + 2 * padded) * sizeof(real) + 64)
+    cdef Py_ssize_t numbers = (4 + FEW_FEATURES) * SPAN + 2 * padded + (most * n if narrow else 0)
+    cdef void *memory = malloc(numbers * sizeof(real) + 64)
     if memory == NULL:
         with gil:
-            raise MemoryError(f"no memory for {2 * padded} numbers")
+            raise MemoryError(f"no memory for {numbers} numbers")
     # From a cache line's beginning: loads and stores that straddle two lines take twice as long.
     cdef real *scratch = <real *> ((<size_t> memory + 63) // 64 * 64)
     cdef real *padded_w = scratch + (4 + FEW_FEATURES) * SPAN
     cdef real *dw = padded_w + padded
+    cdef real *wide = dw + padded
     memset(padded_w, 0, 2 * padded * sizeof(real))
     memcpy(padded_w, w, n * sizeof(real))
 
-    cdef Py_ssize_t most = rows_at_a_time(n * sizeof(real)) if by_rows else rows_of_columns(n * sizeof(real))
-    cdef Py_ssize_t block, first, stop, rows, unflushed
+    cdef Py_ssize_t block, first, stop, rows, unflushed, stride
     cdef const real *c_first
+    cdef const real *few
     for block in range((m - 1) // block_rows + 1):
         first = block * block_rows
         stop = m if m - first < block_rows else first + block_rows
@@ -215,13 +233,18 @@ cdef int sum_blocks(
         while first < stop:
             rows = min(most, stop - first)
             c_first = NULL if c == NULL else c + first
+            few = <const real *> (X + first * (row_stride if by_rows else 1) * itemsize)
+            stride = row_stride if by_rows else column_stride
+            if narrow:
+                widen(kind_of_X, <const char *> few, stride, n if by_rows else rows, rows if by_rows else n, wide)
+                few = wide
+                stride = n if by_rows else rows
             if not by_rows:
-                add_columns(X + first, column_stride, y + first, c_first, padded_w, b, n, rows, scratch, dw, out)
+                add_columns(few, stride, y + first, c_first, padded_w, b, n, rows, scratch, dw, out)
             elif n <= FEW_FEATURES:
-                add_short_rows(
-                    X + first * row_stride, row_stride, y + first, c_first, padded_w, b, n, rows, scratch, dw, out)
+                add_short_rows(few, stride, y + first, c_first, padded_w, b, n, rows, scratch, dw, out)
             else:
-                add_rows(X + first * row_stride, row_stride, y + first, c_first, padded_w, b, n, rows, scratch, dw, out)
+                add_rows(few, stride, y + first, c_first, padded_w, b, n, rows, scratch, dw, out)
             first += rows
             unflushed += rows
             if unflushed >= ROWS_PER_FLUSH or first == stop:
@@ -230,6 +253,16 @@ cdef int sum_blocks(
         out += n + 2
     free(memory)
     return 0
+
+
+cdef void widen(
+    char kind, const char *x, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t count, real *wide,
+) noexcept nogil:
+    """Write `count` rows of n numbers of a narrow dtype, `stride` apart, one behind the other as floats."""
+    if real is double:
+        widen_f64(kind, x, stride, n, count, wide)
+    else:
+        widen_f32(kind, x, stride, n, count, wide)
 
 
 cdef Py_ssize_t rows_at_a_time(Py_ssize_t row_bytes) noexcept nogil:

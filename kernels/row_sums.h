@@ -231,6 +231,28 @@ static void NAME(copy_columns)(
             columns[j * span + i] = x[i * stride + j];
 }
 
+/* Writes `count` rows of n numbers of a narrow dtype, `stride` apart, one behind the other. `kind` is the letter of the
+ * buffer protocol: e for float16, b for int8, B for uint8 and ? for bool. */
+static void NAME(widen)(
+    char kind, const char *x, ptrdiff_t stride, ptrdiff_t n, ptrdiff_t count, REAL *RESTRICT wide)
+{
+    for (ptrdiff_t k = 0; k < count; k++, wide += n) {
+        if (kind == 'e') {
+            const uint16_t *row = (const uint16_t *)x + k * stride;
+            for (ptrdiff_t j = 0; j < n; j++)
+                wide[j] = float_of_half(row[j]);
+        } else if (kind == 'b') {
+            const int8_t *row = (const int8_t *)x + k * stride;
+            for (ptrdiff_t j = 0; j < n; j++)
+                wide[j] = row[j];
+        } else {
+            const uint8_t *row = (const uint8_t *)x + k * stride;
+            for (ptrdiff_t j = 0; j < n; j++)
+                wide[j] = row[j];
+        }
+    }
+}
+
 /* e_i = exp(-|z_i|), and dz_i = c_i (sigmoid(z_i) - y_i) from it; c may be NULL for all ones. */
 static void NAME(slopes)(
     const REAL *RESTRICT z, const REAL *RESTRICT y, const REAL *RESTRICT c, ptrdiff_t rows,

@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 from availability import load_or_explain
 
-from gradstep import Kernel, registry
+from gradstep import Kernel, environment, registry
 
 # The same examples in every run: a failure on a pull request is a failure of that change.
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, database=None, print_blob=True)
@@ -31,5 +31,6 @@ def threaded_kernel(request: pytest.FixtureRequest) -> Kernel:
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the caller's choice of kernel and threads out of the tests."""
-    monkeypatch.delenv("GRADSTEP_KERNEL", raising=False)
-    monkeypatch.delenv("GRADSTEP_THREADS", raising=False)
+    for name in ("GRADSTEP_KERNEL", "GRADSTEP_THREADS", "GRADSTEP_ISA"):
+        monkeypatch.delenv(name, raising=False)
+    environment.variable.cache_clear()

@@ -19,7 +19,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 
 import gradstep
-from gradstep import compare, files, registry, tables
+from gradstep import compare, environment, files, registry, tables
 from gradstep.cli import main
 from gradstep.compare import records
 from gradstep.compare.problems import Examples
@@ -289,7 +289,9 @@ def test_unavailable_kernel_is_shown_or_fails_if_named(command, monkeypatch):
 
 def test_info_names_versions_kernels_and_the_choice(command, monkeypatch):
     monkeypatch.setenv("GRADSTEP_THREADS", "3")
+    environment.variable.cache_clear()
     monkeypatch.setenv("GRADSTEP_KERNEL", "numpy")
+    environment.variable.cache_clear()
     outcome = command("info")
     assert outcome.code == 0
     for part in (gradstep.__version__, np.__version__, "processor", "usable of", *registry.KERNELS):
@@ -297,6 +299,7 @@ def test_info_names_versions_kernels_and_the_choice(command, monkeypatch):
     assert "3 for an X of 1 GiB: GRADSTEP_THREADS says so" in outcome.out
     assert "numpy for m = 100, n = 10: GRADSTEP_KERNEL says so" in outcome.out
     monkeypatch.setenv("GRADSTEP_THREADS", "many")
+    environment.variable.cache_clear()
     assert_one_line(command("info"), 1, "GRADSTEP_THREADS is 'many'")
 
 

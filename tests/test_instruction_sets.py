@@ -10,7 +10,7 @@ import pytest
 from availability import load_or_explain
 from conformance import CHECKS, raw_sums, same_bits
 
-from gradstep import KernelUnavailable, instruction_sets
+from gradstep import KernelUnavailable, environment, instruction_sets
 
 
 @pytest.fixture(params=instruction_sets.NAMES)
@@ -56,6 +56,7 @@ def test_the_environment_chooses():
 def test_an_unknown_instruction_set(monkeypatch):
     load_or_explain("cython")
     monkeypatch.setenv("GRADSTEP_ISA", "mmx")
+    environment.variable.cache_clear()
     with pytest.raises(ValueError, match="^GRADSTEP_ISA is 'mmx'; it should be one of baseline, avx2, avx512$"):
         instruction_sets.chosen()
 
@@ -64,6 +65,7 @@ def test_an_instruction_set_that_the_processor_lacks(monkeypatch):
     load_or_explain("cython")
     monkeypatch.setattr(instruction_sets, "supported", lambda: ["baseline"])
     monkeypatch.setenv("GRADSTEP_ISA", "avx2")
+    environment.variable.cache_clear()
     with pytest.raises(KernelUnavailable, match="GRADSTEP_ISA is 'avx2', but this processor has only baseline"):
         instruction_sets.chosen()
     with pytest.raises(KernelUnavailable, match="this processor has no avx512, only baseline"):

@@ -10,7 +10,7 @@ import processes
 import pytest
 from availability import load_or_explain
 
-from gradstep import Gradient, engine, gradient, objective, step
+from gradstep import Gradient, engine, environment, gradient, objective, step
 
 THREADS = (1, 2, 3, 7, 16)
 
@@ -59,6 +59,7 @@ def test_automatic_number_of_threads(threaded_kernel, monkeypatch):
     assert bits(gradient(X, y, w, b, kernel=threaded_kernel)) == expected
     for named in ("1", "3"):
         monkeypatch.setenv("GRADSTEP_THREADS", named)
+        environment.variable.cache_clear()
         assert objective(X, y, kernel=threaded_kernel).threads == int(named)
         assert bits(gradient(X, y, w, b, kernel=threaded_kernel)) == expected
 

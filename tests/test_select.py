@@ -9,7 +9,7 @@ import planted
 import pytest
 from availability import load_or_explain
 
-from gradstep import KernelUnavailable, available, fastest, gradient, objective, registry, select
+from gradstep import KernelUnavailable, available, environment, fastest, gradient, objective, registry, select
 
 ROW = ([[1.0]], [1.0], [1.0], 0.0)
 
@@ -71,6 +71,7 @@ def test_auto_with_numpy_alone(without):
 @pytest.mark.parametrize("name", ["python", "numpy"])
 def test_the_environment_decides_for_auto_alone(monkeypatch, name):
     monkeypatch.setenv("GRADSTEP_KERNEL", name)
+    environment.variable.cache_clear()
     choice = select.choose(1_000, 100)
     assert (choice.kernel.name, choice.reason) == (name, "GRADSTEP_KERNEL says so")
     assert objective([[1.0]], [1.0]).kernel.name == name
@@ -80,15 +81,18 @@ def test_the_environment_decides_for_auto_alone(monkeypatch, name):
 def test_the_environment_may_say_auto(monkeypatch):
     usual = select.choose(10, 10)
     monkeypatch.setenv("GRADSTEP_KERNEL", "auto")
+    environment.variable.cache_clear()
     assert select.choose(10, 10) == usual
 
 
 def test_the_environment_never_falls_back(monkeypatch, without):
     monkeypatch.setenv("GRADSTEP_KERNEL", "nosuch")
+    environment.variable.cache_clear()
     with pytest.raises(ValueError, match="'nosuch'.*'python', 'numba', 'cython', 'numpy'"):
         gradient(*ROW)
     without("cython")
     monkeypatch.setenv("GRADSTEP_KERNEL", "cython")
+    environment.variable.cache_clear()
     with pytest.raises(KernelUnavailable, match="Cure: install cython"):
         gradient(*ROW)
 

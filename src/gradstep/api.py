@@ -197,6 +197,7 @@ class Objective:
             self.kernel, examples, None if threads is None else validate.count("threads", threads, 1)
         )
         self.threads = self._pass.threads
+        self._plain = sample_weight is None and self.l2 == 0.0
 
     def __call__(self, theta: NDArray[Any]) -> tuple[float, NDArray[np.float64]]:
         """Return the cost and its gradient at ``theta = [w, b]``.
@@ -214,19 +215,24 @@ class Objective:
             Its derivative with respect to theta.
         """
         theta = validate.theta(theta, self.n)
-        J, dw, db = self.gradient(theta[:-1], float(theta[-1]))
-        return J, np.append(dw, db)
+        J, grad = self._evaluate(theta[:-1], float(theta[-1]))
+        return J, grad
 
     def gradient(self, w: FloatArray, b: float) -> Gradient:
         """Return the cost and its gradient at (w, b); w is a float32 or float64 array of shape (n,), unchecked."""
+        J, grad = self._evaluate(w, b)
+        return Gradient(J, grad[:-1].astype(w.dtype, copy=False), float(grad[-1]))
+
+    def _evaluate(self, w: FloatArray, b: float) -> tuple[float, NDArray[np.float64]]:
+        """Return the cost and [dw, db]."""
         sums = self._pass(w, b)
-        C = self._pass.total_weight
+        if self._plain:
+            sums /= self._pass.total_weight
+            return float(sums[-1]), sums[:-1]
         # An overflow shows in the result, here as in the pass, and is no warning.
         with np.errstate(over="ignore", invalid="ignore"):
-            sums /= C
-            dw, db, J = sums[:-2], float(sums[-2]), float(sums[-1])
-            if self.l2:
-                wide_w = w.astype(np.float64, copy=False)
-                J += 0.5 * self.l2 * float(np.sum(wide_w * wide_w))
-                dw += self.l2 * wide_w
-            return Gradient(J, dw.astype(w.dtype, copy=False), db)
+            sums /= self._pass.total_weight
+            wide_w = w.astype(np.float64, copy=False)
+            J = float(sums[-1]) + 0.5 * self.l2 * float(np.sum(wide_w * wide_w))
+            sums[:-2] += self.l2 * wide_w
+        return J, sums[:-1]

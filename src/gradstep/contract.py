@@ -106,7 +106,8 @@ class PartialSums(Protocol):
 class Kernel(Protocol):
     """One implementation of the sums, with what the engine has to know about it.
 
-    Anything with these three attributes may be passed as ``kernel=``.
+    Anything with these three attributes may be passed as ``kernel=``. A fourth one, ``narrow_dtypes``, may name the
+    narrow dtypes of X that it reads in place.
     """
 
     @property

@@ -9,14 +9,14 @@ from __future__ import annotations
 import functools
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from gradstep import validate
+from gradstep import environment, validate
 from gradstep.contract import FloatArray, Kernel
 from gradstep.validate import Array, Data
 
@@ -39,9 +39,13 @@ _MOST_HELPERS = 1024
 
 def block_rows(m: int, n: int, dtype: DTypeLike) -> int:
     """Return the number of rows in a block of an (m, n) array of `dtype`."""
-    row_bytes = n * np.dtype(dtype).itemsize
-    least = -(-_BLOCK_TO_SUMS * (n + 2) * 8 // row_bytes)
-    rows = max(least, _BLOCK_BYTES // row_bytes)
+    given = np.dtype(dtype)
+    # As the kernel computes with it: a block that has to be staged should not outgrow the cache.
+    computed_row_bytes = n * max(given.itemsize, validate.compute_dtype(given).itemsize)
+    if m * computed_row_bytes <= _BLOCK_BYTES:
+        return m
+    least = -(-_BLOCK_TO_SUMS * (n + 2) * 8 // (n * given.itemsize))
+    rows = max(least, _BLOCK_BYTES // computed_row_bytes)
     # The same number of blocks, evened out: without this two blocks of 65 and 3 rows would occupy two threads badly.
     return -(-m // max(1, round(m / rows)))
 
@@ -54,13 +58,21 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def named_threads() -> int | None:
+    """Return the number of threads that the environment variable ``GRADSTEP_THREADS`` names, if it is set."""
+    named = environment.variable("GRADSTEP_THREADS")
+    if named is None:
+        return None
+    if not named.isdecimal():
+        raise ValueError(f"GRADSTEP_THREADS is {named!r}; it should be an integer, at least 1")
+    return validate.count("GRADSTEP_THREADS", int(named), 1)
+
+
 def threads_for(X_bytes: int) -> tuple[int, str]:
     """Return how many threads an automatic choice takes for X of this size, and why."""
-    named = os.environ.get("GRADSTEP_THREADS")
+    named = named_threads()
     if named is not None:
-        if not named.isdecimal():
-            raise ValueError(f"GRADSTEP_THREADS is {named!r}; it should be an integer, at least 1")
-        return validate.count("GRADSTEP_THREADS", int(named), 1), "GRADSTEP_THREADS says so"
+        return named, "GRADSTEP_THREADS says so"
     worthwhile = max(1, X_bytes // _BYTES_PER_THREAD)
     if worthwhile < usable_cores():
         return worthwhile, f"a thread pays from {_BYTES_PER_THREAD >> 20} MiB of X on"
@@ -88,15 +100,24 @@ class Pass:
         self._kernel = kernel
         self._examples = examples
         self._block_rows = block_rows(m, n, X.dtype)
-        self._n_blocks = -(-m // self._block_rows)
+        self._n_blocks: int = -(-m // self._block_rows)
+        self._X_in_place = _readable_rows(X, dtype, getattr(kernel, "narrow_dtypes", ()))
         self._in_place = (
-            _readable_rows(X, dtype)
+            self._X_in_place
             and _readable_vector(y, dtype)
             and (sample_weight is None or _readable_vector(sample_weight, dtype))
         )
-        wanted = threads_for(m * n * X.itemsize)[0] if threads is None else threads
-        self.threads = min(wanted, self._n_blocks) if kernel.releases_gil else 1
+        self.threads = self._threads(threads)
         self._spare_sums: list[NDArray[np.float64]] = []
+
+    def _threads(self, wanted: int | None) -> int:
+        if wanted is None:
+            wanted = named_threads()
+        if self._n_blocks == 1 or not self._kernel.releases_gil:
+            return 1
+        if wanted is None:
+            wanted, _ = threads_for(self._examples.X.nbytes)
+        return min(wanted, self._n_blocks)
 
     @functools.cached_property
     def total_weight(self) -> float:
@@ -115,21 +136,37 @@ class Pass:
         ValueError
             If a value of the input is NaN or infinite, a label lies outside [0, 1] or a weight is negative.
         """
-        sums = self._take_sums()
-        # Whatever overflows here ends in sums that are not finite, which is looked at below.
-        with np.errstate(over="ignore", invalid="ignore"):
-            native_w = np.ascontiguousarray(w, dtype=self._examples.dtype)
-            # A float for the kernel, but rounded like w, so that all kernels compute with the same number.
-            native_b = float(self._examples.dtype.type(b))
-            if self.threads == 1:
-                self._sum_blocks(0, self._n_blocks, native_w, native_b, sums)
-            else:
-                self._share(native_w, native_b, sums)
-            total: NDArray[np.float64] = np.add.reduce(sums, axis=0)
-        self._spare_sums.append(sums)
-        if not np.isfinite(total).all():
+        total = self._one_block(w, b) if self._n_blocks == 1 else self._all_blocks(w, b)
+        if np.count_nonzero(np.isfinite(total)) < total.size:
             validate.raise_for_culprit(self._examples, w, b)
         return total
+
+    def _one_block(self, w: FloatArray, b: float) -> NDArray[np.float64]:
+        sums = np.empty((1, self._examples.X.shape[1] + 2))
+        self._sum_blocks(0, 1, *self._native(w, b), sums)
+        total: NDArray[np.float64] = sums[0]
+        return total
+
+    def _all_blocks(self, w: FloatArray, b: float) -> NDArray[np.float64]:
+        sums = self._take_sums()
+        native_w, native_b = self._native(w, b)
+        if self.threads == 1:
+            self._sum_blocks(0, self._n_blocks, native_w, native_b, sums)
+        else:
+            self._share(native_w, native_b, sums)
+        with np.errstate(over="ignore", invalid="ignore"):
+            total: NDArray[np.float64] = np.add.reduce(sums, axis=0)
+        self._spare_sums.append(sums)
+        return total
+
+    def _native(self, w: FloatArray, b: float) -> tuple[FloatArray, float]:
+        """Return w and b as the kernel reads them: both rounded to the dtype of the computation, b as a float."""
+        dtype = self._examples.dtype
+        if w.dtype == dtype == np.float64 and w.flags.c_contiguous:
+            return w, b
+        # Whatever overflows here ends in sums that are not finite.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.ascontiguousarray(w, dtype=dtype), float(dtype.type(b))
 
     def _take_sums(self) -> NDArray[np.float64]:
         try:
@@ -160,6 +197,9 @@ class Pass:
             self._sum_staged_blocks(first, last, w, b, sums)
             return
         X, y, sample_weight, _ = self._examples
+        if last - first == self._n_blocks:
+            self._kernel.partial_sums(X, y, w, b, self._block_rows, sums, sample_weight)
+            return
         rows = slice(first * self._block_rows, last * self._block_rows)
         weight = None if sample_weight is None else sample_weight[rows]
         self._kernel.partial_sums(X[rows], y[rows], w, b, self._block_rows, sums[first:last], weight)
@@ -168,7 +208,7 @@ class Pass:
         """Sum block by block, copying what the kernel cannot read in place into small reused buffers."""
         X, y, sample_weight, dtype = self._examples
         most = self._block_rows
-        read_X = _Reader(X, _readable_rows(X, dtype), (most, X.shape[1]), dtype)
+        read_X = _Reader(X, self._X_in_place, (most, X.shape[1]), dtype)
         read_y = _Reader(y, _readable_vector(y, dtype), (most,), dtype)
         read_weight = None
         if sample_weight is not None:
@@ -220,10 +260,14 @@ class _Turns:
             self._claimed = self._n_blocks
 
 
-def _readable_rows(X: Array, dtype: np.dtype[Any]) -> bool:
+def _readable_rows(X: Array, dtype: np.dtype[Any], narrow_dtypes: Collection[str]) -> bool:
     """Whether a kernel can read X in place: native, aligned, one axis contiguous and the other going forwards."""
-    if X.dtype != dtype or not X.flags.aligned:
+    if X.dtype != dtype and (X.dtype.name not in narrow_dtypes or not X.dtype.isnative):
         return False
+    if not X.flags.aligned:
+        return False
+    if X.flags.c_contiguous or X.flags.f_contiguous:
+        return True
     (m, n), (row_stride, column_stride) = X.shape, X.strides
     rows_contiguous = n == 1 or column_stride == X.itemsize
     columns_contiguous = m == 1 or row_stride == X.itemsize

@@ -6,10 +6,10 @@ every processor of its architecture, has found that the processor has the instru
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from types import ModuleType
 
+from gradstep import environment
 from gradstep.contract import KernelUnavailable
 
 _MODULES = {
@@ -46,7 +46,7 @@ def chosen() -> tuple[str, str]:
     ImportError
         If the extension has not been built.
     """
-    named = os.environ.get("GRADSTEP_ISA")
+    named = environment.variable("GRADSTEP_ISA")
     if named is None:
         return supported()[-1], "the best one that this processor has"
     if named not in NAMES:

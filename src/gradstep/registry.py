@@ -32,6 +32,8 @@ class RegisteredKernel:
     name: str
     releases_gil: bool
     partial_sums: PartialSums
+    narrow_dtypes: frozenset[str]
+    """The dtypes narrower than the computation's that it reads in place; others are staged."""
 
 
 KERNELS: dict[str, Entry] = {
@@ -82,7 +84,8 @@ def load(name: str) -> Kernel:
         left_out = isinstance(error, ModuleNotFoundError) and str(error.name).startswith("gradstep.kernels.")
         reason = f"{error}: this installation was built without it" if left_out else error
         raise KernelUnavailable(f"the {name} kernel is not available: {reason}. Cure: {entry.cure}") from error
-    return RegisteredKernel(name, entry.releases_gil, cast(PartialSums, module.partial_sums))
+    narrow_dtypes: frozenset[str] = getattr(module, "narrow_dtypes", frozenset())
+    return RegisteredKernel(name, entry.releases_gil, cast(PartialSums, module.partial_sums), narrow_dtypes)
 
 
 def available() -> dict[str, str | None]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from gradstep import engine, registry, validate
+from gradstep import engine, environment, registry, validate
 from gradstep.contract import Kernel, KernelUnavailable
 
 # Importing Numba and loading or compiling its kernel takes about a second, NumPy needs some 10 nanoseconds per element:
@@ -47,8 +46,8 @@ def choose(m: int, n: int) -> Choice:
     The environment's choice if ``GRADSTEP_KERNEL`` names one. Else Cython, which is compiled already. Where it is
     missing: Numba from 10,000 elements on, if it is installed; else NumPy.
     """
-    named = os.environ.get("GRADSTEP_KERNEL", "auto")
-    if named != "auto":
+    named = environment.variable("GRADSTEP_KERNEL")
+    if named is not None and named != "auto":
         return Choice(registry.load(named), "GRADSTEP_KERNEL says so")
     try:
         return Choice(registry.load("cython"), "compiled ahead of time, and the fastest one at every size measured")

@@ -13,6 +13,8 @@ from gradstep.contract import FloatArray
 
 Array = NDArray[Any]
 
+_FLOAT32 = np.dtype(np.float32)
+_FLOAT64 = np.dtype(np.float64)
 _REAL_KINDS = "fiub"
 _ROWS_PER_SEARCH = 4096
 
@@ -30,7 +32,7 @@ class Data(NamedTuple):
 def compute_dtype(dtype: DTypeLike) -> np.dtype[np.floating[Any]]:
     """Return the dtype in which data of `dtype` is computed: float32 for float16 and float32, else float64."""
     given = np.dtype(dtype)
-    return np.dtype(np.float32 if given.kind == "f" and given.itemsize <= 4 else np.float64)
+    return _FLOAT32 if given.kind == "f" and given.itemsize <= _FLOAT32.itemsize else _FLOAT64
 
 
 def data(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Data:
@@ -58,7 +60,7 @@ def real_dtype(name: str, dtype: DTypeLike) -> np.dtype[Any]:
 def weights(name: str, w: ArrayLike, n: int, default: np.dtype[np.floating[Any]]) -> FloatArray:
     """Check w and return it as float32 or float64: its own dtype where it is one of these, else `default`."""
     w = _vector(name, w, n, "one weight per column of X")
-    if w.dtype in (np.float64, np.float32):
+    if w.dtype in (_FLOAT64, _FLOAT32):
         return w
     return w.astype(default)
 

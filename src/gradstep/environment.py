@@ -1,0 +1,14 @@
+"""The environment variables that gradstep looks at, each read once: a look-up costs a tenth of a small gradient.
+
+``GRADSTEP_KERNEL`` names the kernel that "auto" takes, ``GRADSTEP_THREADS`` the number of threads where none is given,
+``GRADSTEP_ISA`` the build of the Cython kernel.
+"""
+
+import functools
+import os
+
+
+@functools.cache
+def variable(name: str) -> str | None:
+    """Return the value that the environment variable `name` had when it was first asked for, None if it was not set."""
+    return os.environ.get(name)
