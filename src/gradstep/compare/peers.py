@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from gradstep import engine
 from gradstep.compare.problems import ALPHA, Examples
 from gradstep.compare.timing import Call, Contender
-from gradstep.contract import FloatArray, KernelUnavailable, Step
+from gradstep.contract import FloatArray, Gradient, KernelUnavailable, Step
 from gradstep.extras import MissingExtra, require
 
 Setting = AbstractContextManager[object]
@@ -89,7 +89,10 @@ class Peer:
             with self.setting(_threads(examples, threads)):
                 return self.prepare(examples, _threads(examples, threads))
 
-        return Contender(self.name, prepare, lambda examples: self.setting(_threads(examples, threads)))
+        def setting(examples: Examples) -> Setting:
+            return self.setting(_threads(examples, threads))
+
+        return Contender(self.name, prepare, setting, version=self.version())
 
 
 def _threads(examples: Examples, threads: int | None) -> int:
@@ -132,17 +135,19 @@ def _step(examples: Examples, J: float, dw: FloatArray, db: float) -> Step:
 
 
 def _numpy_formula(examples: Examples, threads: int) -> Call:
-    X, y, w, b = examples
-    m = X.shape[0]
-
     def call() -> Step:
-        z = X @ w + b
-        e = np.exp(-np.abs(z))
-        dz = np.where(z >= 0, 1.0, e) / (1.0 + e) - y
-        J = float(np.mean(np.maximum(z, 0.0) - y * z + np.log1p(e)))
-        return _step(examples, J, X.T @ dz / m, float(dz.mean()))
+        return _step(examples, *numpy_gradient(*examples))
 
     return call
+
+
+def numpy_gradient(X: FloatArray, y: FloatArray, w: FloatArray, b: float) -> Gradient:
+    """Return the cost and its gradient by plain NumPy, as one would write it: stable, vectorized, two passes over X."""
+    z = X @ w + b
+    e = np.exp(-np.abs(z))
+    dz = np.where(z >= 0, 1.0, e) / (1.0 + e) - y
+    J = np.mean(np.maximum(z, 0.0) - y * z + np.log1p(e))
+    return Gradient(float(J), X.T @ dz / X.shape[0], float(dz.mean()))
 
 
 def _numba_loop(examples: Examples, threads: int) -> Call:

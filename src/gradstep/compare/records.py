@@ -126,8 +126,8 @@ class TargetResult:
 
     Attributes
     ----------
-    what : str
-        What is compared with what.
+    group, case : str
+        What is compared with what, and in which case.
     must, aim : float
         The bounds: what has to be reached, and what is hoped for.
     unit : str
@@ -142,7 +142,8 @@ class TargetResult:
         Why it was not measured.
     """
 
-    what: str
+    group: str
+    case: str
     must: float
     aim: float
     unit: Unit

@@ -58,12 +58,15 @@ class Contender:
         library. Entering and leaving it is not timed.
     as_step : callable
         Turns what the call returns into a `gradstep.Step` for the check, where it returns something else.
+    version : str
+        Of the library, if it is not gradstep.
     """
 
     name: str
     prepare: Callable[[Examples], Call]
     setting: Callable[[Examples], AbstractContextManager[object]] = _no_setting
     as_step: Callable[[Any, Examples], Step] = _is_step
+    version: str = ""
 
 
 class Forecast:
