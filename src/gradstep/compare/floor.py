@@ -53,13 +53,14 @@ class Floor:
         self._values = in_memory_order(X)
         rows, tail = _split(self._values)
         self._tail = tail
-        self._pass = None
+        self._pass: engine.Pass | None = None
         self._sums: list[float] = []
         wanted = engine.threads_for(X.nbytes)[0] if threads is None else threads
         if wanted > 1 and rows.shape[0] > 0:
             # The engine shares the blocks out exactly as it does for a step: this reader is a kernel to it.
             labels = np.zeros(rows.shape[0], rows.dtype)
-            self._pass = engine.Pass(self, validate.data(rows, labels), wanted)
+            shared = engine.Pass(self, validate.data(rows, labels), wanted)
+            self._pass = shared if shared.threads > 1 else None
             self._no_w = np.zeros(rows.shape[1], rows.dtype)
         self.threads = 1 if self._pass is None else self._pass.threads
 

@@ -125,8 +125,8 @@ def _blas_threads(threads: int) -> Setting:
 @functools.cache
 def _blas() -> Any:
     # NumPy has loaded its BLAS by now; those of SciPy or others that come later run in no peer here.
-    return require("threadpoolctl", "peers", "Limiting the threads of BLAS").ThreadpoolController().select(
-        user_api="blas"
+    return (
+        require("threadpoolctl", "peers", "Limiting the threads of BLAS").ThreadpoolController().select(user_api="blas")
     )
 
 
@@ -151,10 +151,8 @@ def numpy_gradient(X: FloatArray, y: FloatArray, w: FloatArray, b: float) -> Gra
 
 
 def _numba_loop(examples: Examples, threads: int) -> Call:
-    import numba
-
-    if threads > numba.config.NUMBA_NUM_THREADS:
-        most = numba.config.NUMBA_NUM_THREADS
+    most = _most_numba_threads()
+    if threads > most:
         raise KernelUnavailable(f"the peer numba-loop runs on {most} threads at most: set NUMBA_NUM_THREADS for more")
     X, y, w, b = rows_contiguous(examples)
     m, n = X.shape
@@ -212,12 +210,16 @@ def _compiled_loops() -> tuple[Callable[..., None], Callable[..., None]]:
     return loop, shares
 
 
+def _most_numba_threads() -> int:
+    return int(import_module("numba.core.config").NUMBA_NUM_THREADS)
+
+
 @contextmanager
 def _numba_threads(threads: int) -> Iterator[None]:
     import numba
 
     before = numba.get_num_threads()
-    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    numba.set_num_threads(min(threads, _most_numba_threads()))
     try:
         yield
     finally:
@@ -225,14 +227,11 @@ def _numba_threads(threads: int) -> Iterator[None]:
 
 
 def _scikit_learn(examples: Examples, threads: int) -> Call:
-    from sklearn._loss import HalfBinomialLoss
-
     # Private, and the only place where scikit-learn computes loss and gradient together; its arguments have been the
     # same since 1.5. Without sample weights it returns means over the rows.
-    from sklearn.linear_model._linear_loss import LinearModelLoss
-
+    linear_loss, losses = import_module("sklearn.linear_model._linear_loss"), import_module("sklearn._loss")
     X, y, w, b = examples
-    loss = LinearModelLoss(base_loss=HalfBinomialLoss(), fit_intercept=True)
+    loss = linear_loss.LinearModelLoss(base_loss=losses.HalfBinomialLoss(), fit_intercept=True)
     theta = np.append(w, w.dtype.type(b))
 
     def call() -> Step:
@@ -243,8 +242,7 @@ def _scikit_learn(examples: Examples, threads: int) -> Call:
 
 
 def _daal4py(examples: Examples, threads: int) -> Call:
-    import daal4py
-
+    daal4py = import_module("daal4py")
     daal4py.daalinit(threads)
     X, y, w, b = rows_contiguous(examples)
     algorithm = daal4py.optimization_solver_logistic_loss(
@@ -268,8 +266,7 @@ def _daal4py(examples: Examples, threads: int) -> Call:
 
 
 def _torch(examples: Examples, threads: int) -> Call:
-    import torch
-
+    torch = import_module("torch")
     X, y = torch.from_numpy(examples.X), torch.from_numpy(examples.y)
     w = torch.from_numpy(examples.w.copy()).requires_grad_()
     b = torch.tensor(examples.b, dtype=X.dtype, requires_grad=True)
@@ -285,8 +282,7 @@ def _torch(examples: Examples, threads: int) -> Call:
 
 @contextmanager
 def _torch_threads(threads: int) -> Iterator[None]:
-    import torch
-
+    torch = import_module("torch")
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:

@@ -264,8 +264,13 @@ def other_order(bench: Bench, n: int, threads: int) -> Measured:
     return _in_two_forms(bench, ("order", n, threads), problem, threads, ("F order", "C order"), _in_c_order)
 
 
+def _on_converted(contender: Contender, convert: Callable[[Examples], Examples]) -> Contender:
+    return dataclasses.replace(contender, prepare=lambda examples: contender.prepare(convert(examples)))
+
+
 def _in_float64(examples: Examples) -> Examples:
-    return Examples(*(values.astype(np.float64) for values in examples[:3]), examples.b)
+    X, y, w, b = examples
+    return Examples(X.astype(np.float64), y.astype(np.float64), w.astype(np.float64), b)
 
 
 def _in_c_order(examples: Examples) -> Examples:
@@ -283,11 +288,11 @@ def _in_two_forms(
     """Compare Cython on given examples with Cython on the same ones converted, which is not timed."""
 
     def contenders() -> list[Contender]:
-        found = []
-        for contender in bench.kernels(["cython"], _cores(threads)):
-            converted = dataclasses.replace(contender, prepare=lambda given: contender.prepare(convert(given)))
-            found += [_named(names[0], contender), _named(names[1], converted)]
-        return found
+        as_given = bench.kernels(["cython"], _cores(threads))
+        return [
+            *(_named(names[0], contender) for contender in as_given),
+            *(_named(names[1], _on_converted(contender, convert)) for contender in as_given),
+        ]
 
     return bench.ratio(bench.cell(key, problem, contenders, _cores(threads)), *names)
 
@@ -379,12 +384,21 @@ def _case(n: int, threads: int) -> str:
 
 TARGETS: tuple[Target, ...] = (
     *(
-        Target("Cython / x read", _case(n, threads), must, READ_AIM[threads], "ratio", partial(read_ratio, n=n, threads=threads))
+        Target(
+            "Cython / x read",
+            _case(n, threads),
+            must,
+            READ_AIM[threads],
+            "ratio",
+            partial(read_ratio, n=n, threads=threads),
+        )
         for threads, bounds in READ_MUST.items()
         for n, must in bounds.items()
     ),
     *(
-        Target("Fastest peer / Cython", _case(n, threads), 1.4, 2.5, "factor", partial(fastest_peer, n=n, threads=threads))
+        Target(
+            "Fastest peer / Cython", _case(n, threads), 1.4, 2.5, "factor", partial(fastest_peer, n=n, threads=threads)
+        )
         for threads in _THREADS
         for n in MEMORY_N
     ),
@@ -394,7 +408,11 @@ TARGETS: tuple[Target, ...] = (
     Target("gradient() / NumPy formula", "m = 10, n = 2", 0.8, 0.2, "ratio", partial(public_call, m=10, n=2)),
     *(
         Target(
-            "Numba / Cython", _case(n, threads), 1.5, 1.1, "ratio",
+            "Numba / Cython",
+            _case(n, threads),
+            1.5,
+            1.1,
+            "ratio",
             partial(kernel_ratio, name="numba", base="cython", n=n, threads=threads),
         )
         for threads in _THREADS
@@ -402,7 +420,11 @@ TARGETS: tuple[Target, ...] = (
     ),
     *(
         Target(
-            "NumPy kernel / NumPy formula", _case(n, threads), 0.8, 0.6, "ratio",
+            "NumPy kernel / NumPy formula",
+            _case(n, threads),
+            0.8,
+            0.6,
+            "ratio",
             partial(kernel_ratio, name="numpy", base="numpy-formula", n=n, threads=threads),
         )
         for threads in _THREADS
@@ -415,20 +437,30 @@ TARGETS: tuple[Target, ...] = (
     ),
     Target("uint8 X / float64 X", _case(784, ALL), 0.6, 0.15, "ratio", bytes_against_float64),
     *(
-        Target("F order / C order", _case(100, threads), 1.5, 1.0, "ratio", partial(other_order, n=100, threads=threads))
+        Target(
+            "F order / C order", _case(100, threads), 1.5, 1.0, "ratio", partial(other_order, n=100, threads=threads)
+        )
         for threads in _THREADS
     ),
     *(
         Target(
-            "Automatic threads / better of 1 and all", f"m n = 1e{len(str(elements)) - 1}", 1.15, 1.03, "ratio",
+            "Automatic threads / better of 1 and all",
+            f"m n = 1e{len(str(elements)) - 1}",
+            1.15,
+            1.03,
+            "ratio",
             partial(automatic_threads, elements=elements),
         )
         for elements in ELEMENTS
     ),
     *(
         Target(
-            "Peak memory beyond the inputs, MiB", _case(n, ALL), partial(_memory_must, n), partial(_memory_aim, n),
-            "MiB", partial(peak_memory, n=n),
+            "Peak memory beyond the inputs, MiB",
+            _case(n, ALL),
+            partial(_memory_must, n),
+            partial(_memory_aim, n),
+            "MiB",
+            partial(peak_memory, n=n),
         )
         for n in (100, 10_000)
     ),
@@ -508,4 +540,3 @@ def _notes(scale: Scale) -> list[str]:
     if scale.X_bytes < _TIMES_CACHE * cache:
         return [f"{size}; it should be {_TIMES_CACHE} times, for which the memory or the scale is too small"]
     return [size]
-
