@@ -6,18 +6,18 @@ import dataclasses
 import sys
 import time
 from pathlib import Path
-from typing import Any, Literal, NoReturn, Self
+from typing import Any, Literal, NoReturn
 
 import click
 from click.core import ParameterSource
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table as RichTable
 
 import gradstep
 from gradstep import compare, engine, files, instruction_sets, models, options, registry, select, tables
 from gradstep.compare import peers, problems, records, report, targets, targets_report
 from gradstep.compare.machine import Machine, versions
+from gradstep.compare.progress import RunProgress
 from gradstep.contract import KernelUnavailable
 from gradstep.descent import FitDiverged, FitInterrupted
 from gradstep.extras import MissingExtra
@@ -202,13 +202,13 @@ def compare_command(
         files.require_place_for(json_file)
     if preset is not None:
         _require_alone(context, {"preset", "peer_names", "json_file"})
-        chosen, reasons = _peers(peer_names or (options.ALL_PEERS,))
+        chosen, reasons = peers.chosen(peer_names or (peers.ALL,))
         with RunProgress() as progress:
             record = targets.run(chosen, unavailable=reasons, progress=progress)
         targets_report.show(record, Console(highlight=False))
         _end_compare(context, record, json_file)
         return
-    chosen, reasons = _peers(peer_names or ())
+    chosen, reasons = peers.chosen(peer_names or ())
     given_data, notes = _data_problems(data, label, positive, dtype, order, alone=not (m_list or n_list))
     grid = []
     if data is None or m_list or n_list:
@@ -217,7 +217,7 @@ def compare_command(
     settings = records.Settings(list(names), dtype, order, threads, rounds, limit, alpha=problems.ALPHA)
     with RunProgress() as progress:
         record = compare.run(
-            _contenders(names, chosen, threads),
+            peers.beside([compare.kernel_contender(name, threads) for name in names], chosen, threads),
             [*given_data, *grid],
             settings,
             skip_unavailable=kernels is None,
@@ -227,25 +227,6 @@ def compare_command(
     record = dataclasses.replace(record, unavailable={**record.unavailable, **reasons})
     report.show(record, Console(highlight=False))
     _end_compare(context, record, json_file)
-
-
-def _contenders(names: tuple[str, ...], chosen: list[peers.Peer], threads: int | None) -> list[compare.Contender]:
-    """Return kernels and peers as contenders."""
-    kernels = [compare.kernel_contender(name, threads) for name in names]
-    if any("threadpoolctl" in peer.modules for peer in chosen):
-        # Beside a peer that calls BLAS, NumPy's own kernel gets as many threads of it.
-        kernels = [peers.with_blas_threads(contender, threads) for contender in kernels]
-    return [*kernels, *(peer.contender(threads) for peer in chosen)]
-
-
-def _peers(names: tuple[str, ...]) -> tuple[list[peers.Peer], dict[str, str]]:
-    """Return the peers of these names, and of those that "all" leaves out the reasons."""
-    if names == (options.ALL_PEERS,):
-        return peers.installed()
-    chosen = [peers.PEERS[name] for name in names]
-    for peer in chosen:
-        peer.load()
-    return chosen, {}
 
 
 def _require_alone(context: click.Context, allowed: set[str]) -> None:
@@ -290,41 +271,6 @@ def _data_problems(
         return [problems.bundled(DEFAULT_DATA, dtype, order)], []
     except MissingExtra as error:
         return [], [f"{DEFAULT_DATA} is left out. {error}"]
-
-
-class RunProgress:
-    """The progress of a comparison run, on stderr and only if that is a terminal."""
-
-    def __init__(self) -> None:
-        console = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._task = self._bar.add_task("", total=None)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._bar.stop()
-
-    def plan(self, seconds: float) -> None:
-        """Set the length of the bar."""
-        self._bar.update(self._task, total=seconds)
-
-    def begin(self, what: str) -> None:
-        """Name what is being measured."""
-        self._bar.update(self._task, description=what)
-
-    def advance(self, seconds: float) -> None:
-        """Move the bar."""
-        self._bar.advance(self._task, seconds)
 
 
 @main.command("info")

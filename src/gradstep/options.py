@@ -10,8 +10,6 @@ import click
 from gradstep import registry
 from gradstep.compare import peers
 
-ALL_PEERS = "all"
-
 
 def counts(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
     """Turn a list such as 100,1e5 into integers."""
@@ -46,7 +44,7 @@ def peer_names(context: click.Context, option: click.Parameter, text: str | None
     if text is None:
         return None
     names = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
-    if names == (ALL_PEERS,):
+    if names == (peers.ALL,):
         return names
     for name in names:
         if name not in peers.PEERS:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -22,8 +22,11 @@ from numpy.typing import NDArray
 from gradstep import engine
 from gradstep.compare.problems import ALPHA, Examples
 from gradstep.compare.timing import Call, Contender
-from gradstep.contract import FloatArray, Gradient, KernelUnavailable, Step
+from gradstep.contract import FloatArray, Gradient, Step
 from gradstep.extras import MissingExtra, require
+
+ALL = "all"
+"""Stands for all that are installed, where names of peers are expected."""
 
 Setting = AbstractContextManager[object]
 
@@ -112,6 +115,36 @@ def installed() -> tuple[list[Peer], dict[str, str]]:
     return present, reasons
 
 
+def chosen(names: Sequence[str]) -> tuple[list[Peer], dict[str, str]]:
+    """Return the peers of these names, which have to be installed, or those that are, where the only name is "all".
+
+    Returns
+    -------
+    present : list of Peer
+        The peers.
+    reasons : dict
+        For the names of those that "all" leaves out, why.
+
+    Raises
+    ------
+    MissingExtra
+        If one that is named cannot take part.
+    """
+    if list(names) == [ALL]:
+        return installed()
+    present = [PEERS[name] for name in names]
+    for peer in present:
+        peer.load()
+    return present, {}
+
+
+def beside(kernels: Sequence[Contender], present: Sequence[Peer], threads: int | None) -> list[Contender]:
+    """Return kernels and peers as contenders; beside a peer that calls BLAS, NumPy code has as many threads of it."""
+    if any(peer.setting is _blas_threads for peer in present):
+        kernels = [with_blas_threads(contender, threads) for contender in kernels]
+    return [*kernels, *(peer.contender(threads) for peer in present)]
+
+
 def with_blas_threads(contender: Contender, threads: int | None) -> Contender:
     """Return the contender with BLAS limited to its threads, so that NumPy code beside a peer has no more than that."""
     return replace(contender, setting=lambda examples: _blas_threads(_threads(examples, threads)))
@@ -151,9 +184,6 @@ def numpy_gradient(X: FloatArray, y: FloatArray, w: FloatArray, b: float) -> Gra
 
 
 def _numba_loop(examples: Examples, threads: int) -> Call:
-    most = _most_numba_threads()
-    if threads > most:
-        raise KernelUnavailable(f"the peer numba-loop runs on {most} threads at most: set NUMBA_NUM_THREADS for more")
     X, y, w, b = rows_contiguous(examples)
     m, n = X.shape
     one_thread, many_threads = _compiled_loops()
@@ -210,16 +240,13 @@ def _compiled_loops() -> tuple[Callable[..., None], Callable[..., None]]:
     return loop, shares
 
 
-def _most_numba_threads() -> int:
-    return int(import_module("numba.core.config").NUMBA_NUM_THREADS)
-
-
 @contextmanager
 def _numba_threads(threads: int) -> Iterator[None]:
     import numba
 
     before = numba.get_num_threads()
-    numba.set_num_threads(min(threads, _most_numba_threads()))
+    # Numba never runs on more than there are cores, unless NUMBA_NUM_THREADS was set before it was imported.
+    numba.set_num_threads(min(threads, import_module("numba.core.config").NUMBA_NUM_THREADS))
     try:
         yield
     finally:

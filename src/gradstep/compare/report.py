@@ -25,10 +25,21 @@ def show(record: Record, console: Console) -> None:
     for (problem, task), cells in itertools.groupby(record.cells, key=lambda cell: (cell.problem, cell.task)):
         console.print()
         console.print(Text.assemble((problem, "bold"), f": {task}"), soft_wrap=not console.is_terminal)
-        for table in _tables(record, list(cells)):
-            print_whole(table, console)
+        _show_cells(record, list(cells), console)
     for line in _foot(record):
         console.print(line, soft_wrap=not console.is_terminal, highlight=False)
+
+
+def _show_cells(record: Record, cells: list[Cell], console: Console) -> None:
+    """Print a column for each kernel, or where peers take part, too many for that, a line for each contender."""
+    if record.peers:
+        print_whole(_table_of_lines(record, cells), console)
+        return
+    print_whole(_table(record, cells), console)
+    if any(cell.floor is not None and cell.floor.median is not None for cell in cells):
+        console.print()
+        console.print(f"Time / time only to read X ({FLOOR})")
+        print_whole(_table_of_floors(record, cells), console)
 
 
 def print_whole(table: Table, console: Console) -> None:
@@ -51,16 +62,6 @@ def _head(record: Record) -> Iterator[Text]:
     yield Text(f"{settings.dtype}, {settings.order} order, {threads}, {_count(settings.rounds, 'round')}")
 
 
-def _tables(record: Record, cells: list[Cell]) -> Iterator[Table]:
-    """Make a column for each kernel, or where peers take part, who are too many for that, a line for each contender."""
-    if record.peers:
-        yield _table_of_lines(record, cells)
-        return
-    yield _table(record, cells)
-    if any(cell.floor is not None and cell.floor.median is not None for cell in cells):
-        yield _table_of_floors(record, cells)
-
-
 def _empty_table() -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("m", justify="right")
@@ -70,7 +71,6 @@ def _empty_table() -> Table:
 
 def _table_of_floors(record: Record, cells: list[Cell]) -> Table:
     table = _empty_table()
-    table.title, table.title_justify, table.title_style = "Time / time only to read X", "left", ""
     for name in [*record.settings.contenders, FLOOR]:
         table.add_column(name, justify="right")
     for cell in cells:

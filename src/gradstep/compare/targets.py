@@ -4,147 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import os
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import gradstep
 from gradstep import engine
-from gradstep.compare import Progress, Silent, footprint, kernel_contender, peers, timing
+from gradstep.compare import Progress, Silent, footprint, peers
+from gradstep.compare.bench import TIMES_CACHE, Bench, Measured, NotMeasured, Scale, median
 from gradstep.compare.machine import Machine, last_level_cache, versions
-from gradstep.compare.problems import ALPHA, AnyProblem, Examples, GivenX, Problem
-from gradstep.compare.records import SCHEMA, Cell, Record, Result, Settings, TargetResult, Unit
+from gradstep.compare.problems import ALPHA, Examples, GivenX, Problem
+from gradstep.compare.records import SCHEMA, Cell, Record, Settings, TargetResult, Unit
 from gradstep.compare.timing import Call, Contender
 from gradstep.contract import Gradient, Step
 
 _MIB = 1 << 20
-
-# X has to be this many times as large as the last-level cache to count as read from memory.
-_TIMES_CACHE = 8
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How large the problems are.
-
-    Attributes
-    ----------
-    X_bytes : int
-        Of an X that is read from memory.
-    narrow_elements : int
-        Of an X that is compared in a narrow and in a wide dtype; the narrow one should exceed the cache as well.
-    many_rows : int
-        Of the problem with two features.
-    largest : int
-        The largest number of elements over which the choice of threads is judged.
-    rounds : int
-        Samples of each time.
-    """
-
-    X_bytes: int
-    narrow_elements: int
-    many_rows: int = 2_000_000
-    largest: int = 10**8
-    rounds: int = 9
-
-    @classmethod
-    def of_this_machine(cls) -> Scale:
-        """Return the sizes that the targets speak of, as far as the memory goes."""
-        beyond_cache = _TIMES_CACHE * last_level_cache()
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 8 << 30
-        # The peers need several vectors of length m beside X, and some a copy of it.
-        return cls(min(beyond_cache, memory // 16), min(beyond_cache, memory // 32), largest=min(10**8, memory // 64))
-
-
-class Measured(NamedTuple):
-    """What a row of the table is about."""
-
-    value: float
-    quartiles: tuple[float, float] | None = None
-    against: str = ""
-
-
-class NotMeasured(Exception):
-    """A row cannot be measured; the message says why."""
-
-
-class Bench:
-    """Makes the data, measures each cell once, and keeps what was measured."""
-
-    def __init__(self, scale: Scale, chosen_peers: Sequence[peers.Peer], progress: Progress) -> None:
-        self.scale = scale
-        self.peers = list(chosen_peers)
-        self.unavailable = {name: reason for name, reason in gradstep.available().items() if reason is not None}
-        self.cells: list[Cell] = []
-        self._progress = progress
-        self._measured: dict[tuple[object, ...], Cell] = {}
-
-    @cached_property
-    def _values(self) -> NDArray[np.float64]:
-        return np.random.default_rng(0).standard_normal(self.scale.X_bytes // 8)
-
-    def in_memory(self, n: int) -> NDArray[np.float64]:
-        """Return an X with n columns that has to be read from memory; the same values for every n."""
-        m = max(8, self._values.size // n)
-        return np.resize(self._values, (m, n)) if m * n > self._values.size else self._values[: m * n].reshape(m, n)
-
-    def cell(
-        self,
-        key: tuple[object, ...],
-        problem: Callable[[], AnyProblem],
-        contenders: Callable[[], Sequence[Contender]],
-        threads: int | None,
-        rounds: int | None = None,
-    ) -> Cell:
-        """Return the cell of this key, which is measured when it is asked for first."""
-        if key not in self._measured:
-            given = problem()
-            self._progress.begin(f"{given.name}, m = {given.m:,}, n = {given.n:,}")
-            settings = Settings([], threads=threads, rounds=rounds or self.scale.rounds)
-            # A forecast that knows nothing skips nobody.
-            cell = timing.measure(list(contenders()), given, settings, timing.Forecast())
-            self._measured[key] = cell
-            self.cells.append(cell)
-        return self._measured[key]
-
-    def kernels(self, names: Sequence[str], threads: int | None) -> list[Contender]:
-        """Return those of the kernels that can run."""
-        contenders = [kernel_contender(name, threads) for name in names if name not in self.unavailable]
-        if not any(peer.name == "numpy-formula" for peer in self.peers):
-            return contenders
-        return [peers.with_blas_threads(contender, threads) for contender in contenders]
-
-    def timed(self, cell: Cell, name: str) -> Result:
-        """Return the times of a contender in a cell."""
-        results = [*cell.results, *([cell.floor] if cell.floor is not None else [])]
-        for result in results:
-            if result.contender == name and result.status == "timed":
-                return result
-            if result.contender == name:
-                raise NotMeasured(f"{name}: {result.reason}")
-        raise NotMeasured(self.unavailable.get(name, f"{name} did not take part"))
-
-    def ratio(self, cell: Cell, name: str, base: str, against: str = "") -> Measured:
-        """Return the ratio of the medians, with the quartiles of the ratios of each round."""
-        above, below = self.timed(cell, name), self.timed(cell, base)
-        ratios = [one / other for one, other in zip(above.samples, below.samples, strict=True)]
-        quartiles = None
-        if len(ratios) > 1:
-            lower, _, upper = statistics.quantiles(ratios, n=4, method="inclusive")
-            quartiles = (lower, upper)
-        return Measured(_median(above) / _median(below), quartiles, against)
-
-
-def _median(result: Result) -> float:
-    if result.median is None:
-        raise NotMeasured(f"{result.contender} was not timed")
-    return result.median
 
 
 def _cores(threads: int) -> int:
@@ -205,7 +82,7 @@ def _against_fastest(bench: Bench, cell: Cell) -> Measured:
     rivals = [result for result in cell.results if result.contender in names and result.status == "timed"]
     if not rivals:
         raise NotMeasured("no peer took part: pip install 'gradstep[peers]'")
-    fastest = min(rivals, key=_median).contender
+    fastest = min(rivals, key=median).contender
     return bench.ratio(cell, fastest, "cython", against=fastest)
 
 
@@ -239,7 +116,9 @@ def narrower_dtype(bench: Bench, n: int, threads: int) -> Measured:
     """float32 against float64, on the same values."""
 
     def problem() -> GivenX:
-        return GivenX(f"float32 and float64, {_THREADS[threads]}", bench.in_memory(n).astype(np.float32))
+        half = bench.in_memory(n).astype(np.float32)
+        # Twice the rows, so that X exceeds the cache in float32 as well.
+        return GivenX(f"float32 and float64, {_THREADS[threads]}", np.concatenate([half, half]))
 
     return _in_two_forms(bench, ("float32", n, threads), problem, threads, ("float32", "float64"), _in_float64)
 
@@ -311,7 +190,7 @@ def automatic_threads(bench: Bench, elements: int) -> Measured:
         return GivenX("automatic threads", X)
 
     cell = bench.cell(("auto", elements), problem, contenders, None, 2 * bench.scale.rounds)
-    best = min(("1 thread", "all cores"), key=lambda name: _median(bench.timed(cell, name)))
+    best = min(("1 thread", "all cores"), key=lambda name: median(bench.timed(cell, name)))
     return bench.ratio(cell, "auto", best, against=best)
 
 
@@ -537,6 +416,6 @@ def _bound(bound: Bound, scale: Scale) -> float:
 def _notes(scale: Scale) -> list[str]:
     cache = last_level_cache()
     size = f"X in memory is {scale.X_bytes / _MIB:,.0f} MiB, {scale.X_bytes / cache:.1f} times the last-level cache"
-    if scale.X_bytes < _TIMES_CACHE * cache:
-        return [f"{size}; it should be {_TIMES_CACHE} times, for which the memory or the scale is too small"]
+    if scale.X_bytes < TIMES_CACHE * cache:
+        return [f"{size}; it should be {TIMES_CACHE} times, for which the memory or the scale is too small"]
     return [size]
