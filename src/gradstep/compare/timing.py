@@ -24,6 +24,10 @@ from gradstep.contract import KernelUnavailable, Step
 # A sample lasts at least this long, thousands of times the resolution of the clock.
 _SAMPLE_SECONDS = 2e-3
 
+# Before each sample the process is looked at for so long until it is idle, but it is not waited for longer than this.
+_LOOK_SECONDS = 1e-3
+_LONGEST_WAIT = 0.5
+
 # What a result may differ by from the independent evaluation, relative to the size of the terms that are summed up: a
 # hundred thousand roundings in float64, and a hundred in float32, whose rows are summed up by blocks of thousands.
 TOLERANCES = {"float64": 1e-11, "float32": 1e-5}
@@ -246,8 +250,23 @@ class _Runner:
                 self.calls = math.ceil(self.calls * min(factor, 10.0))
 
     def sample(self) -> None:
+        wait_until_idle()
         with self._setting():
             self.samples.append(_seconds_for(self._call, self.calls) / self.calls)
+
+
+def wait_until_idle() -> None:
+    """Return when no thread of this process works any more.
+
+    The threads of some libraries spin for a while after a call, those of OpenBLAS for about 0.1 s, and would take the
+    processor from whoever is timed next.
+    """
+    deadline = time.perf_counter() + _LONGEST_WAIT
+    while time.perf_counter() < deadline:
+        used = time.process_time()
+        time.sleep(_LOOK_SECONDS)
+        if time.process_time() - used < 0.3 * _LOOK_SECONDS:
+            return
 
 
 def _seconds_for(call: Call, calls: int) -> float:
