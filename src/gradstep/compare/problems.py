@@ -20,7 +20,7 @@ from gradstep.validate import compute_dtype
 # With a learning rate of 1 the updated w shows dw with nearly all its digits, which makes the check of results sharp.
 ALPHA = 1.0
 
-# So many rows at once are converted where labels are drawn for a given X.
+# So many rows at once are converted where labels are drawn for a given X; as many tell its mean and spread.
 _ROWS_PER_LABELLING = 4096
 
 
@@ -180,7 +180,7 @@ class GivenX:
         """Make the labels and weights; the same ones each time."""
         generator = np.random.default_rng([self.m, self.n])
         w, b = _weights(generator, self.n)
-        some = self.X[: 1 << 16].astype(np.float64)
+        some = self.X[:_ROWS_PER_LABELLING].astype(np.float64)
         w /= max(float(some.std()), np.finfo(np.float64).tiny)
         # Around the middle of the values z is around 0: both classes appear.
         b -= float(some.mean()) * float(w.sum())

@@ -23,6 +23,10 @@ from gradstep.contract import Gradient, Step
 
 _MIB = 1 << 20
 
+# Rounds of short calls are cheap, and so many times as many of them outlast the moods of a processor's clock.
+_SHORT = 11
+_SHORT_ELEMENTS = 10**6
+
 
 def _cores(threads: int) -> int:
     return engine.usable_cores() if threads == ALL else threads
@@ -51,7 +55,8 @@ def _small_cell(bench: Bench, m: int, n: int) -> Cell:
     def contenders() -> list[Contender]:
         return [*bench.kernels(["cython"], 1), *(peer.contender(1) for peer in bench.peers)]
 
-    return bench.cell(("small", m, n), lambda: Problem(m, n), contenders, 1)
+    rounds = _SHORT * bench.scale.rounds if m * n <= _SHORT_ELEMENTS else None
+    return bench.cell(("small", m, n), lambda: Problem(m, n), contenders, 1, rounds)
 
 
 # The rows: each function measures one of them.
@@ -104,7 +109,7 @@ def public_call(bench: Bench, m: int, n: int) -> Measured:
         formula = Contender("formula", by(peers.numpy_gradient), as_step=_step_of)
         return [ours, peers.with_blas_threads(formula, 1)]
 
-    cell = bench.cell(("call", m, n), lambda: Problem(m, n), contenders, 1, 3 * bench.scale.rounds)
+    cell = bench.cell(("call", m, n), lambda: Problem(m, n), contenders, 1, _SHORT * bench.scale.rounds)
     return bench.ratio(cell, "gradient()", "formula")
 
 
@@ -189,7 +194,8 @@ def automatic_threads(bench: Bench, elements: int) -> Measured:
         X = np.random.default_rng(0).standard_normal((m, n))
         return GivenX("automatic threads", X)
 
-    cell = bench.cell(("auto", elements), problem, contenders, None, 2 * bench.scale.rounds)
+    rounds = (_SHORT if elements <= _SHORT_ELEMENTS else 2) * bench.scale.rounds
+    cell = bench.cell(("auto", elements), problem, contenders, None, rounds)
     best = min(("1 thread", "all cores"), key=lambda name: median(bench.timed(cell, name)))
     return bench.ratio(cell, "auto", best, against=best)
 
@@ -406,6 +412,8 @@ def _result(target: Target, bench: Bench) -> TargetResult:
         value, quartiles, against = target.measure(bench)
     except NotMeasured as error:
         return TargetResult(target.group, target.case, must, aim, target.unit, reason=str(error))
+    except MemoryError as error:
+        return TargetResult(target.group, target.case, must, aim, target.unit, reason=f"not enough memory: {error}")
     return TargetResult(target.group, target.case, must, aim, target.unit, value, quartiles, against)
 
 

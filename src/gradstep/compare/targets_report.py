@@ -41,11 +41,20 @@ def _line(target: TargetResult) -> Text:
     if target.measured is None:
         return Text(_COLUMNS.format(case, must, aim, "-", "", f"not measured: {target.reason}"), style="dim")
     quartiles = "-".join(map(_number, target.quartiles)) if target.quartiles is not None else ""
-    line = Text(_COLUMNS.format(case, must, aim, _number(target.measured), quartiles, ""))
+    mark = "~" if _is_doubtful(target) else ""
+    line = Text(_COLUMNS.format(case, must, aim, f"{mark}{_number(target.measured)}", quartiles, ""))
     line.append(_WORDS[target.verdict], style=_STYLES[target.verdict])
     if target.against:
         line.append(f" ({target.against})", style="dim")
     return line
+
+
+def _is_doubtful(target: TargetResult) -> bool:
+    """Whether the ratio of the medians lies outside the quartiles of the ratios: the machine changed between rounds."""
+    if target.measured is None or target.quartiles is None:
+        return False
+    lower, upper = target.quartiles
+    return not lower <= target.measured <= upper
 
 
 def _number(value: float) -> str:
@@ -64,5 +73,7 @@ def _foot(record: Record) -> Iterator[Text]:
     counted = collections.Counter(words[verdict] for verdict in verdicts)
     yield Text(f"targets   {len(verdicts)}: {', '.join(f'{counted[each]} {each}' for each in words.values())}")
     yield Text(f"quartiles of the ratios of each round; {record.settings.rounds} rounds or more, taken in turns")
+    if any(_is_doubtful(target) for target in record.targets):
+        yield Text("~         outside the quartiles: the machine was not quiet, so measure again")
     yield Text("(name)    the fastest peer, or the better number of threads")
     yield from report.circumstances(record)
