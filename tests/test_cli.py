@@ -19,9 +19,9 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 
 import gradstep
-from gradstep import compare, environment, files, registry, tables
+from gradstep import compare, environment, files, instruction_sets, registry, tables
 from gradstep.cli import main
-from gradstep.compare import records
+from gradstep.compare import bench, peers, records, targets
 from gradstep.compare.problems import Examples
 from gradstep.compare.timing import Call, Contender
 from gradstep.contract import KernelUnavailable
@@ -98,6 +98,11 @@ def test_help_version_and_no_arguments(command):
         (("nosuch",), ("nosuch",)),
         (("compare", "--nosuch"), ("--nosuch",)),
         (("compare", "--kernels", "cython,nosuch"), ("'nosuch'", "python, numba, cython, numpy")),
+        (("compare", "--peers", "nosuch"), ("'nosuch'", "numpy-formula", "torch", "all")),
+        (("compare", "--peers", "all,jax"), ("'all'",)),
+        (("compare", "--preset", "nosuch"), ("targets",)),
+        (("compare", "--preset", "targets", "--m", "5"), ("--m", "--preset")),
+        (("compare", "--preset", "targets", "--threads", "1"), ("--threads",)),
         (("compare", "--kernels", "python,"), ("''", "python, numba, cython, numpy")),
         (("compare", "--m", "10,x"), ("--m", "'x'")),
         (("compare", "--m", "1.5"), ("'1.5'",)),
@@ -139,11 +144,13 @@ def test_compare_writes_a_plain_table_into_a_pipe(tmp_path):
     assert (outcome.code, outcome.err) == (0, "")
     assert "\x1b" not in outcome.out
     assert not any(line != line.rstrip() for line in outcome.out.splitlines())
-    (row,) = [line.split() for line in outcome.out.splitlines() if line.split()[:2] == ["50", "3"]]
+    row, over_floor = [line.split() for line in outcome.out.splitlines() if line.split()[:2] == ["50", "3"]]
     # m, n, time, unit, base, time, unit, ratio: nothing is cut off although the screen is said to be narrow.
     assert len(row) == 8
     assert row[4] == "base"
     assert row[7].endswith("x")
+    # m, n, two ratios, and the time only to read X.
+    assert len(over_floor) == 6
     assert gradstep.__version__ in outcome.out
 
 
@@ -284,6 +291,42 @@ def test_unavailable_kernel_is_shown_or_fails_if_named(command, monkeypatch):
     assert "auto takes" in info.out
 
 
+def test_compare_with_peers(command, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert_one_line(command("compare", *SMALL, "--peers", "numba-loop,torch"), 1, "torch", "gradstep[peers]")
+    line = ("compare", *SMALL, "--kernels", "numpy", "--json", tmp_path / "run.json")
+    outcome = command(*line, "--peers", "numba-loop")
+    assert outcome.code == 0
+    record = records.load(tmp_path / "run.json")
+    assert [result.contender for result in record.cells[0].results] == ["numpy", "numba-loop"]
+    assert list(record.peers) == ["numba-loop"]
+    monkeypatch.setattr("gradstep.compare.peers.PEERS", {name: peers.PEERS[name] for name in ("numba-loop", "torch")})
+    outcome = command(*line, "--peers", "all")
+    assert outcome.code == 0
+    assert "left out  The peer torch needs torch: pip install 'gradstep[peers]'" in outcome.out
+
+
+def test_compare_shows_the_time_only_to_read(command, tmp_path):
+    outcome = command("compare", *SMALL, "--kernels", "numpy", "--json", tmp_path / "run.json")
+    assert "Time / time only to read X" in outcome.out
+    floor = records.load(tmp_path / "run.json").cells[0].floor
+    assert floor is not None
+    assert len(floor.samples) == 2
+
+
+def test_preset_targets(command, monkeypatch, tmp_path):
+    tiny = bench.Scale(1 << 16, 1 << 14, many_rows=100, largest=1000, rounds=2)
+    monkeypatch.setattr(bench.Scale, "of_this_machine", classmethod(lambda cls: tiny))
+    rows = [targets.TARGETS[0], targets.TARGETS[10]]
+    monkeypatch.setattr(targets.run, "__kwdefaults__", {**targets.run.__kwdefaults__, "targets": rows})
+    path = tmp_path / "targets.json"
+    outcome = command("compare", "--preset", "targets", "--peers", "numba-loop", "--json", path)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "must" in outcome.out
+    assert "Cython / x read" in outcome.out
+    assert [target.group for target in records.load(path).targets] == ["Cython / x read", "Fastest peer / Cython"]
+
+
 # info
 
 
@@ -296,6 +339,8 @@ def test_info_names_versions_kernels_and_the_choice(command, monkeypatch):
     assert outcome.code == 0
     for part in (gradstep.__version__, np.__version__, "processor", "usable of", *registry.KERNELS):
         assert part in outcome.out
+    name, reason = instruction_sets.chosen()
+    assert f"{name} in the cython kernel: {reason}" in outcome.out
     assert "3 for an X of 1 GiB: GRADSTEP_THREADS says so" in outcome.out
     assert "numpy for m = 100, n = 10: GRADSTEP_KERNEL says so" in outcome.out
     monkeypatch.setenv("GRADSTEP_THREADS", "many")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -233,6 +235,20 @@ def test_samples_are_taken_in_shuffled_rounds():
     assert len(set(rounds)) > 1
     assert [result.contender for result in cell.results] == ["a", "b", "c"]
     assert all(len(result.samples) == 12 for result in cell.results)
+
+
+def test_sample_waits_for_threads_that_still_work():
+    stop = time.perf_counter() + 0.1
+
+    def work() -> None:
+        while time.perf_counter() < stop:
+            pass
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    timing.wait_until_idle()
+    assert time.perf_counter() >= stop
+    worker.join()
 
 
 def test_sample_of_a_short_call_repeats_it():

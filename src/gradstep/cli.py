@@ -6,17 +6,18 @@ import dataclasses
 import sys
 import time
 from pathlib import Path
-from typing import Any, Literal, NoReturn, Self
+from typing import Any, Literal, NoReturn
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table as RichTable
 
 import gradstep
-from gradstep import compare, engine, files, models, options, registry, select, tables
-from gradstep.compare import problems, records, report
+from gradstep import compare, engine, files, instruction_sets, models, options, registry, select, tables
+from gradstep.compare import peers, problems, records, report, targets, targets_report
 from gradstep.compare.machine import Machine, versions
+from gradstep.compare.progress import RunProgress
 from gradstep.contract import KernelUnavailable
 from gradstep.descent import FitDiverged, FitInterrupted
 from gradstep.extras import MissingExtra
@@ -89,6 +90,18 @@ def main(context: click.Context) -> None:
     metavar="LIST",
     help="Some of python,numba,cython,numpy. Default: all that can run.",
 )
+@click.option(
+    "--peers",
+    "peer_names",
+    callback=options.peer_names,
+    metavar="all|LIST",
+    help="Other libraries beside the kernels. all: those that are installed.",
+)
+@click.option(
+    "--preset",
+    type=click.Choice(["targets"]),
+    help="targets: measure what gradstep's speed must be and should be, in some minutes.",
+)
 @click.option("--data", metavar="FILE|NAME", help="A CSV, npz or Parquet file, or a data set of scikit-learn.")
 @click.option("--label", metavar="COLUMN", help="The column of the file that holds the labels.")
 @click.option("--positive", metavar="VALUE", help="The value of the label that counts as 1.")
@@ -125,6 +138,8 @@ def compare_command(
     m_list: tuple[int, ...] | None,
     n_list: tuple[int, ...] | None,
     kernels: tuple[str, ...] | None,
+    peer_names: tuple[str, ...] | None,
+    preset: str | None,
     data: str | None,
     label: str | None,
     positive: str | None,
@@ -151,6 +166,22 @@ def compare_command(
     not timed, and makes the exit code 1. The kernels take turns in random order. The first call, in which numba
     compiles, has a line of its own and is part of no time.
 
+    With --peers there is a line for each contender, with the version of the library and how far its result is off.
+    With --preset targets the options --peers and --json apply, and no other: sizes and threads are those of the table.
+
+    \b
+    "x read" is the time of only reading X with the same threads, the floor of what a step can cost
+    where X is larger than the cache.
+
+    \b
+    Peers (pip install 'gradstep[peers]')
+      numpy-formula   the vectorized formula in NumPy, two passes over X by BLAS
+      numba-loop      the textbook loop, compiled by Numba with fastmath=True
+      scikit-learn    LinearModelLoss.loss_gradient with HalfBinomialLoss
+      daal4py         oneDAL's logistic loss, value and gradient
+      torch           binary_cross_entropy_with_logits and autograd
+      jax             jit(value_and_grad)
+
     \b
     Data sets of scikit-learn (pip install 'gradstep[compare]')
       breast_cancer   is the tumour malignant?
@@ -162,12 +193,22 @@ def compare_command(
     Examples
       gradstep compare
       gradstep compare --m 1e4,1e6 --n 10 --kernels cython,numpy --threads auto
+      gradstep compare --m 1e6 --n 10 --kernels cython --peers all --threads 2
       gradstep compare --data digits --dtype float32
       gradstep compare --data patients.csv --label outcome --positive ill --json run.json
     """
     _require_label(data, label, positive)
     if json_file is not None:
         files.require_place_for(json_file)
+    if preset is not None:
+        _require_alone(context, {"preset", "peer_names", "json_file"})
+        chosen, reasons = peers.chosen(peer_names or (peers.ALL,))
+        with RunProgress() as progress:
+            record = targets.run(chosen, unavailable=reasons, progress=progress)
+        targets_report.show(record, Console(highlight=False))
+        _end_compare(context, record, json_file)
+        return
+    chosen, reasons = peers.chosen(peer_names or ())
     given_data, notes = _data_problems(data, label, positive, dtype, order, alone=not (m_list or n_list))
     grid = []
     if data is None or m_list or n_list:
@@ -176,14 +217,28 @@ def compare_command(
     settings = records.Settings(list(names), dtype, order, threads, rounds, limit, alpha=problems.ALPHA)
     with RunProgress() as progress:
         record = compare.run(
-            [compare.kernel_contender(name, threads) for name in names],
+            peers.beside([compare.kernel_contender(name, threads) for name in names], chosen, threads),
             [*given_data, *grid],
             settings,
             skip_unavailable=kernels is None,
             notes=notes,
             progress=progress,
         )
+    record = dataclasses.replace(record, unavailable={**record.unavailable, **reasons})
     report.show(record, Console(highlight=False))
+    _end_compare(context, record, json_file)
+
+
+def _require_alone(context: click.Context, allowed: set[str]) -> None:
+    """Refuse options beside --preset that it would not heed."""
+    for option in context.command.params:
+        given = context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+        if given and option.name not in allowed:
+            raise click.UsageError(f"{option.opts[0]} has no meaning beside --preset, which sets it itself")
+
+
+def _end_compare(context: click.Context, record: compare.Record, json_file: Path | None) -> None:
+    """Write the record, and fail if a result is wrong or nothing was measured."""
     if json_file is not None:
         records.save(record, json_file)
     if wrong := record.wrong():
@@ -218,41 +273,6 @@ def _data_problems(
         return [], [f"{DEFAULT_DATA} is left out. {error}"]
 
 
-class RunProgress:
-    """The progress of a comparison run, on stderr and only if that is a terminal."""
-
-    def __init__(self) -> None:
-        console = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._task = self._bar.add_task("", total=None)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._bar.stop()
-
-    def plan(self, seconds: float) -> None:
-        """Set the length of the bar."""
-        self._bar.update(self._task, total=seconds)
-
-    def begin(self, what: str) -> None:
-        """Name what is being measured."""
-        self._bar.update(self._task, description=what)
-
-    def advance(self, seconds: float) -> None:
-        """Move the bar."""
-        self._bar.advance(self._task, seconds)
-
-
 @main.command("info")
 def info_command() -> None:
     """Show versions, processor, threads and kernels.
@@ -264,6 +284,7 @@ def info_command() -> None:
     Environment variables
       GRADSTEP_KERNEL    the kernel that "auto" takes
       GRADSTEP_THREADS   the number of threads that "auto" takes
+      GRADSTEP_ISA       the instruction set of the cython kernel: baseline, avx2 or avx512
 
     \b
     Example
@@ -281,12 +302,22 @@ def info_command() -> None:
     for size, words in ((1 << 16, "64 KiB"), (1 << 30, "1 GiB")):
         threads, reason = engine.threads_for(size)
         facts.add_row("threads", f"{threads} for an X of {words}: {reason}")
+    facts.add_row("instructions", _instruction_set())
     for name, problem in gradstep.available().items():
         facts.add_row(f"kernel {name}", problem or f"available: {registry.KERNELS[name].summary}")
     for m, n in ((100, 10), (1_000_000, 100)):
         choice = select.choose(m, n)
         facts.add_row("auto takes", f"{choice.kernel.name} for m = {m:,}, n = {n}: {choice.reason}")
     report.print_whole(facts, Console(highlight=False))
+
+
+def _instruction_set() -> str:
+    """Tell which build of the Cython kernel runs, and why, or why none does."""
+    try:
+        name, reason = instruction_sets.chosen()
+    except (ImportError, KernelUnavailable) as error:
+        return f"none: {error}"
+    return f"{name} in the cython kernel: {reason}"
 
 
 @main.command("fit")

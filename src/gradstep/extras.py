@@ -39,5 +39,5 @@ def require(module: str, extra: str, purpose: str) -> Any:
         package = module.partition(".")[0]
         if error.name is None or error.name.partition(".")[0] != package:
             raise
-        name = {"sklearn": "scikit-learn"}.get(package, package)
+        name = {"sklearn": "scikit-learn", "daal4py": "scikit-learn-intelex"}.get(package, package)
         raise MissingExtra(f"{purpose} needs {name}: pip install 'gradstep[{extra}]'") from error

@@ -8,6 +8,7 @@ from typing import Literal
 import click
 
 from gradstep import registry
+from gradstep.compare import peers
 
 
 def counts(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
@@ -35,6 +36,19 @@ def kernel_names(context: click.Context, option: click.Parameter, text: str | No
     for name in names:
         if name not in registry.KERNELS:
             raise click.BadParameter(f"there is no kernel {name!r}; the kernels are {', '.join(registry.KERNELS)}")
+    return names
+
+
+def peer_names(context: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+    """Turn a list such as torch,jax into names, each of which is known; all stays alone."""
+    if text is None:
+        return None
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    if names == (peers.ALL,):
+        return names
+    for name in names:
+        if name not in peers.PEERS:
+            raise click.BadParameter(f"there is no peer {name!r}; the peers are {', '.join(peers.PEERS)}, or all")
     return names
 
 

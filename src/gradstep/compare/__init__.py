@@ -114,6 +114,7 @@ def run(
         unavailable=unavailable,
         notes=list(notes),
         cells=[cells[index] for index in range(len(problems))],
+        peers={contender.name: contender.version for contender in present if contender.version},
     )
 
 

@@ -15,9 +15,13 @@ from numpy.typing import NDArray
 from gradstep import tables
 from gradstep.contract import FloatArray
 from gradstep.extras import require
+from gradstep.validate import compute_dtype
 
 # With a learning rate of 1 the updated w shows dw with nearly all its digits, which makes the check of results sharp.
 ALPHA = 1.0
+
+# So many rows at once are converted where labels are drawn for a given X; as many tell its mean and spread.
+_ROWS_PER_LABELLING = 4096
 
 
 class Examples(NamedTuple):
@@ -137,7 +141,58 @@ class RealProblem:
         return _laid_out(standardized, self.labels, w, b, self.dtype, self.order)
 
 
-AnyProblem = Problem | RealProblem
+@dataclass(frozen=True, eq=False)
+class GivenX:
+    """A given X, with weights of a size that z does not grow with n, and labels drawn from that model.
+
+    Attributes
+    ----------
+    name : str
+        What is special about X.
+    X : ndarray of shape (m, n)
+        Of any real dtype; it is used as it is.
+    """
+
+    name: str
+    X: NDArray[Any]
+
+    @property
+    def task(self) -> str:
+        """What the labels mean."""
+        return "random features, labels drawn from a logistic model"
+
+    @property
+    def m(self) -> int:
+        """The number of examples."""
+        return int(self.X.shape[0])
+
+    @property
+    def n(self) -> int:
+        """The number of features."""
+        return int(self.X.shape[1])
+
+    @property
+    def dtype(self) -> str:
+        """The dtype in which X is computed."""
+        return compute_dtype(self.X.dtype).name
+
+    def make(self) -> Examples:
+        """Make the labels and weights; the same ones each time."""
+        generator = np.random.default_rng([self.m, self.n])
+        w, b = _weights(generator, self.n)
+        some = self.X[:_ROWS_PER_LABELLING].astype(np.float64)
+        w /= max(float(some.std()), np.finfo(np.float64).tiny)
+        # Around the middle of the values z is around 0: both classes appear.
+        b -= float(some.mean()) * float(w.sum())
+        y = np.empty(self.m, self.dtype)
+        for first in range(0, self.m, _ROWS_PER_LABELLING):
+            rows = slice(first, first + _ROWS_PER_LABELLING)
+            z = self.X[rows] @ w + b
+            y[rows] = generator.random(z.shape[0]) < 1.0 / (1.0 + np.exp(-z))
+        return Examples(self.X, y, w.astype(self.dtype), b)
+
+
+AnyProblem = Problem | RealProblem | GivenX
 
 
 def _weights(generator: np.random.Generator, n: int) -> tuple[NDArray[np.float64], float]:

@@ -18,6 +18,8 @@ from gradstep.files import write_whole
 SCHEMA = 1
 
 Status = Literal["timed", "wrong", "skipped"]
+Unit = Literal["ratio", "factor", "MiB"]
+Verdict = Literal["aim", "must", "missed", "not measured"]
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,8 @@ class Cell:
         The number of examples and of features.
     results : list of Result
         One for each contender, in the order of the settings.
+    floor : Result or None
+        Only reading X with the same threads, in the same rounds; None if nobody was timed.
     """
 
     problem: str
@@ -113,6 +117,54 @@ class Cell:
     m: int
     n: int
     results: list[Result]
+    floor: Result | None = None
+
+
+@dataclass(frozen=True)
+class TargetResult:
+    """One target of gradstep, and what was measured.
+
+    Attributes
+    ----------
+    group, case : str
+        What is compared with what, and in which case.
+    must, aim : float
+        The bounds: what has to be reached, and what is hoped for.
+    unit : str
+        "ratio": of two times, small is good. "factor": times as fast, large is good. "MiB": small is good.
+    measured : float or None
+        The ratio of the medians, or the memory; None if it could not be measured.
+    quartiles : tuple of two floats, or None
+        Of the ratios of each round.
+    against : str
+        The contender that was compared with, if it was the fastest of several.
+    reason : str or None
+        Why it was not measured.
+    """
+
+    group: str
+    case: str
+    must: float
+    aim: float
+    unit: Unit
+    measured: float | None = None
+    quartiles: tuple[float, float] | None = None
+    against: str = ""
+    reason: str | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """What became of the target."""
+        if self.measured is None:
+            return "not measured"
+        if self._reaches(self.aim):
+            return "aim"
+        return "must" if self._reaches(self.must) else "missed"
+
+    def _reaches(self, bound: float) -> bool:
+        if self.measured is None:
+            return False
+        return self.measured >= bound if self.unit == "factor" else self.measured <= bound
 
 
 @dataclass(frozen=True)
@@ -174,6 +226,10 @@ class Record:
         What else a reader should know, such as a data set that was left out.
     cells : list of Cell
         The measurements.
+    peers : dict
+        Those of the contenders that are not kernels of gradstep, and their versions.
+    targets : list of TargetResult
+        What the measurements say about gradstep's targets, if that was asked for (``--preset targets``).
     """
 
     schema: int
@@ -186,6 +242,8 @@ class Record:
     unavailable: dict[str, str]
     notes: list[str]
     cells: list[Cell]
+    peers: dict[str, str] = field(default_factory=dict)
+    targets: list[TargetResult] = field(default_factory=list)
 
     def wrong(self) -> list[tuple[Cell, Result]]:
         """Return the results that failed the check."""
@@ -211,11 +269,19 @@ def load(path: Path) -> Record:
     content["machine"] = Machine(**content["machine"])
     content["settings"] = Settings(**content["settings"])
     content["cells"] = [_cell(cell) for cell in content["cells"]]
+    content["targets"] = [_target(target) for target in content.get("targets", [])]
     return Record(**content)
 
 
 def _cell(content: dict[str, Any]) -> Cell:
-    return Cell(**{**content, "results": [_result(result) for result in content["results"]]})
+    floor = content.get("floor")
+    results = [_result(result) for result in content["results"]]
+    return Cell(**{**content, "results": results, "floor": None if floor is None else _result(floor)})
+
+
+def _target(content: dict[str, Any]) -> TargetResult:
+    quartiles = content["quartiles"]
+    return TargetResult(**{**content, "quartiles": None if quartiles is None else tuple(quartiles)})
 
 
 def _result(content: dict[str, Any]) -> Result:

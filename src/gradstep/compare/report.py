@@ -11,6 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from gradstep.compare.floor import NAME as FLOOR
 from gradstep.compare.records import Cell, Record, Result
 
 # A median whose interquartile range is larger than this part of it is marked.
@@ -24,9 +25,21 @@ def show(record: Record, console: Console) -> None:
     for (problem, task), cells in itertools.groupby(record.cells, key=lambda cell: (cell.problem, cell.task)):
         console.print()
         console.print(Text.assemble((problem, "bold"), f": {task}"), soft_wrap=not console.is_terminal)
-        print_whole(_table(record, list(cells)), console)
+        _show_cells(record, list(cells), console)
     for line in _foot(record):
         console.print(line, soft_wrap=not console.is_terminal, highlight=False)
+
+
+def _show_cells(record: Record, cells: list[Cell], console: Console) -> None:
+    """Print a column for each kernel, or where peers take part, too many for that, a line for each contender."""
+    if record.peers:
+        print_whole(_table_of_lines(record, cells), console)
+        return
+    print_whole(_table(record, cells), console)
+    if any(cell.floor is not None and cell.floor.median is not None for cell in cells):
+        console.print()
+        console.print(f"Time / time only to read X ({FLOOR})")
+        print_whole(_table_of_floors(record, cells), console)
 
 
 def print_whole(table: Table, console: Console) -> None:
@@ -49,10 +62,64 @@ def _head(record: Record) -> Iterator[Text]:
     yield Text(f"{settings.dtype}, {settings.order} order, {threads}, {_count(settings.rounds, 'round')}")
 
 
-def _table(record: Record, cells: list[Cell]) -> Table:
+def _empty_table() -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("m", justify="right")
     table.add_column("n", justify="right")
+    return table
+
+
+def _table_of_floors(record: Record, cells: list[Cell]) -> Table:
+    table = _empty_table()
+    for name in [*record.settings.contenders, FLOOR]:
+        table.add_column(name, justify="right")
+    for cell in cells:
+        floor = None if cell.floor is None else cell.floor.median
+        times = "-" if floor is None else duration(floor)
+        table.add_row(f"{cell.m:,}", f"{cell.n:,}", *(_over_floor(result, floor) for result in cell.results), times)
+    return table
+
+
+def _over_floor(result: Result, floor: float | None) -> str:
+    return "-" if result.median is None or floor is None else _three_digits(result.median / floor)
+
+
+def _table_of_lines(record: Record, cells: list[Cell]) -> Table:
+    table = _empty_table()
+    for name in ("", "version"):
+        table.add_column(name)
+    for name in ("time", "vs base", f"/ {FLOOR}", "error"):
+        table.add_column(name, justify="right")
+    for cell in cells:
+        for line in _lines_of(record, cell):
+            table.add_row(*line)
+        table.add_section()
+    return table
+
+
+def _lines_of(record: Record, cell: Cell) -> Iterator[list[str | Text]]:
+    """Give a line for each contender of a cell; m and n stand in the first one."""
+    base = baseline(cell)
+    fastest = min((result.median for result in cell.results if result.median is not None), default=None)
+    floor = None if cell.floor is None else cell.floor.median
+    place: list[str | Text] = [f"{cell.m:,}", f"{cell.n:,}"]
+    for result in cell.results:
+        version = record.peers.get(result.contender, "")
+        shown = _result(result, None, fastest)
+        faster = ""
+        if result is base:
+            faster = "base"
+        elif base is not None and base.median is not None and result.median is not None:
+            faster = ratio(base.median / result.median)
+        error = "" if result.check is None or result.check.error is None else f"{result.check.error:.0e}"
+        yield [*place, result.contender, version, shown, faster, _over_floor(result, floor), error]
+        place = ["", ""]
+    if floor is not None:
+        yield ["", "", FLOOR, "", duration(floor), "", "", ""]
+
+
+def _table(record: Record, cells: list[Cell]) -> Table:
+    table = _empty_table()
     for name in record.settings.contenders:
         table.add_column(name, justify="right")
     for cell in cells:
@@ -147,14 +214,22 @@ def _foot(record: Record) -> Iterator[Text]:
             f"spread    interquartile range of the samples at most {_spread(widest):.0%} of the median "
             f"({widest.contender}, {cell.m:,} x {cell.n:,})"
         )
-    yield from _left_out(record)
     first_calls = ", ".join(f"{name} {duration(seconds)}" for name, seconds in record.first_calls.items())
+    yield from _floors_left_out(record)
     yield Text(f"compile   first call, part of no time above (import, compilation or its cache): {first_calls}")
+    yield from circumstances(record)
+
+
+def circumstances(record: Record) -> Iterator[Text]:
+    """Tell what was left out and why, the machine and the versions."""
+    yield from _left_out(record)
     machine = record.machine
     usable = f"{machine.usable_cores} of {_count(machine.cores, 'core')} usable"
     yield Text(f"machine   {machine.processor}, {usable}, {machine.system}")
     versions = ", ".join(f"{name} {version}" for name, version in record.versions.items() if version is not None)
     yield Text(f"versions  {versions}")
+    if record.peers:
+        yield Text(f"peers     {', '.join(f'{name} ({version})' for name, version in record.peers.items())}")
 
 
 def _legend(record: Record, timed: list[Result]) -> Iterator[Text]:
@@ -165,6 +240,17 @@ def _legend(record: Record, timed: list[Result]) -> Iterator[Text]:
         yield Text("base      python; numpy in rows where python has no time")
     if any(_spread(result) > _WIDE_SPREAD for result in timed):
         yield Text(f"~         spread above {_WIDE_SPREAD:.0%} of the median: the machine was not quiet")
+
+
+def _floors_left_out(record: Record) -> Iterator[Text]:
+    if not any(cell.floor is not None for cell in record.cells):
+        return
+    yield Text(
+        f"{FLOOR}    one pass over X with the same threads that only sums it up: no step can be faster in memory"
+    )
+    reasons = [str(cell.floor.reason) for cell in record.cells if cell.floor is not None and cell.floor.median is None]
+    for reason in dict.fromkeys(reasons):
+        yield Text(f"{FLOOR}    not measured: {reason}")
 
 
 def _left_out(record: Record) -> Iterator[Text]:

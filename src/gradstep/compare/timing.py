@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import math
 import random
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradstep.compare.floor import NAME as FLOOR
+from gradstep.compare.floor import Floor
 from gradstep.compare.problems import ALPHA, AnyProblem, Examples, Problem
 from gradstep.compare.records import Cell, Check, Result, Settings, timed
-from gradstep.contract import Step
+from gradstep.contract import KernelUnavailable, Step
 
 # A sample lasts at least this long, thousands of times the resolution of the clock.
 _SAMPLE_SECONDS = 2e-3
+
+# Before each sample the process is looked at for so long until it is idle, but it is not waited for longer than this.
+_LOOK_SECONDS = 1e-3
+_LONGEST_WAIT = 0.5
 
 # What a result may differ by from the independent evaluation, relative to the size of the terms that are summed up: a
 # hundred thousand roundings in float64, and a hundred in float32, whose rows are summed up by blocks of thousands.
@@ -25,7 +34,16 @@ TOLERANCES = {"float64": 1e-11, "float32": 1e-5}
 
 _ROWS_PER_REFERENCE_BLOCK = 65536
 
-Call = Callable[[], Step]
+Call = Callable[[], Any]
+
+
+def _no_setting(examples: Examples) -> AbstractContextManager[object]:
+    return nullcontext()
+
+
+def _is_step(result: Any, examples: Examples) -> Step:
+    step: Step = result
+    return step
 
 
 @dataclass(frozen=True)
@@ -39,10 +57,20 @@ class Contender:
     prepare : callable
         Given `Examples`, returns the call that is timed: a function without arguments that takes one step with the
         learning rate `problems.ALPHA` and returns a `gradstep.Step`. What it does itself is not timed.
+    setting : callable
+        Given `Examples`, returns the context in which the calls of a sample are made, such as a number of threads of a
+        library. Entering and leaving it is not timed.
+    as_step : callable
+        Turns what the call returns into a `gradstep.Step` for the check, where it returns something else.
+    version : str
+        Of the library, if it is not gradstep.
     """
 
     name: str
     prepare: Callable[[Examples], Call]
+    setting: Callable[[Examples], AbstractContextManager[object]] = _no_setting
+    as_step: Callable[[Any, Examples], Step] = _is_step
+    version: str = ""
 
 
 class Forecast:
@@ -79,9 +107,10 @@ def first_call(contender: Contender, forecast: Forecast, dtype: str, order: str)
     examples = small.make()
     start = time.perf_counter()
     call = contender.prepare(examples)
-    call()
-    first = time.perf_counter() - start
-    forecast.learn(contender.name, small.m, small.n, _seconds_for(call, 1))
+    with contender.setting(examples):
+        call()
+        first = time.perf_counter() - start
+        forecast.learn(contender.name, small.m, small.n, _seconds_for(call, 1))
     return first
 
 
@@ -117,7 +146,7 @@ def measure(
     Returns
     -------
     Cell
-        With one result per contender, in their order.
+        With one result per contender, in their order, and one of the floor, which takes part in every round.
     """
     results: dict[str, Result] = {}
     willing: dict[Contender, float] = {}
@@ -147,7 +176,8 @@ def measure(
         result = timed(runner.name, runner.check, runner.samples, runner.calls)
         results[runner.name] = result
         forecast.learn(runner.name, problem.m, problem.n, min(runner.samples))
-    return Cell(problem.name, problem.task, problem.m, problem.n, [results[each.name] for each in contenders])
+    in_order = [results[each.name] for each in contenders]
+    return Cell(problem.name, problem.task, problem.m, problem.n, in_order, results.get(FLOOR))
 
 
 def _checked(
@@ -163,37 +193,80 @@ def _checked(
     runners = []
     for contender, expected in contenders.items():
         call = contender.prepare(examples)
-        check = reference.check(call(), TOLERANCES[problem.dtype])
+        with contender.setting(examples):
+            step = contender.as_step(call(), examples)
+        check = reference.check(step, TOLERANCES[problem.dtype])
         if check.passed:
-            runners.append(_Runner(contender.name, call, check, expected / settings.rounds))
+            setting = functools.partial(contender.setting, examples)
+            runners.append(_Runner(contender.name, call, check, expected / settings.rounds, setting))
         else:
             results[contender.name] = Result(contender.name, "wrong", _how_wrong(check), check=check)
             on_progress(expected)
+    if runners:
+        _add_floor(runners, examples, settings, results)
     return runners
+
+
+def _add_floor(runners: list[_Runner], examples: Examples, settings: Settings, results: dict[str, Result]) -> None:
+    try:
+        floor = Floor(examples.X, settings.threads)
+    except (KernelUnavailable, ValueError) as error:
+        results[FLOOR] = Result(FLOOR, "skipped", str(error))
+        return
+    check = floor.check()
+    if not check.passed:
+        results[FLOOR] = Result(FLOOR, "wrong", "the sum of what was read differs from the sum of X", check=check)
+        return
+    runners.append(_Runner(FLOOR, floor, check, 0.0, nullcontext))
 
 
 class _Runner:
     """A contender that passed the check, with its samples."""
 
-    def __init__(self, name: str, call: Call, check: Check, expected_per_round: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        call: Call,
+        check: Check,
+        expected_per_round: float,
+        setting: Callable[[], AbstractContextManager[object]],
+    ) -> None:
         self.name = name
         self.check = check
         self.expected_per_round = expected_per_round
         self.calls = 1
         self.samples: list[float] = []
         self._call = call
+        self._setting = setting
 
     def calibrate(self) -> None:
         """Find how many calls fill a sample."""
         if self.expected_per_round > 10 * _SAMPLE_SECONDS:
             return
-        while (elapsed := _seconds_for(self._call, self.calls)) < _SAMPLE_SECONDS:
-            # A first estimate from a very short time is rough, so it grows by no more than ten at once.
-            factor = 1.2 * _SAMPLE_SECONDS / max(elapsed, 1e-9)
-            self.calls = math.ceil(self.calls * min(factor, 10.0))
+        with self._setting():
+            while (elapsed := _seconds_for(self._call, self.calls)) < _SAMPLE_SECONDS:
+                # A first estimate from a very short time is rough, so it grows by no more than ten at once.
+                factor = 1.2 * _SAMPLE_SECONDS / max(elapsed, 1e-9)
+                self.calls = math.ceil(self.calls * min(factor, 10.0))
 
     def sample(self) -> None:
-        self.samples.append(_seconds_for(self._call, self.calls) / self.calls)
+        wait_until_idle()
+        with self._setting():
+            self.samples.append(_seconds_for(self._call, self.calls) / self.calls)
+
+
+def wait_until_idle() -> None:
+    """Return when no thread of this process works any more.
+
+    The threads of some libraries spin for a while after a call, those of OpenBLAS for about 0.1 s, and would take the
+    processor from whoever is timed next.
+    """
+    deadline = time.perf_counter() + _LONGEST_WAIT
+    while time.perf_counter() < deadline:
+        used = time.process_time()
+        time.sleep(_LOOK_SECONDS)
+        if time.process_time() - used < 0.3 * _LOOK_SECONDS:
+            return
 
 
 def _seconds_for(call: Call, calls: int) -> float:

@@ -1,0 +1,43 @@
+"""The bar that shows how far a comparison run is."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class RunProgress:
+    """The progress of a comparison run, on stderr and only if that is a terminal."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=None)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+
+    def plan(self, seconds: float) -> None:
+        """Set the length of the bar."""
+        self._bar.update(self._task, total=seconds)
+
+    def begin(self, what: str) -> None:
+        """Name what is being measured."""
+        self._bar.update(self._task, description=what)
+
+    def advance(self, seconds: float) -> None:
+        """Move the bar."""
+        self._bar.advance(self._task, seconds)

@@ -1,0 +1,85 @@
+"""The floor: that it reads all of X, on every layout and number of threads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gradstep import compare, instruction_sets
+from gradstep.compare import timing
+from gradstep.compare.floor import Floor, in_memory_order
+from gradstep.compare.problems import Problem
+from gradstep.compare.records import Settings
+
+# Less than a row of the engine, some rows, and enough for several blocks; each with something left over.
+SHAPES = [(3, 5), (5000, 9), (70_001, 9)]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_floor_reads_every_value(shape, threads, order, dtype):
+    X = np.asarray(np.random.default_rng(0).integers(-9, 9, shape), dtype=dtype, order=order)
+    floor = Floor(X, threads)
+    # Sums of small integers are exact in any order.
+    assert floor() == X.sum() == floor()
+    assert floor.check().passed
+    for index in (0, X.size // 2, X.size - 1):
+        changed = X.copy(order="K")
+        in_memory_order(changed)[index] += 1.0
+        assert Floor(changed, threads)() == X.sum() + 1.0
+
+
+def test_floor_uses_the_threads_asked_for_where_X_has_blocks_enough():
+    X = np.ones((70_001, 9))
+    assert Floor(X, 1).threads == 1
+    assert Floor(X, 3).threads == 3
+    assert Floor(X[:10], 3).threads == 1
+
+
+def test_floor_reads_a_read_only_array_and_never_writes():
+    X = np.ones((70_001, 9))
+    X.flags.writeable = False
+    assert Floor(X, 2)() == X.size
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.int32, bool])
+def test_floor_reads_the_bytes_of_other_dtypes(dtype):
+    X = np.ones((1001, 9), dtype)
+    seen = in_memory_order(X)
+    assert seen.dtype == np.float64
+    assert X.nbytes - 8 < seen.nbytes <= X.nbytes
+    assert np.shares_memory(seen, X)
+    assert Floor(X).check().passed
+
+
+def test_floor_refuses_gaps():
+    with pytest.raises(ValueError, match="contiguous"):
+        Floor(np.ones((10, 4))[:, :2])
+
+
+def test_floor_that_leaves_a_value_out_is_wrong(monkeypatch):
+    floor = Floor(np.ones((1000, 10)))
+    monkeypatch.setattr(floor, "_read", lambda values: float(values[1:].sum()))
+    assert not floor.check().passed
+
+
+def test_floor_takes_part_in_every_round_of_a_cell():
+    numpy = compare.kernel_contender("numpy")
+    cell = timing.measure([numpy], Problem(500, 4), Settings(["numpy"], rounds=3), timing.Forecast())
+    assert cell.floor is not None
+    assert (cell.floor.status, len(cell.floor.samples)) == ("timed", 3)
+
+
+def test_floor_without_the_extension_is_left_out_with_the_reason(monkeypatch):
+    def missing() -> None:
+        raise ImportError("no module of that name")
+
+    monkeypatch.setattr(instruction_sets, "load_best", missing)
+    numpy = compare.kernel_contender("numpy")
+    cell = timing.measure([numpy], Problem(50, 4), Settings(["numpy"], rounds=2), timing.Forecast())
+    assert cell.floor is not None
+    assert cell.floor.status == "skipped"
+    assert "no module of that name" in str(cell.floor.reason)
+    assert cell.results[0].status == "timed"
