@@ -12,7 +12,7 @@ from gradstep.compare.problems import Problem
 from gradstep.compare.records import Settings
 
 # Less than a row of the engine, some rows, and enough for several blocks; each with something left over.
-SHAPES = [(3, 5), (5000, 9), (70_001, 9)]
+SHAPES = [(3, 5), (5000, 9), (210_003, 9)]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -31,15 +31,15 @@ def test_floor_reads_every_value(shape, threads, order, dtype):
         assert Floor(changed, threads)() == X.sum() + 1.0
 
 
-def test_floor_uses_the_threads_asked_for_where_X_has_blocks_enough():
-    X = np.ones((70_001, 9))
+def test_floor_uses_the_threads_asked_for_where_there_are_blocks_enough():
+    X = np.ones((210_003, 9))
     assert Floor(X, 1).threads == 1
     assert Floor(X, 3).threads == 3
     assert Floor(X[:10], 3).threads == 1
 
 
 def test_floor_reads_a_read_only_array_and_never_writes():
-    X = np.ones((70_001, 9))
+    X = np.ones((210_003, 9))
     X.flags.writeable = False
     assert Floor(X, 2)() == X.size
 

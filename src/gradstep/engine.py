@@ -7,6 +7,7 @@ blocks' sums are added in block order. So the result has the same bits for every
 from __future__ import annotations
 
 import functools
+import math
 import os
 import threading
 from collections.abc import Collection, Iterator
@@ -99,7 +100,9 @@ class Pass:
         m, n = X.shape
         self._kernel = kernel
         self._examples = examples
-        self._block_rows = block_rows(m, n, X.dtype)
+        # Most calls are small ones, and block_rows would say the same.
+        one_block = m * n * max(X.itemsize, dtype.itemsize) <= _BLOCK_BYTES
+        self._block_rows = m if one_block else block_rows(m, n, X.dtype)
         self._n_blocks: int = -(-m // self._block_rows)
         self._X_in_place = _readable_rows(X, dtype, getattr(kernel, "narrow_dtypes", ()))
         self._in_place = (
@@ -137,7 +140,8 @@ class Pass:
             If a value of the input is NaN or infinite, a label lies outside [0, 1] or a weight is negative.
         """
         total = self._one_block(w, b) if self._n_blocks == 1 else self._all_blocks(w, b)
-        if np.count_nonzero(np.isfinite(total)) < total.size:
+        # Every number of the input is a factor or a term of its row's loss, so one that is not finite shows there.
+        if not math.isfinite(total[-1]):
             validate.raise_for_culprit(self._examples, w, b)
         return total
 

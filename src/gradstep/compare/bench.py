@@ -136,6 +136,7 @@ class Bench:
 
 
 def median(result: Result) -> float:
+    """Return the median time of a contender; NotMeasured if there is none."""
     if result.median is None:
         raise NotMeasured(f"{result.contender} was not timed")
     return result.median

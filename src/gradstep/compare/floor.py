@@ -108,7 +108,7 @@ def in_memory_order(X: Array) -> FloatArray:
     if not (X.flags.c_contiguous or X.flags.f_contiguous):
         raise ValueError("X is not contiguous; the floor reads X in memory order")
     vector = X.reshape(-1) if X.flags.c_contiguous else X.T.reshape(-1)
-    if vector.dtype == np.float64 or vector.dtype == np.float32:
+    if vector.dtype in (np.float64, np.float32):
         return vector
     whole = vector.nbytes // 8 * 8
     values: FloatArray = vector.view(np.uint8)[:whole].view(np.float64)

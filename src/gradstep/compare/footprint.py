@@ -66,4 +66,4 @@ def _resident(field: str) -> int:
 
 
 if __name__ == "__main__":
-    print(measure_here(*map(int, sys.argv[1:])))
+    sys.stdout.write(f"{measure_here(*map(int, sys.argv[1:]))}\n")

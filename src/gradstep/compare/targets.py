@@ -78,7 +78,7 @@ def fastest_peer(bench: Bench, n: int, threads: int) -> Measured:
 
 
 def fastest_peer_in_cache(bench: Bench) -> Measured:
-    """The same for a problem that fits into the cache."""
+    """Do the same for a problem that fits into the cache."""
     return _against_fastest(bench, _small_cell(bench, 1000, 100))
 
 
@@ -97,7 +97,7 @@ def many_rows(bench: Bench) -> Measured:
 
 
 def public_call(bench: Bench, m: int, n: int) -> Measured:
-    """The whole call of `gradstep.gradient`, all by default, against NumPy's formula for the gradient."""
+    """Time the whole call of `gradstep.gradient`, all by default, against NumPy's formula for the gradient."""
     if not any(peer.name == "numpy-formula" for peer in bench.peers):
         raise NotMeasured("the peer numpy-formula did not take part")
 
@@ -182,7 +182,7 @@ def _in_two_forms(
 
 
 def automatic_threads(bench: Bench, elements: int) -> Measured:
-    """The automatic number of threads against the better one of one thread and all."""
+    """Time the automatic number of threads against the better one of one thread and all."""
     n = 10
     m = min(elements, bench.scale.largest) // n
 
@@ -201,7 +201,7 @@ def automatic_threads(bench: Bench, elements: int) -> Measured:
 
 
 def peak_memory(bench: Bench, n: int) -> Measured:
-    """The memory that a step needs beyond its inputs, in MiB."""
+    """Measure the memory that a step needs beyond its inputs, in MiB."""
     if "cython" in bench.unavailable:
         raise NotMeasured(bench.unavailable["cython"])
     try:
