@@ -159,9 +159,10 @@ def run_kernel(partial_sums: Callable[..., None], shapes: list[tuple[int, int]],
     for number, case in enumerate(cases(shapes)):
         arrays = data(case)
         ordinary = {name: lay_in_ordinary_memory(*array) for name, array in arrays.items()}
+        record(f"{case}, in ordinary memory")
         call(partial_sums, case, ordinary)
         expected = ordinary["out"].tobytes()
-        assert np.isfinite(ordinary["out"]).all(), f"{case} in ordinary memory: a sum is not finite"
+        assert np.isfinite(ordinary["out"]).all(), "a sum is not finite"
         # Every distance from a cache line's beginning in turn, beside the two ends.
         for shift in (None, 0, 1 + number % (64 // np.dtype(case.X_dtype).itemsize - 1)):
             place = "ending at a guarded page" if shift is None else f"{shift} numbers behind a guarded page"
