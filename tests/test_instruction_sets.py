@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import planted
 import problems
@@ -27,20 +29,32 @@ def test_conformance(build, check):
     check(build)
 
 
+# Where the kernel goes over from one path to another, and one to each side: by features, by bytes in a row (1600 and
+# 20000, of float64 and of float32), and by rows taken at a time.
+PATHS_OF_FEATURES = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 100)
+PATHS_OF_ROW_BYTES = (200, 201, 400, 401, 1_001, 2_500, 2_501, 5_000, 5_001)
+PATHS_OF_EXAMPLES = (1, 7, 8, 9, 31, 32, 33, 64, 127, 128, 129, 511, 512, 513, 1_025)
+SHAPES = [
+    *itertools.product(PATHS_OF_EXAMPLES, PATHS_OF_FEATURES),
+    *itertools.product((1, 3, 4, 5, 8, 9, 32, 33), PATHS_OF_ROW_BYTES),
+]
+
+
+@pytest.mark.parametrize("build", instruction_sets.NAMES[1:], indirect=True)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_same_bits_as_the_baseline(build, dtype, order):
+@pytest.mark.parametrize("layout", ["C order", "F order", "row-strided", "F order, column-strided"])
+def test_same_bits_as_the_baseline(build, dtype, layout):
     baseline = planted.PlantedKernel("baseline", instruction_sets.load("baseline").partial_sums)
-    for m in (1, 7, 64, 513, 2_000):
-        for n in (1, 2, 3, 4, 8, 15, 16, 17, 33, 100, 1_001):
-            generator = np.random.default_rng([m, n])
-            X = np.asarray(generator.standard_normal((m, n)).astype(dtype), order=order)
-            y, weight = (generator.random(m).astype(dtype) for _ in range(2))
-            w = (6 * generator.standard_normal(n) / n**0.5).astype(dtype)
-            for sample_weight in (None, weight):
-                for block_rows in (m, 100):
-                    results = [raw_sums(k, X, y, w, 0.1, block_rows, sample_weight) for k in (build, baseline)]
-                    assert same_bits(*results), f"({m}, {n}), blocks of {block_rows} rows"
+    numbers = np.random.default_rng(0).standard_normal(max(m * n for m, n in SHAPES)).astype(dtype)
+    for m, n in SHAPES:
+        X = problems.LAYOUTS[layout](numbers[: m * n].reshape(m, n))
+        y, weight = (np.abs(part) % 1 for part in (numbers[:m], numbers[-m:]))
+        # Large enough that some z are near 0 and others far from it.
+        w = (6 / n**0.5 * numbers[-n:]).astype(dtype)
+        for sample_weight, block_rows in ((None, m), (weight, 100), (weight, m), (None, 9)):
+            results = [raw_sums(k, X, y, w, 0.1, block_rows, sample_weight) for k in (build, baseline)]
+            assert np.isfinite(results[1]).all()
+            assert same_bits(*results), f"({m}, {n}), blocks of {block_rows} rows"
 
 
 def test_the_environment_chooses():

@@ -137,7 +137,9 @@ def names_in(wheel):
 
 
 def test_sdist_holds_the_whole_checkout_and_nothing_generated(checkout, unpacked):
-    folders = [name for name in ("src", "kernels", "tests", "benchmarks", "docs") if (checkout / name).is_dir()]
+    folders = [
+        name for name in ("src", "kernels", "tests", "benchmarks", "docs", "tools") if (checkout / name).is_dir()
+    ]
     wanted = {
         path.relative_to(checkout)
         for name in folders

@@ -96,7 +96,10 @@ class Polynomial:
 
 def evaluate(coefficients: list[Real], x: Real) -> Real:
     """Evaluate a polynomial whose coefficients rise in power."""
-    return mp.polyval(coefficients[::-1], x)
+    total = mp.zero
+    for coefficient in reversed(coefficients):
+        total = total * x + coefficient
+    return total
 
 
 def weighted_error(problem: Polynomial, coefficients: list[Real], x: Real) -> Real:

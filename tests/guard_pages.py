@@ -1,0 +1,324 @@
+"""Runs a kernel on arrays that lie against inaccessible pages; run as a script, because one byte too far ends it.
+
+``python guard_pages.py SUBJECT RECORD`` runs every case on `SUBJECT`. Each case is written to the file `RECORD` before
+it runs, so whoever started the process can tell which one ended it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import itertools
+import mmap
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gradstep import instruction_sets, registry
+
+_PROT_NONE = 0
+
+# What lies beside an array on its own pages: NaN in every format, so that a number too many shows in the sums.
+_FILL = 0xFF
+
+# Arrays are shifted by up to 63 numbers of eight bytes.
+_MOST_SHIFTED_BYTES = 512
+
+LAYOUTS: dict[str, Callable[[int, int], tuple[int, int]]] = {
+    "C order": lambda m, n: (n, 1),
+    "F order": lambda m, n: (1, m),
+    "rows of a wider array": lambda m, n: (n + 1, 1),
+    "columns of a longer array": lambda m, n: (1, m + 3),
+}
+"""Each gives the distances of rows and of columns, in numbers."""
+
+DTYPES = {"float64": "float64", "float32": "float32"}
+"""The dtypes of X, each with that of y, w and the weights."""
+
+ARRAYS = ("X", "y", "w", "out", "sample_weight")
+
+# All tails of eight and sixteen lanes, alone and behind whole vectors.
+_FEATURES = (*range(1, 18), 31, 32, 33)
+_EXAMPLES = (*range(1, 18), 31, 32, 33, 63, 64, 65)
+# The batches of rows that a kernel takes at a time end here.
+_MANY_EXAMPLES = (127, 128, 129, 511, 512, 513, 1025)
+# Rows of about 1600 and 20000 bytes, where kernels take other paths, in float64 and in float32.
+_MANY_FEATURES = (199, 200, 201, 401, 2499, 2501, 5001)
+SHAPES = [
+    *itertools.product(_EXAMPLES, _FEATURES),
+    *itertools.product(_MANY_EXAMPLES, (1, 2, 3, 4, 9, 17)),
+    *itertools.product((1, 3, 4, 5, 8, 9, 13), _MANY_FEATURES),
+]
+READ_LENGTHS = (*range(1, 200), 1023, 1024, 1025, 4099)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call of a kernel, but for where its arrays lie."""
+
+    X_dtype: str
+    layout: str
+    m: int
+    n: int
+    block_rows: int
+    weighted: bool
+
+
+def cases(shapes: list[tuple[int, int]]) -> Iterator[Case]:
+    """Yield every case of these shapes."""
+    for X_dtype, layout, (m, n) in itertools.product(DTYPES, LAYOUTS, shapes):
+        yield Case(X_dtype, layout, m, n, m, weighted=False)
+        yield Case(X_dtype, layout, m, n, 1 + (m - 1) // 2, weighted=True)
+
+
+class Region:
+    """Whole pages of memory between two pages that nothing can be read from or written to."""
+
+    def __init__(self, pages: int) -> None:
+        mprotect = ctypes.CDLL(None, use_errno=True).mprotect
+        mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+        size = pages * mmap.PAGESIZE
+        self._mapping = mmap.mmap(-1, size + 2 * mmap.PAGESIZE)
+        everything = np.frombuffer(self._mapping, np.uint8)
+        for guard in (everything.ctypes.data, everything.ctypes.data + mmap.PAGESIZE + size):
+            if mprotect(guard, mmap.PAGESIZE, _PROT_NONE) != 0:
+                raise OSError(ctypes.get_errno(), "mprotect failed")
+        self.memory = everything[mmap.PAGESIZE : mmap.PAGESIZE + size]
+        self.blank = bytes([_FILL]) * size
+
+    def place(self, values: np.ndarray, strides: tuple[int, ...], shift: int | None) -> np.ndarray:
+        """Copy an array to `shift` numbers behind the first guarded page, or to the very end for None."""
+        self.memory.fill(_FILL)
+        start = len(self.memory) - span_bytes(values, strides) if shift is None else shift * values.itemsize
+        return lay(values, strides, self.memory[start:])
+
+
+def span_bytes(values: np.ndarray, strides: tuple[int, ...]) -> int:
+    """Return the bytes from the first number to the last one, with these distances between numbers."""
+    steps = zip(values.shape, strides, strict=True)
+    return (sum((length - 1) * stride for length, stride in steps) + 1) * values.itemsize
+
+
+def lay(values: np.ndarray, strides: tuple[int, ...], memory: np.ndarray) -> np.ndarray:
+    """Copy an array to the beginning of `memory`, with these distances between numbers."""
+    laid = np.ndarray(values.shape, values.dtype, memory.data, strides=[step * values.itemsize for step in strides])
+    laid[...] = values
+    return laid
+
+
+def lay_in_ordinary_memory(values: np.ndarray, strides: tuple[int, ...]) -> np.ndarray:
+    """Copy an array to memory that leaves some room on both sides for planted kernels to write to."""
+    room = 64
+    return lay(values, strides, np.full(span_bytes(values, strides) + 2 * room, _FILL, np.uint8)[room:])
+
+
+def region(name: str, size: int) -> Region:
+    """Return the memory of the array called `name`, with room for `size` bytes at any shift."""
+    return _region_of_pages(name, 1 + (size + _MOST_SHIFTED_BYTES) // mmap.PAGESIZE)
+
+
+@functools.cache
+def _region_of_pages(name: str, pages: int) -> Region:
+    """Return a region that no array of another name shares."""
+    return Region(pages)
+
+
+@functools.cache
+def random_numbers(dtype: str) -> np.ndarray:
+    """Return numbers enough for every shape."""
+    most = max(m * n for m, n in SHAPES)
+    numbers = np.random.default_rng(most).standard_normal(most)
+    if np.dtype(dtype).kind in "biu":
+        numbers = np.rint(8 * np.abs(numbers))
+    return numbers.astype(dtype)
+
+
+def data(case: Case) -> dict[str, tuple[np.ndarray, tuple[int, ...]]]:
+    """Return each array of a case, with the distances between its numbers."""
+    m, n = case.m, case.n
+    numbers = random_numbers(DTYPES[case.X_dtype])
+    n_blocks = -(-m // case.block_rows)
+    arrays = {
+        "X": (random_numbers(case.X_dtype)[: m * n].reshape(m, n), LAYOUTS[case.layout](m, n)),
+        "y": (np.abs(numbers[:m]) % 1, (1,)),
+        "w": (numbers[-n:], (1,)),
+        "out": (np.full((n_blocks, n + 2), np.nan), (n + 2, 1)),
+    }
+    if case.weighted:
+        arrays["sample_weight"] = (np.abs(numbers[-m:]), (1,))
+    return arrays
+
+
+def run_kernel(partial_sums: Callable[..., None], shapes: list[tuple[int, int]], record: Callable[[str], None]) -> int:
+    """Run a kernel on every case in ordinary memory and at both guarded pages; return how many calls that were."""
+    calls = 0
+    for number, case in enumerate(cases(shapes)):
+        arrays = data(case)
+        ordinary = {name: lay_in_ordinary_memory(*array) for name, array in arrays.items()}
+        record(f"{case}, in ordinary memory")
+        call(partial_sums, case, ordinary)
+        expected = ordinary["out"].tobytes()
+        assert np.isfinite(ordinary["out"]).all(), "a sum is not finite"
+        # Every distance from a cache line's beginning in turn, beside the two ends.
+        for shift in (None, 0, 1 + number % (64 // np.dtype(case.X_dtype).itemsize - 1)):
+            place = "ending at a guarded page" if shift is None else f"{shift} numbers behind a guarded page"
+            record(f"{case}, {place}")
+            run_case(partial_sums, case, arrays, shift, expected)
+            calls += 1
+    return calls
+
+
+def run_case(
+    partial_sums: Callable[..., None],
+    case: Case,
+    arrays: dict[str, tuple[np.ndarray, tuple[int, ...]]],
+    shift: int | None,
+    expected: bytes,
+) -> None:
+    """Run a kernel once, and compare its sums and whatever else lies on the same pages."""
+    regions, placed = {}, {}
+    for name, (values, strides) in arrays.items():
+        regions[name] = region(name, span_bytes(values, strides))
+        placed[name] = regions[name].place(values, strides, shift)
+    inputs = [name for name in arrays if name != "out"]
+    before = {name: regions[name].memory.tobytes() for name in inputs}
+    call(partial_sums, case, placed)
+    assert placed["out"].tobytes() == expected, "the sums have other bits than in ordinary memory"
+    for name in inputs:
+        assert regions[name].memory.tobytes() == before[name], f"{name} or what lies beside it was written to"
+    placed["out"].view(np.uint8)[...] = _FILL
+    assert regions["out"].memory.tobytes() == regions["out"].blank, "what lies beside out was written to"
+
+
+def call(partial_sums: Callable[..., None], case: Case, arrays: dict[str, np.ndarray]) -> None:
+    """Call a kernel on the arrays of a case."""
+    weight = arrays.get("sample_weight")
+    partial_sums(arrays["X"], arrays["y"], arrays["w"], 0.25, case.block_rows, arrays["out"], weight)
+
+
+def run_read(read: Callable[[np.ndarray], float], record: Callable[[str], None]) -> int:
+    """Do the same with the function that only reads."""
+    calls = 0
+    for dtype, length in itertools.product(("float64", "float32"), READ_LENGTHS):
+        values = random_numbers(dtype)[:length]
+        expected = read(values.copy())
+        assert np.isfinite(expected)
+        for shift in (None, *range(64 // values.itemsize)):
+            record(f"read of {length} {dtype}, " + ("at the end" if shift is None else f"shifted by {shift}"))
+            placed = region("X", values.nbytes).place(values, (1,), shift)
+            assert read(placed) == expected, "the sum has other bits than in ordinary memory"
+            calls += 1
+    return calls
+
+
+def shapes_for(subject: str) -> list[tuple[int, int]]:
+    """Return the shapes that a kernel of the registry runs on: every fifth one for loops that are interpreted."""
+    return SHAPES if registry.KERNELS[subject].releases_gil else SHAPES[::5]
+
+
+def numpy_sums(X, y, w, b, block_rows, out, sample_weight=None):
+    """Call the NumPy kernel, which the planted kernels below spoil."""
+    registry.load("numpy").partial_sums(X, y, w, b, block_rows, out, sample_weight)
+
+
+def _address_behind(array: np.ndarray) -> int:
+    return array.ctypes.data + sum(
+        (length - 1) * stride for length, stride in zip(array.shape, array.strides, strict=True)
+    )
+
+
+def _reads(name: str, numbers: int) -> Callable[..., None]:
+    """Plant a kernel that also reads the number so far behind the last one of an array, or before its first one."""
+
+    def partial_sums(X, y, w, b, block_rows, out, sample_weight=None):
+        numpy_sums(X, y, w, b, block_rows, out, sample_weight)
+        array = {"X": X, "y": y, "w": w, "out": out, "sample_weight": sample_weight}[name]
+        if array is None:
+            return
+        origin = _address_behind(array) if numbers > 0 else array.ctypes.data
+        ctypes.string_at(origin + numbers * array.itemsize, array.itemsize)
+
+    return partial_sums
+
+
+def _writes(name: str, numbers: int) -> Callable[..., None]:
+    """Plant a kernel that writes over the number so far behind the last one of an array, or before its first one."""
+
+    def partial_sums(X, y, w, b, block_rows, out, sample_weight=None):
+        numpy_sums(X, y, w, b, block_rows, out, sample_weight)
+        array = {"X": X, "y": y, "w": w, "out": out}[name]
+        origin = _address_behind(array) if numbers >= 0 else array.ctypes.data
+        ctypes.memset(origin + numbers * array.itemsize, 1, array.itemsize)
+
+    return partial_sums
+
+
+def _reads_whole_vectors(X, y, w, b, block_rows, out, sample_weight=None):
+    """Read the last row of X eight numbers at a time, as a loop without a tail does."""
+    numpy_sums(X, y, w, b, block_rows, out, sample_weight)
+    if X.strides[1] == X.itemsize:
+        ctypes.string_at(X[-1].ctypes.data, -(-X.shape[1] // 8) * 8 * X.itemsize)
+
+
+def _writes_between_rows(X, y, w, b, block_rows, out, sample_weight=None):
+    """Write to the number behind the first row where rows lie apart."""
+    numpy_sums(X, y, w, b, block_rows, out, sample_weight)
+    if X.shape[0] > 1 and X.strides[0] > X.shape[1] * X.itemsize:
+        ctypes.memset(_address_behind(X[0]) + X.itemsize, 1, X.itemsize)
+
+
+def _depends_on_the_address(X, y, w, b, block_rows, out, sample_weight=None):
+    """Compute other sums where X does not begin at a multiple of 16 bytes."""
+    numpy_sums(X, y, w, b, block_rows, out, sample_weight)
+    if X.ctypes.data % 16 != 0:
+        out[-1, -1] = np.nextafter(out[-1, -1], np.inf)
+
+
+FAULTY: dict[str, Callable[..., None]] = {
+    **{f"reads the number behind {name}": _reads(name, 1) for name in ARRAYS},
+    **{f"reads the number before {name}": _reads(name, -1) for name in ("X", "y")},
+    "reads whole vectors": _reads_whole_vectors,
+    "writes behind out": _writes("out", 1),
+}
+"""Planted kernels that touch a byte too many: the process has to end."""
+
+WRONG: dict[str, tuple[Callable[..., None], str]] = {
+    "writes to X": (_writes("X", 0), "X or what lies beside it was written to"),
+    "writes to w": (_writes("w", 0), "w or what lies beside it was written to"),
+    "writes before out": (_writes("out", -1), "what lies beside out was written to"),
+    "writes between the rows": (_writes_between_rows, "X or what lies beside it was written to"),
+    "depends on the address": (_depends_on_the_address, "the sums have other bits than in ordinary memory"),
+}
+"""Planted kernels that touch nothing they may not touch, each with the complaint about it."""
+
+
+def main(subject: str, record_path: str) -> None:
+    """Run the subject called `subject`: a kernel, a build of the Cython kernel or its `read`, or a planted kernel."""
+    import resource  # Windows has none, and the tests that import this file are skipped there
+
+    # A fault is expected of planted kernels; none is to leave its memory on the disk.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    descriptor = os.open(record_path, os.O_WRONLY | os.O_CREAT)
+
+    def record(case: str) -> None:
+        os.pwrite(descriptor, f"{case:<300}".encode(), 0)
+
+    group, _, name = subject.partition(":")
+    if group == "planted":
+        planted = FAULTY | {name: partial_sums for name, (partial_sums, _) in WRONG.items()}
+        calls = run_kernel(planted[name], [(1, 1), (2, 3), (9, 13)], record)
+    elif group == "cython":
+        calls = run_kernel(instruction_sets.load(name).partial_sums, SHAPES, record)
+    elif group == "read":
+        calls = run_read(instruction_sets.load(name).read, record)
+    else:
+        calls = run_kernel(registry.load(subject).partial_sums, shapes_for(subject), record)
+    sys.stdout.write(f"{calls}\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], str(Path(sys.argv[2]).resolve()))

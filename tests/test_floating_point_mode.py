@@ -1,0 +1,125 @@
+"""No kernel changes how the process rounds, nor whether it keeps subnormal numbers."""
+
+from __future__ import annotations
+
+import platform
+import sys
+
+import processes
+import pytest
+from availability import load_or_explain
+
+from gradstep import registry
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="C's fenv.h is reached through libm, which is POSIX")
+
+MODE = """
+    import ctypes, ctypes.util, platform, sys, threading
+    import numpy as np
+
+    libm = ctypes.CDLL(ctypes.util.find_library("m"))
+    # FE_UPWARD of fenv.h.
+    UPWARDS = {"x86_64": 0x800, "arm64": 0x400000, "aarch64": 0x400000}.get(platform.machine())
+    ON_X86_64_LINUX = sys.platform == "linux" and platform.machine() == "x86_64"
+
+    def environment():
+        # More than any fenv_t takes.
+        memory = (ctypes.c_uint32 * 64)()
+        assert libm.fegetenv(memory) == 0
+        return memory
+
+    def mode():
+        result = {"rounding": libm.fegetround()}
+        for dtype in ("float64", "float32"):
+            limits = np.finfo(dtype)
+            smallest = np.full(33, limits.smallest_subnormal, dtype)
+            normal = np.full(33, limits.smallest_normal, dtype)
+            two = np.array(2.0, dtype)
+            result[dtype] = bool((smallest * two > 0).all()), bool((normal / two > 0).all())
+            result[dtype + " rounded"] = (np.array(1, dtype) / np.array([3, -3], dtype)).tobytes()
+        if ON_X86_64_LINUX:
+            # glibc's fenv_t is 28 bytes of the x87's state and then MXCSR, whose six lowest bits are flags, not modes.
+            result["mxcsr"] = environment()[7] & ~0x3F
+            result["x87"] = environment()[0] & 0xFFFF
+        return result
+
+    def in_a_thread(function):
+        results = []
+        thread = threading.Thread(target=lambda: results.append(function()))
+        thread.start()
+        thread.join()
+        return results[0]
+"""
+
+CALL_THE_KERNEL = """
+    before = mode()
+    from gradstep import registry
+    kernel = registry.load({name!r})
+    numbers = np.random.default_rng(0).standard_normal((33, 17))
+
+    def call(dtype="float64", order="C"):
+        X = np.asarray(numbers.astype(dtype), order=order)
+        out = np.empty((5, 19))
+        kernel.partial_sums(X, np.abs(X[:, 0]) % 1, 800 * X[0], 0.0, 7, out, np.abs(X[:, 1]))
+
+    def call_all():
+        at_first = mode()
+        for dtype in ("float64", "float32"):
+            for order in ("C", "F"):
+                call(dtype, order)
+        return at_first, mode()
+
+    assert all(kept for key in ("float64", "float32") for kept in before[key])
+    assert call_all() == (before, before)
+    assert mode() == before
+    assert in_a_thread(call_all) == (before, before)
+
+    # Another way to round is not set back either.
+    if UPWARDS is not None:
+        assert libm.fesetround(UPWARDS) == 0
+        changed = mode()
+        assert changed != before
+        assert call_all() == (changed, changed)
+    print("unchanged")
+"""
+
+# Flush-to-zero and denormals-are-zero are these bits of MXCSR.
+SPOIL = {
+    "rounding": "libm.fesetround(UPWARDS)",
+    "subnormal results": "spoil_mxcsr(0x8000)",
+    "subnormal operands": "spoil_mxcsr(0x0040)",
+}
+
+SPOIL_MXCSR = """
+    def spoil_mxcsr(bit):
+        spoilt = environment()
+        spoilt[7] |= bit
+        assert libm.fesetenv(spoilt) == 0
+
+    before = mode()
+    {spoil}
+    after = mode()
+    print(sorted(key for key in before if after[key] != before[key] and key != "mxcsr"))
+"""
+
+
+@pytest.mark.parametrize("name", registry.KERNELS)
+def test_kernels_leave_the_mode_alone(name):
+    load_or_explain(name)
+    assert processes.run(MODE + CALL_THE_KERNEL.format(name=name)) == "unchanged\n"
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() != "x86_64",
+    reason="elsewhere MXCSR is not where this test changes it",
+)
+@pytest.mark.parametrize(
+    ("what", "seen"),
+    [
+        ("rounding", "['float32 rounded', 'float64 rounded', 'rounding', 'x87']"),
+        ("subnormal results", "['float32', 'float64']"),
+        ("subnormal operands", "['float32', 'float64']"),
+    ],
+)
+def test_a_changed_mode_is_seen(what, seen):
+    assert processes.run(MODE + SPOIL_MXCSR.format(spoil=SPOIL[what])).strip() == seen
