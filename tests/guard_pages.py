@@ -36,8 +36,18 @@ LAYOUTS: dict[str, Callable[[int, int], tuple[int, int]]] = {
 }
 """Each gives the distances of rows and of columns, in numbers."""
 
-DTYPES = {"float64": "float64", "float32": "float32"}
+DTYPES = {
+    "float64": "float64",
+    "float32": "float32",
+    "float16": "float32",
+    "int8": "float64",
+    "uint8": "float64",
+    "bool": "float64",
+}
 """The dtypes of X, each with that of y, w and the weights."""
+
+WIDE_DTYPES = ("float64", "float32")
+NARROW_DTYPES = tuple(name for name in DTYPES if name not in WIDE_DTYPES)
 
 ARRAYS = ("X", "y", "w", "out", "sample_weight")
 
@@ -68,9 +78,9 @@ class Case:
     weighted: bool
 
 
-def cases(shapes: list[tuple[int, int]]) -> Iterator[Case]:
-    """Yield every case of these shapes."""
-    for X_dtype, layout, (m, n) in itertools.product(DTYPES, LAYOUTS, shapes):
+def cases(shapes: list[tuple[int, int]], dtypes: tuple[str, ...] = WIDE_DTYPES) -> Iterator[Case]:
+    """Yield every case of these shapes and dtypes."""
+    for X_dtype, layout, (m, n) in itertools.product(dtypes, LAYOUTS, shapes):
         yield Case(X_dtype, layout, m, n, m, weighted=False)
         yield Case(X_dtype, layout, m, n, 1 + (m - 1) // 2, weighted=True)
 
@@ -153,10 +163,15 @@ def data(case: Case) -> dict[str, tuple[np.ndarray, tuple[int, ...]]]:
     return arrays
 
 
-def run_kernel(partial_sums: Callable[..., None], shapes: list[tuple[int, int]], record: Callable[[str], None]) -> int:
+def run_kernel(
+    partial_sums: Callable[..., None],
+    shapes: list[tuple[int, int]],
+    record: Callable[[str], None],
+    dtypes: tuple[str, ...] = WIDE_DTYPES,
+) -> int:
     """Run a kernel on every case in ordinary memory and at both guarded pages; return how many calls that were."""
     calls = 0
-    for number, case in enumerate(cases(shapes)):
+    for number, case in enumerate(cases(shapes, dtypes)):
         arrays = data(case)
         ordinary = {name: lay_in_ordinary_memory(*array) for name, array in arrays.items()}
         record(f"{case}, in ordinary memory")
@@ -313,6 +328,8 @@ def main(subject: str, record_path: str) -> None:
         calls = run_kernel(planted[name], [(1, 1), (2, 3), (9, 13)], record)
     elif group == "cython":
         calls = run_kernel(instruction_sets.load(name).partial_sums, SHAPES, record)
+    elif group == "narrow":
+        calls = run_kernel(instruction_sets.load(name).partial_sums, SHAPES[::5], record, NARROW_DTYPES)
     elif group == "read":
         calls = run_read(instruction_sets.load(name).read, record)
     else:

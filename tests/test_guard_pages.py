@@ -56,6 +56,12 @@ def test_builds_of_the_cython_kernel(build, tmp_path):
     assert_fine(f"cython:{build}", tmp_path, calls(guard_pages.SHAPES))
 
 
+def test_narrow_dtypes(build, tmp_path):
+    cases = guard_pages.cases(guard_pages.SHAPES[::5], guard_pages.NARROW_DTYPES)
+    assert set(guard_pages.NARROW_DTYPES) == instruction_sets.load(build).narrow_dtypes
+    assert_fine(f"narrow:{build}", tmp_path, 3 * sum(1 for _ in cases))
+
+
 def test_read(build, tmp_path):
     assert_fine(f"read:{build}", tmp_path, len(guard_pages.READ_LENGTHS) * (1 + 8 + 1 + 16))
 

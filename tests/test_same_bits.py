@@ -31,6 +31,22 @@ def data(m: int, n: int, dtype: str = "float64"):
     return X, (generator.random(m) < 0.5).astype(np.float64), generator.standard_normal(n), 0.1
 
 
+def test_narrow_data_read_in_place_have_the_bits_of_staged_ones():
+    generator = np.random.default_rng(3)
+    cython = load_or_explain("cython")
+    for dtype in sorted(cython.narrow_dtypes):
+        for m, n in ((1, 1), (513, 3), (700, 5), (40, 17), (300, 784), (21, 3000)):
+            X = generator.integers(0, 2 if dtype == "bool" else 100, (m, n)).astype(dtype)
+            y = generator.random(m) < 0.5
+            w = generator.standard_normal(n) / 100
+            for ordered in (np.ascontiguousarray(X), np.asfortranarray(X)):
+                wide = ordered.astype(np.float32 if dtype == "float16" else np.float64, order="K")
+                found = gradient(ordered, y, w, 0.1, kernel=cython)
+                expected = gradient(wide, y, w, 0.1, kernel=cython)
+                assert found.J == expected.J and found.db == expected.db
+                assert np.array_equal(found.dw, expected.dw), f"{dtype} {m} x {n}"
+
+
 @pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("shape", [(20_000, 1), (20_011, 3), (5_000, 17), (5_001, 100)], ids=str)
 @pytest.mark.parametrize("order", ["C", "F"])
