@@ -232,7 +232,9 @@ cdef int sum_blocks(
         unflushed = 0
         while first < stop:
             rows = min(most, stop - first)
-            c_first = NULL if c == NULL else c + first
+            c_first = NULL
+            if c != NULL:
+                c_first = c + first
             few = <const real *> (X + first * (row_stride if by_rows else 1) * itemsize)
             stride = row_stride if by_rows else column_stride
             if narrow:

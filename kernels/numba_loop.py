@@ -24,7 +24,7 @@ _compiled_sum = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath
 
 # From here on w competes with the rows for a 32 KiB L1 cache, and four rows at once load it a quarter as often. Below,
 # one row at a time wins: a hardware prefetcher follows one stream best (docs/performance.md).
-_WIDE_ROW_BYTES = 20_000
+_WIDE_ROW_BYTES = 12_000
 
 # The most rows that are taken through both passes at once.
 _MOST_ROWS = 512

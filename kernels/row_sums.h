@@ -112,32 +112,26 @@ INLINE VECTOR NAME(products)(const REAL *x, const REAL *w, ptrdiff_t n)
     return NAME(add)(NAME(add)(a, b), NAME(add)(c, d));
 }
 
-/* The same for four rows at once: w is loaded once for the four, which pays when it does not stay in the L1 cache. */
-INLINE void NAME(products_of_4)(const REAL *x, ptrdiff_t stride, const REAL *w, ptrdiff_t n, VECTOR *p)
+/* The same for eight rows at once: w is loaded once for the eight, which pays when it does not stay in the L1 cache. */
+INLINE void NAME(products_of_8)(const REAL *x, ptrdiff_t stride, const REAL *w, ptrdiff_t n, VECTOR *p)
 {
-    VECTOR even[4], odd[4];
-    for (int k = 0; k < 4; k++)
-        even[k] = odd[k] = NAME(all)(0);
+    VECTOR sum[8];
+    for (int k = 0; k < 8; k++)
+        sum[k] = NAME(all)(0);
     const ptrdiff_t whole = n / LANES * LANES;
     ptrdiff_t j = 0;
-    for (; j + 2 * LANES <= whole; j += 2 * LANES) {
-        const VECTOR w_even = NAME(load)(w + j), w_odd = NAME(load)(w + j + LANES);
-        for (int k = 0; k < 4; k++) {
-            const REAL *row = x + k * stride + j;
-            even[k] = NAME(add)(even[k], NAME(multiply)(NAME(load)(row), w_even));
-            odd[k] = NAME(add)(odd[k], NAME(multiply)(NAME(load)(row + LANES), w_odd));
-        }
+    for (; j < whole; j += LANES) {
+        const VECTOR w_j = NAME(load)(w + j);
+        for (int k = 0; k < 8; k++)
+            sum[k] = NAME(add)(sum[k], NAME(multiply)(NAME(load)(x + k * stride + j), w_j));
     }
-    for (; j < whole; j += LANES)
-        for (int k = 0; k < 4; k++)
-            even[k] = NAME(add)(even[k], NAME(multiply)(NAME(load)(x + k * stride + j), NAME(load)(w + j)));
-    if (j < n)
-        for (int k = 0; k < 4; k++) {
-            const VECTOR part = NAME(load_part)(x + k * stride + j, n - j);
-            odd[k] = NAME(add)(odd[k], NAME(multiply)(part, NAME(load)(w + j)));
-        }
-    for (int k = 0; k < 4; k++)
-        p[k] = NAME(add)(even[k], odd[k]);
+    if (j < n) {
+        const VECTOR w_j = NAME(load)(w + j);
+        for (int k = 0; k < 8; k++)
+            sum[k] = NAME(add)(sum[k], NAME(multiply)(NAME(load_part)(x + k * stride + j, n - j), w_j));
+    }
+    for (int k = 0; k < 8; k++)
+        p[k] = sum[k];
 }
 
 /* dots[k] = x_k . w for `count` rows x_k of n numbers, the k-th at x + k * stride; w is padded with zeros. Writes dots
@@ -160,9 +154,9 @@ static void NAME(row_dots)(
             for (; row < rows; row++)
                 p[row] = NAME(mix)(NAME(load)(x + row * stride), w_first,
                                    NAME(load_part)(x + row * stride + LANES, n - LANES), w_second);
-        } else if (n * (ptrdiff_t)sizeof(REAL) > WIDE_ROW_BYTES) {
-            for (; row + 4 <= rows; row += 4)
-                NAME(products_of_4)(x + row * stride, stride, w, n, p + row);
+        } else if (n * (ptrdiff_t)sizeof(REAL) > WIDE_ROW_BYTES && rows == 8) {
+            NAME(products_of_8)(x, stride, w, n, p);
+            row = 8;
         }
         for (; row < rows; row++)
             p[row] = NAME(products)(x + row * stride, w, n);
