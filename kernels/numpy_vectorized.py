@@ -43,8 +43,9 @@ def partial_sums(
                 dz *= sample_weight[rows]
                 loss *= sample_weight[rows]
             sums[:n] = _sum_of_rows(X[rows], dz)
-            sums[n] = dz.sum(dtype=np.float64)
-            sums[n + 1] = loss.sum(dtype=np.float64)
+            # The ufuncs' own reductions: the arrays' methods take twice as long on a block's few rows.
+            sums[n] = np.add.reduce(dz, dtype=np.float64)
+            sums[n + 1] = np.add.reduce(loss, dtype=np.float64)
             if _invalid(y[rows], sample_weight if sample_weight is None else sample_weight[rows]):
                 sums[n + 1] = np.nan
 
@@ -76,7 +77,7 @@ def _sum_of_rows(X: FloatArray, dz: FloatArray) -> FloatArray:
     total = np.zeros(n)
     if stacked:
         parts = np.matmul(dz[:stacked].reshape(-1, 1, rows), X[:stacked].reshape(-1, rows, n))
-        total = parts[:, 0].sum(axis=0, dtype=np.float64)
+        total = np.add.reduce(parts[:, 0], axis=0, dtype=np.float64)
     if stacked < m:
         total += dz[stacked:] @ X[stacked:]
     return total
@@ -98,6 +99,6 @@ def _slopes_and_losses(z: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatA
 
 def _invalid(y: FloatArray, sample_weight: FloatArray | None) -> bool:
     """Whether a label lies outside [0, 1] or a weight is negative."""
-    if y.min() < 0.0 or y.max() > 1.0:
+    if np.minimum.reduce(y) < 0.0 or np.maximum.reduce(y) > 1.0:
         return True
-    return sample_weight is not None and bool(sample_weight.min() < 0.0)
+    return sample_weight is not None and bool(np.minimum.reduce(sample_weight) < 0.0)

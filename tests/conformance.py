@@ -321,7 +321,7 @@ def check_inputs_unchanged(kernel: Kernel) -> None:
     """No input differs in a byte after a call, whether it may be written to or not."""
     for order in (np.ascontiguousarray, np.asfortranarray):
         problem = problems.random_weighted_problem(65, 8)
-        given = [order(problem.X), problem.y.copy(), problem.w.copy(), problem.sample_weight.copy()]
+        given = [order(problem.X.copy()), problem.y.copy(), problem.w.copy(), problem.sample_weight.copy()]
         before = [array.tobytes() for array in given]
         X, y, w, weight = given
         raw_sums(kernel, X, y, w, problem.b, 16, weight)
