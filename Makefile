@@ -13,12 +13,13 @@ MODULES := $(sort $(shell find src/gradstep kernels -name '*.py' -o -name '*.pyi
 COMPILED := setup.py pyproject.toml $(sort $(wildcard kernels/*.pyx kernels/*.pxd kernels/*.h kernels/*.c))
 
 .DELETE_ON_ERROR:
-.PHONY: help compare test check clean always
+.PHONY: help compare test check picture clean always
 
 help:
 	@echo "make compare   compare the kernels on a real data set and on a grid of sizes"
 	@echo "make test      run the tests; make test ARGS='-k threads' runs some of them"
 	@echo "make check     format, lint, types, spelling; changes nothing"
+	@echo "make picture   measure again, and draw the README's picture"
 	@echo "make clean     remove .venv and everything that was built"
 	@echo "PYTHON=python3.12 before or after a target chooses the Python that .venv is made from."
 
@@ -35,6 +36,11 @@ check: $(STAMPS)/compare $(STAMPS)/dev
 	@$(RUN) cython-lint kernels
 	@$(RUN) codespell
 	@$(RUN) check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
+# The README's picture, and the record that it is drawn from.
+picture: $(STAMPS)/compare $(STAMPS)/picture
+	@$(RUN) gradstep compare --m 100,1e3,1e4,1e5,1e6 --n 100 --json docs/comparison.json
+	@$(RUN) python tools/draw_comparison.py docs/comparison.json docs/comparison.svg
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info .asv .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml
@@ -60,7 +66,7 @@ $(STAMPS)/package: $(VENV)/pyvenv.cfg $(STAMPS)/modules $(COMPILED)
 	@touch $@
 
 # gradstep is installed already, so these add only what the extra asks for.
-$(STAMPS)/compare $(STAMPS)/test $(STAMPS)/dev: $(STAMPS)/package
+$(STAMPS)/compare $(STAMPS)/test $(STAMPS)/dev $(STAMPS)/picture: $(STAMPS)/package
 	@echo "Installing what 'make $(firstword $(MAKECMDGOALS))' needs: extra $(@F) ..."
 	@$(PIP) "gradstep[$(@F)]"
 	@touch $@

@@ -37,13 +37,16 @@ def draw(record: dict[str, Any], target: Path) -> None:
     # The same record gives the same file: no date, and names of elements that do not change.
     mpl.rcParams.update({"svg.hashsalt": "gradstep", "svg.fonttype": "none", "font.size": 11})
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
-    for name, points in series(record).items():
+    label_height = 0.0
+    for name, points in sorted(series(record).items(), key=lambda item: item[1][-1][1]):
         colour, marker = STYLES[name]
         m, seconds = zip(*points, strict=True)
         axes.loglog(m, seconds, color=colour, marker=marker, linestyle="-" if marker else "--", linewidth=1.8)
+        # Labels of lines that end close together are moved apart.
+        label_height = max(seconds[-1], 1.8 * label_height)
         axes.annotate(
             "only reading X" if name == "x read" else name,
-            (m[-1], seconds[-1]),
+            (m[-1], label_height),
             xytext=(8, 0),
             textcoords="offset points",
             va="center",
