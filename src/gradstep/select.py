@@ -50,7 +50,9 @@ def choose(m: int, n: int) -> Choice:
     if named is not None and named != "auto":
         return Choice(registry.load(named), "GRADSTEP_KERNEL says so")
     try:
-        return Choice(registry.load("cython"), "compiled ahead of time, and the fastest one at every size measured")
+        return Choice(
+            registry.load("cython"), "compiled ahead of time, and the fastest or nearly so at all sizes measured"
+        )
     except KernelUnavailable:
         return _choose_without_cython(m * n)
 
