@@ -1,14 +1,17 @@
-"""The `kernel` fixture, which is an implementation: each test that takes it runs on all four."""
+"""The `kernel` fixture, which is an implementation, so that each test that takes it runs on all four; and others."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import hypothesis
 import pytest
 from availability import load_or_explain
+from command_line import Command, Outcome, write_csv
 
 from gradstep import Kernel, environment, registry
+from gradstep.cli import main
 
 # The same examples in every run: a failure on a pull request is a failure of that change.
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, database=None, print_blob=True)
@@ -34,3 +37,23 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GRADSTEP_KERNEL", "GRADSTEP_THREADS", "GRADSTEP_ISA"):
         monkeypatch.delenv(name, raising=False)
     environment.variable.cache_clear()
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs a command line within this process."""
+
+    def run(*arguments: object) -> Outcome:
+        with pytest.raises(SystemExit) as ending:
+            main([str(argument) for argument in arguments], prog_name="gradstep")
+        captured = capsys.readouterr()
+        return Outcome(int(ending.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def separable(tmp_path: Path) -> Path:
+    """A CSV of two classes that overlap a little."""
+    rows = "\n".join(f"{x},{x * x},{'ill' if x > 4 or x == 2 else 'well'}" for x in range(10))
+    return write_csv(tmp_path / "data.csv", f"x,square,state\n{rows}\n")
