@@ -1,8 +1,8 @@
 /* Eight numbers that are computed with side by side, and whose sums have the same bits on every instruction set.
  *
  * The number of lanes is fixed and multiplication and addition are never contracted into one rounding, so an
- * instruction set decides only how many instructions eight lanes take: four SSE2 registers of doubles, two of AVX2, one
- * of AVX-512. Included by row_sums.h once for double and once for float, which define REAL and NAME.
+ * instruction set decides only how many registers eight lanes take: of doubles four of SSE2, two of AVX2 and AVX-512.
+ * The functions on them are in row_sums.h, once for double and once for float.
  */
 #ifndef GRADSTEP_LANES_H
 #define GRADSTEP_LANES_H
