@@ -317,6 +317,14 @@ def _flagged(problem: Problem, row: int):
         yield f"NaN in column {column}", X, problem.y, None
 
 
+def check_wide_rows(kernel: Kernel) -> None:
+    """Rows so wide that kernels take several at once: eight of them and one more, in both dtypes and orders."""
+    for dtype in ("float64", "float32"):
+        problem = problems.random_problem(9, 3_201, dtype)
+        for order in ("C", "F"):
+            problem.assert_right(problem.gradient(kernel, np.asarray(problem.X, order=order)), order)
+
+
 def check_inputs_unchanged(kernel: Kernel) -> None:
     """No input differs in a byte after a call, whether it may be written to or not."""
     for order in (np.ascontiguousarray, np.asfortranarray):
@@ -378,6 +386,7 @@ CHECKS: list[Callable[[Kernel], None]] = [
     check_direct_layouts,
     check_blocks_stand_alone,
     check_flags,
+    check_wide_rows,
     check_inputs_unchanged,
     check_no_warning,
 ]
