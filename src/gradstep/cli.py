@@ -214,10 +214,10 @@ def compare_command(
     if data is None or m_list or n_list:
         grid = [problems.Problem(m, n, dtype, order) for m in m_list or DEFAULT_M for n in n_list or DEFAULT_N]
     names = kernels or tuple(registry.KERNELS)
-    settings = records.Settings(list(names), dtype, order, threads, rounds, limit, alpha=problems.ALPHA)
+    settings = records.Settings(list(names), [dtype], [order], [threads], rounds, limit, alpha=problems.ALPHA)
     with RunProgress() as progress:
         record = compare.run(
-            peers.beside([compare.kernel_contender(name, threads) for name in names], chosen, threads),
+            lambda threads: peers.beside([compare.kernel_contender(each, threads) for each in names], chosen, threads),
             [*given_data, *grid],
             settings,
             skip_unavailable=kernels is None,

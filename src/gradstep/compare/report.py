@@ -56,10 +56,13 @@ def print_whole(table: Table, console: Console) -> None:
 
 def _head(record: Record) -> Iterator[Text]:
     settings = record.settings
-    threads = "threads chosen by size" if settings.threads is None else _count(settings.threads, "thread")
+    threads = ", ".join(
+        "threads chosen by size" if threads is None else _count(threads, "thread") for threads in settings.threads
+    )
     yield Text("One gradient-descent step of logistic regression", style="bold")
     yield Text(f"Median time of {record.timed.partition(':')[0]}")
-    yield Text(f"{settings.dtype}, {settings.order} order, {threads}, {_count(settings.rounds, 'round')}")
+    kinds = f"{', '.join(settings.dtypes)}, {', '.join(settings.orders)} order"
+    yield Text(f"{kinds}, {threads}, {_count(settings.rounds, 'round')}")
 
 
 def _empty_table() -> Table:
@@ -214,7 +217,7 @@ def _foot(record: Record) -> Iterator[Text]:
             f"spread    interquartile range of the samples at most {_spread(widest):.0%} of the median "
             f"({widest.contender}, {cell.m:,} x {cell.n:,})"
         )
-    first_calls = ", ".join(f"{name} {duration(seconds)}" for name, seconds in record.first_calls.items())
+    first_calls = ", ".join(f"{call.contender} {duration(call.first)}" for call in record.first_calls)
     yield from _floors_left_out(record)
     yield Text(f"compile   first call, part of no time above (import, compilation or its cache): {first_calls}")
     yield from circumstances(record)
