@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import gradstep
@@ -95,6 +96,7 @@ def run(
     settings: Settings,
     *,
     skip_unavailable: bool = True,
+    unavailable: Mapping[str, str] = MappingProxyType({}),
     notes: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Record:
@@ -111,6 +113,8 @@ def run(
         The record's settings; its contenders, dtypes and orders are replaced by those that took part.
     skip_unavailable : bool
         Whether a contender that cannot run is left out and noted; else the error is raised.
+    unavailable : mapping
+        Who is known not to take part, and why; passed on to the record.
     notes : sequence of str
         Passed on to the record.
     progress : Progress, optional
@@ -128,7 +132,7 @@ def run(
     RunInterrupted
         If Ctrl-C is pressed; it holds the record so far.
     """
-    whole = _Run(line_up, problems, settings, list(notes), progress or Silent())
+    whole = _Run(line_up, problems, settings, dict(unavailable), list(notes), progress or Silent())
     try:
         whole.make_first_calls(skip_unavailable)
         whole.measure()
@@ -153,6 +157,7 @@ class _Run:
         line_up: LineUp,
         problems: Sequence[AnyProblem],
         settings: Settings,
+        unavailable: dict[str, str],
         notes: list[str],
         progress: Progress,
     ) -> None:
@@ -164,7 +169,7 @@ class _Run:
         self._forecast = Forecast()
         self._contenders = {threads: list(line_up(threads)) for threads in settings.threads}
         self._first_calls: list[FirstCall] = []
-        self._unavailable: dict[str, str] = {}
+        self._unavailable = unavailable
         self._left_out: list[LeftOut] = []
         self._cells: dict[int, Cell] = {}
         in_order = [(problem, threads) for problem in problems for threads in settings.threads]
