@@ -137,6 +137,7 @@ def test_exponent_of_too_little_is_refused(sizes, samples):
         # A noisy smallest call may even have taken longer.
         ({"seconds": 10e-6, "fixed": 12e-6, "X_bytes": 8}, "call overhead", "100 %"),
         ({"seconds": 10e-6, "slope": 0.2, "floor": 1e-6, "X_bytes": 800}, "call overhead", "0.20"),
+        ({"seconds": 10e-6, "slope": 0.2, "fixed": 1e-6, "floor": 1e-6, "X_bytes": 800}, "arithmetic", "10.0 times"),
         ({"seconds": 1.5e-3, "floor": 1e-3, "fixed": 5e-6, "X_bytes": 64 << 20}, "memory", "1.50 times"),
         ({"seconds": 1.5e-3, "floor": 1e-3, "fixed": 5e-6, "X_bytes": 8 << 20}, "cache", "from L3"),
         ({"seconds": 1.5e-5, "floor": 1e-5, "X_bytes": 1 << 19}, "cache", "from L2"),

@@ -260,9 +260,9 @@ def bound(
     -------
     Bound
         By these rules, of which the first that applies counts. "call overhead": the smallest call takes half of the
-        time, or the time grows with the square root of the size or less. "memory" or "cache", where X lies: only
-        reading X takes half of the time. "memory": X is larger than all caches, and the time grows with the power 1.15
-        of the size or more. "arithmetic": none of these.
+        time or, where that is not known, the time grows with the square root of the size or less. "memory" or "cache",
+        where X lies: only reading X takes half of the time. "memory": X is larger than all caches, and the time grows
+        with the power 1.15 of the size or more. "arithmetic": none of these.
 
     Examples
     --------
@@ -274,7 +274,7 @@ def bound(
     if fixed is not None and fixed >= _HALF * seconds:
         share = min(fixed / seconds, 1.0)
         return Bound("call overhead", f"{share:.0%} of the time is that of the smallest call".replace("%", " %"))
-    if slope is not None and slope <= _FLAT:
+    if fixed is None and slope is not None and slope <= _FLAT:
         return Bound("call overhead", f"the time hardly grows with the size (power {slope:.2f})")
     place = _place_of(X_bytes, caches)
     kind: BoundKind = "memory" if place == "memory" else "cache"

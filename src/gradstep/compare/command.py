@@ -259,11 +259,9 @@ def _require_alone(context: click.Context, allowed: set[str]) -> None:
 
 
 def _end(context: click.Context, record: compare.Record, places: dict[Output, Path], quiet: bool) -> None:
-    """Write the record, warn if the machine was noisy, and fail if a result is wrong or nothing was measured."""
+    """Write the record, fail if a result is wrong or nothing was measured, and warn if the machine was noisy."""
     for output, path in places.items():
         output.write(record, path)
-    if not quiet and (warning := findings.noise_warning(record)) is not None:
-        endings.warn(warning)
     if wrong := record.wrong():
         guilty = ", ".join(dict.fromkeys(result.contender for _, result in wrong))
         endings.complain(f"{len(wrong)} of the results are wrong ({guilty}); the table shows which")
@@ -271,6 +269,8 @@ def _end(context: click.Context, record: compare.Record, places: dict[Output, Pa
     if not any(result.status == "timed" for cell in record.cells for result in cell.results):
         endings.complain("nothing was measured: every contender was skipped on every problem")
         context.exit(endings.FAILED)
+    if not quiet and (warning := findings.noise_warning(record)) is not None:
+        endings.warn(warning)
 
 
 def _require_label(asked: _Wanted) -> None:

@@ -25,6 +25,7 @@ _FEATURES = (
 )
 
 _CPU = Path("/sys/devices/system/cpu/cpu0")
+_CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def available_memory() -> int:
     for it counts as used there, which makes the answer a cautious one.
     """
     free = psutil.virtual_memory().available
-    limit, used = (_first_line(Path("/sys/fs/cgroup") / name) for name in ("memory.max", "memory.current"))
+    limit, used = (_first_line(_CONTROL_GROUP / name) for name in ("memory.max", "memory.current"))
     if limit and used and limit.isdecimal():
         free = min(free, max(0, int(limit) - int(used)))
     return int(free)

@@ -17,8 +17,8 @@ from gradstep.compare.findings import Line, Scaling
 from gradstep.compare.floor import NAME as FLOOR
 from gradstep.compare.records import Cell, FirstCall, LeftOut, Record, Result
 
-# More columns of times than this do not fit beside one another.
-_MOST_COLUMNS = 4
+# What a terminal has at least.
+_WIDTH = 80
 
 # The widths of the columns of a line: 79 in all.
 _COLUMNS = "{:<13}{:>9}{:>13}{:>9}{:>6}{:>8}{:>9}{:>12}"
@@ -45,9 +45,11 @@ def _print(console: Console, lines: Iterator[Text] | Sequence[Text]) -> None:
 
 
 def _show_cells(record: Record, kind: str, cells: list[Cell], console: Console) -> None:
-    if len(record.settings.contenders) <= _MOST_COLUMNS and len(cells) > 1:
+    overview = _overview(record, cells)
+    # Only a few contenders fit beside one another; the blocks below have them all.
+    if len(cells) > 1 and _width(overview, console) <= _WIDTH:
         _print(console, [Text(), Text(f"Times, and how many times as fast as the base ({kind})")])
-        print_whole(_overview(record, cells), console)
+        print_whole(overview, console)
     for cell in cells:
         _print(console, _block(record, cell))
 
@@ -57,11 +59,14 @@ def print_whole(table: Table, console: Console) -> None:
     if console.is_terminal:
         console.print(table)
         return
-    # Measured on an endless line: the console's own width would cut the measure off.
-    natural = Measurement.get(console, console.options.update(max_width=10_000), table).maximum
-    lines = console.render_lines(table, console.options.update(max_width=natural), pad=False)
+    lines = console.render_lines(table, console.options.update(max_width=_width(table, console)), pad=False)
     for line in lines:
         console.print(Text("".join(segment.text for segment in line).rstrip()), soft_wrap=True)
+
+
+def _width(table: Table, console: Console) -> int:
+    """Return how wide a table is where nothing limits it; the console's own width would cut the measure off."""
+    return Measurement.get(console, console.options.update(max_width=10_000), table).maximum
 
 
 def _head(record: Record) -> Iterator[Text]:

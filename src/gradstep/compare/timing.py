@@ -40,7 +40,7 @@ _ELEMENTS_PER_REFERENCE_BLOCK = 1 << 22
 # A contender is warm once a sample takes no less than this part of the one before; so many samples are tried at most,
 # and none where a call is so long that the checked one has warmed it up.
 _STABLE = 0.95
-_LONGEST_WARM_UP = 10
+_LONGEST_WARM_UP = 15
 _LONG_CALL = 0.05
 
 Call = Callable[[], Any]
@@ -261,14 +261,12 @@ def measure(
 
 
 def _warm_up(runners: list[_Runner], shuffle: Callable[[list[_Runner]], None]) -> None:
-    """Take samples that do not count, in turns, from each contender until its times no longer fall."""
-    for runner in runners:
-        runner.calibrate()
+    """Take samples that do not count, in turns, from each contender until they last long enough and no longer fall."""
     cold = [runner for runner in runners if not runner.is_warm()]
     while cold:
         shuffle(cold)
         for runner in cold:
-            runner.sample(runner.warm_up)
+            runner.warm()
         cold = [runner for runner in cold if not runner.is_warm()]
 
 
@@ -340,25 +338,26 @@ class _Runner:
         self.samples: list[float] = []
         self.warm_up: list[float] = []
         self.waited = 0.0
+        self._lengthened = False
         self._call = call
         self._call_seconds = call_seconds
         self._setting = setting
-
-    def calibrate(self) -> None:
-        """Find how many calls fill a sample."""
-        if self._call_seconds > 10 * _SAMPLE_SECONDS:
-            return
-        with self._setting():
-            while (elapsed := _seconds_for(self._call, self.calls)) < _SAMPLE_SECONDS:
-                # A first estimate from a very short time is rough, so it grows by no more than ten at once.
-                factor = 1.2 * _SAMPLE_SECONDS / max(elapsed, 1e-9)
-                self.calls = math.ceil(self.calls * min(factor, 10.0))
 
     def is_warm(self) -> bool:
         """Whether the times no longer fall, or the calls are so long that they never were cold."""
         if self._call_seconds > _LONG_CALL or len(self.warm_up) >= _LONGEST_WARM_UP:
             return True
-        return len(self.warm_up) > 1 and self.warm_up[-1] >= _STABLE * self.warm_up[-2]
+        return len(self.warm_up) > 1 and not self._lengthened and self.warm_up[-1] >= _STABLE * self.warm_up[-2]
+
+    def warm(self) -> None:
+        """Take a sample that does not count, and make the next ones longer if it was too short."""
+        self.sample(self.warm_up)
+        elapsed = self.warm_up[-1] * self.calls
+        self._lengthened = elapsed < _SAMPLE_SECONDS
+        if self._lengthened:
+            # An estimate from a very short time is rough, so it grows by no more than ten at once.
+            factor = 1.2 * _SAMPLE_SECONDS / max(elapsed, 1e-9)
+            self.calls = math.ceil(self.calls * min(factor, 10.0))
 
     def sample(self, samples: list[float]) -> None:
         start = time.perf_counter()
