@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -153,6 +154,16 @@ def test_compare_writes_the_record(command, tmp_path):
         assert min(result.samples) > 0
         assert result.check is not None
         assert result.check.passed
+
+
+def test_record_is_written_although_nobody_reads_the_result(tmp_path):
+    path = tmp_path / "run.json"
+    line = [sys.executable, "-m", "gradstep", "compare", *SMALL, "--kernels", "numpy", "--json", str(path)]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as gone:
+        assert gone.stdout is not None
+        gone.stdout.close()
+        gone.wait()
+    assert len(records.load(path).cells) == 1
 
 
 def test_compare_refuses_a_place_that_cannot_be_written_before_measuring(command, tmp_path, monkeypatch):

@@ -230,11 +230,11 @@ class _Run:
 
     def _measure_at(self, place: _Place, planned: set[tuple[int, str]]) -> None:
         contenders = self._contenders[place.threads]
+        expected = {each.name: self._expected(each, place) for each in contenders}
         unaffordable = {
-            each.name: f"about {expected:.2g} s expected, and the budget of {self._settings.budget:g} s is used up"
-            for each in contenders
-            if (expected := self._expected(each, place)) <= self._settings.limit
-            and (place.number, each.name) not in planned
+            name: f"about {timing.rough(seconds)} expected, more than the budget of {self._settings.budget:g} s has left"
+            for name, seconds in expected.items()
+            if seconds <= self._settings.limit and (place.number, name) not in planned
         }
         lacking = budget.shortage(place.problem, contenders, available_memory())
         if lacking is not None:

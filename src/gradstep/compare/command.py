@@ -15,7 +15,7 @@ from rich.console import Console
 
 from gradstep import compare, endings, options
 from gradstep.compare import findings, peers, presets, problems, records, report, targets, targets_report
-from gradstep.compare.outputs import OUTPUTS, Output
+from gradstep.compare.outputs import OUTPUTS
 from gradstep.compare.progress import RunProgress
 from gradstep.extras import MissingExtra
 
@@ -187,11 +187,17 @@ def compare_command(
         chosen, reasons = peers.chosen(asked.peer_names or (peers.ALL,))
         with watched as progress:
             record = targets.run(chosen, unavailable=reasons, progress=progress)
-        targets_report.show(record, Console(highlight=False))
+        show = targets_report.show
     else:
         record = _run(asked, watched)
-        report.show(record, Console(highlight=False))
-    _end(context, record, places, quiet)
+        show = report.show
+    try:
+        for output, path in places.items():
+            output.write(record, path)
+    finally:
+        # After the files: a pager that is left early closes stdout. And whatever happens to the files.
+        show(record, Console(highlight=False))
+    _end(context, record, quiet)
 
 
 def _run(asked: _Wanted, watched: AbstractContextManager[compare.Progress]) -> compare.Record:
@@ -258,10 +264,8 @@ def _require_alone(context: click.Context, allowed: set[str]) -> None:
             )
 
 
-def _end(context: click.Context, record: compare.Record, places: dict[Output, Path], quiet: bool) -> None:
-    """Write the record, fail if a result is wrong or nothing was measured, and warn if the machine was noisy."""
-    for output, path in places.items():
-        output.write(record, path)
+def _end(context: click.Context, record: compare.Record, quiet: bool) -> None:
+    """Fail if a result is wrong or nothing was measured, and warn if the machine was noisy."""
     if wrong := record.wrong():
         guilty = ", ".join(dict.fromkeys(result.contender for _, result in wrong))
         endings.complain(f"{len(wrong)} of the results are wrong ({guilty}); the table shows which")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from rich import box
@@ -187,9 +188,9 @@ def _scalings(record: Record) -> Iterator[Text]:
         yield Text(place)
         for scaling in scalings:
             p = scaling.exponent
-            yield Text(
-                f"  {scaling.contender:<14}{p.value:5.2f}  {f'{p.lower:.2f} to {p.upper:.2f}':<16}{_bounds(scaling)}"
-            )
+            start = f"  {scaling.contender:<14}{p.value:5.2f}  {f'{p.lower:.2f} to {p.upper:.2f}':<16}"
+            wrapped = textwrap.wrap(start + _bounds(scaling), _WIDTH, subsequent_indent=" " * len(start))
+            yield from map(Text, wrapped)
 
 
 def _place(scaling: Scaling) -> str:

@@ -181,6 +181,17 @@ def expected_seconds(
     return one_call + (settings.rounds + warm_up) * (max(one_call, _SAMPLE_SECONDS) + forecast.wait(who))
 
 
+def rough(seconds: float) -> str:
+    """Return a forecast in words, with no more digits than it deserves.
+
+    Examples
+    --------
+    >>> rough(0.234), rough(123.4)
+    ('0.2 s', '123 s')
+    """
+    return f"{seconds:,.0f} s" if seconds >= 9.5 else f"{seconds:.1f} s"
+
+
 def measure(
     contenders: Sequence[Contender],
     problem: AnyProblem,
@@ -223,7 +234,7 @@ def measure(
         if contender.name in skipped:
             continue
         if expected > settings.limit:
-            reason = f"about {expected:.2g} s expected, more than the limit of {settings.limit:g} s"
+            reason = f"about {rough(expected)} expected, more than the limit of {settings.limit:g} s"
             results[contender.name] = Result(contender.name, "skipped", reason, expected)
         else:
             willing[contender] = expected
