@@ -34,13 +34,13 @@ def test_interval_of_equal_samples_and_of_one_is_a_point():
     assert median_interval([3.0]) == (3.0, 3.0, 3.0)
 
 
-@pytest.mark.parametrize("count", [7, 9, 15, 40])
+@pytest.mark.parametrize("count", [7, 9, 15])
 def test_interval_covers_the_true_median_as_often_as_it_promises(count):
     # Skewed, as times are: the median of exp(normal) is 1.
-    draws = np.exp(np.random.default_rng(count).standard_normal((400, count)))
+    draws = np.exp(np.random.default_rng(count).standard_normal((200, count)))
     covered = np.mean([lower <= 1.0 <= upper for _, lower, upper in map(median_interval, draws)])
-    # Three standard deviations of a share of 400 below the promise.
-    assert covered >= analysis.LEVEL - 3 * np.sqrt(0.05 * 0.95 / 400)
+    # Three standard deviations of a share of 200 below the promise.
+    assert covered >= analysis.LEVEL - 3 * np.sqrt(0.05 * 0.95 / 200)
 
 
 def test_interval_is_the_same_each_time():
@@ -107,12 +107,12 @@ def test_interval_of_an_exponent_covers_the_true_one():
     generator = np.random.default_rng(2)
     sizes = [10, 100, 1000, 10_000]
     covered = 0
-    for _ in range(200):
+    for _ in range(100):
         samples = [size**0.9 * np.exp(0.1 * generator.standard_normal(7)) for size in sizes]
         _, lower, upper, _ = exponent(sizes, samples)
         covered += lower <= 0.9 <= upper
         assert upper - lower < 0.2
-    assert covered >= 200 * (analysis.LEVEL - 3 * np.sqrt(0.05 * 0.95 / 200))
+    assert covered >= 100 * (analysis.LEVEL - 3 * np.sqrt(0.05 * 0.95 / 100))
 
 
 @pytest.mark.parametrize(
@@ -162,8 +162,13 @@ def test_spread_ignores_single_outliers():
     assert spread([1.0, 1.5] * 10) == pytest.approx(0.5 / 1.25)
 
 
-def test_resamples_of_two_sizes_are_not_the_same():
-    one, other = analysis._draws(7, 0), analysis._draws(7, 1)
-    assert not np.array_equal(one, other)
-    for draws, sample in itertools.product((one, other), range(7)):
-        assert np.mean(draws == sample) == pytest.approx(1 / 7, abs=0.01)
+def test_sizes_are_resampled_independently():
+    # Drawn alike, samples that differ by a factor only would give the same slope in every resample.
+    samples = np.array([1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6])
+    found = exponent([10, 100], [samples, 10 * samples])
+    assert found.lower < found.value - 0.05 < found.value + 0.05 < found.upper
+
+
+def test_each_sample_is_drawn_equally_often():
+    for stream, sample in itertools.product((0, 1), range(7)):
+        assert np.mean(analysis._draws(7, stream) == sample) == pytest.approx(1 / 7, abs=0.01)

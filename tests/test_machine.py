@@ -89,6 +89,9 @@ def test_commit_is_that_of_the_checkout_and_says_if_it_is_changed(tmp_path, monk
     link.symlink_to(source)
     monkeypatch.setattr(machine.engine, "__file__", str(link))
     git(source.parent, "init", "--quiet")
+    (source.parent / "other").write_text("tracked")
+    git(source.parent, "add", "other")
+    git(source.parent, "commit", "--quiet", "--message", "Zero")
     # An installation within somebody's checkout is no part of it.
     assert machine.commit() is None
     git(source.parent, "add", "engine.py")

@@ -231,8 +231,9 @@ class _Run:
     def _measure_at(self, place: _Place, planned: set[tuple[int, str]]) -> None:
         contenders = self._contenders[place.threads]
         expected = {each.name: self._expected(each, place) for each in contenders}
+        budgeted = f"more than the budget of {self._settings.budget:g} s has left" if self._settings.budget else ""
         unaffordable = {
-            name: f"about {timing.rough(seconds)} expected, more than the budget of {self._settings.budget:g} s has left"
+            name: f"about {timing.rough(seconds)} expected, {budgeted}"
             for name, seconds in expected.items()
             if seconds <= self._settings.limit and (place.number, name) not in planned
         }
