@@ -230,13 +230,7 @@ class _Run:
 
     def _measure_at(self, place: _Place, planned: set[tuple[int, str]]) -> None:
         contenders = self._contenders[place.threads]
-        expected = {each.name: self._expected(each, place) for each in contenders}
-        budgeted = f"more than the budget of {self._settings.budget:g} s has left" if self._settings.budget else ""
-        unaffordable = {
-            name: f"about {timing.rough(seconds)} expected, {budgeted}"
-            for name, seconds in expected.items()
-            if seconds <= self._settings.limit and (place.number, name) not in planned
-        }
+        unaffordable = self._unaffordable(place, planned)
         lacking = budget.shortage(place.problem, contenders, available_memory())
         if lacking is not None:
             self._leave_out(place, None, "memory", lacking)
@@ -255,6 +249,18 @@ class _Run:
             skipped=unaffordable,
             on_progress=self._progress.advance,
         )
+
+    def _unaffordable(self, place: _Place, planned: set[tuple[int, str]]) -> dict[str, str]:
+        """Return whom the budget leaves out at a place, and why; those beyond the limit are skipped in any case."""
+        if self._settings.budget is None:
+            return {}
+        budget_left = f"more than the budget of {self._settings.budget:g} s has left"
+        expected = {each.name: self._expected(each, place) for each in self._contenders[place.threads]}
+        return {
+            name: f"about {timing.rough(seconds)} expected, {budget_left}"
+            for name, seconds in expected.items()
+            if seconds <= self._settings.limit and (place.number, name) not in planned
+        }
 
     def _leave_out(self, place: _Place, contender: str | None, cause: Cause, reason: str) -> None:
         problem = place.problem
