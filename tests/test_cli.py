@@ -20,6 +20,7 @@ from gradstep import compare, environment, instruction_sets, registry
 from gradstep.cli import main
 from gradstep.compare import bench, findings, peers, presets, records, targets
 from gradstep.compare.problems import Examples
+from gradstep.compare.progress import RunProgress
 from gradstep.compare.timing import Call, Contender
 from gradstep.contract import KernelUnavailable
 
@@ -305,6 +306,20 @@ def test_noisy_machine_is_warned_of_and_no_failure(command, monkeypatch, spread)
     assert warned if spread else outcome.err == ""
     assert ("the machine was noisy" in outcome.out) is bool(spread)
     assert command("compare", *SMALL, "--kernels", "numpy", "--quiet").err == ""
+
+
+def test_quiet_run_shows_no_progress(command, monkeypatch):
+    shown = []
+
+    class Bar(RunProgress):
+        def begin(self, what: str) -> None:
+            shown.append(what)
+
+    monkeypatch.setattr("gradstep.compare.command.RunProgress", Bar)
+    assert command("compare", *SMALL, "--kernels", "numpy", "--quiet").code == 0
+    assert shown == []
+    assert command("compare", *SMALL, "--kernels", "numpy").code == 0
+    assert shown == ["first call of numpy", "random, m = 50, n = 3, float64, C, threads = 1"]
 
 
 def test_options_take_lists(command, tmp_path):

@@ -19,6 +19,7 @@ import gradstep
 from gradstep import compare
 from gradstep.compare import budget, problems, records, report, timing
 from gradstep.compare.problems import ALPHA, Examples, Problem
+from gradstep.compare.progress import RunProgress
 from gradstep.compare.records import Check, Result, Settings
 from gradstep.compare.timing import Call, Contender, Forecast, Reference
 from gradstep.contract import KernelUnavailable, Step
@@ -445,6 +446,15 @@ def test_unavailable_kernel_is_left_out_with_its_reason_or_raised():
     assert "left out  the gone kernel is not available: no compiler. Cure: install one" in shown(record)
     with pytest.raises(KernelUnavailable, match="Cure"):
         compare.run(lambda threads: [gone, numpy], [Problem(50, 3)], QUICK, skip_unavailable=False)
+
+
+def test_bar_grows_by_what_is_planned_anew():
+    with RunProgress() as progress:
+        progress.plan(10.0)
+        progress.advance(4.0)
+        progress.plan(3.0)
+        (task,) = progress._bar.tasks
+        assert (task.completed, task.total) == (4.0, 7.0)
 
 
 # Records and tables
