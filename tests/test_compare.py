@@ -7,7 +7,6 @@ import dataclasses
 import io
 import itertools
 import json
-import threading
 import time
 
 import made_records
@@ -349,18 +348,29 @@ def test_one_slow_call_alone_does_not_count_as_long():
     assert cell.results[0].calls_per_sample > 1
 
 
-def test_sample_waits_for_threads_that_still_work():
-    stop = time.perf_counter() + 0.1
+class FakeClock:
+    """A clock that only sleeping moves; the process is busy until a given time."""
 
-    def work() -> None:
-        while time.perf_counter() < stop:
-            pass
+    def __init__(self, busy_until: float) -> None:
+        self.now = 0.0
+        self._busy_until = busy_until
 
-    worker = threading.Thread(target=work)
-    worker.start()
+    def perf_counter(self) -> float:
+        return self.now
+
+    def process_time(self) -> float:
+        return min(self.now, self._busy_until)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.mark.parametrize(("busy_until", "waited"), [(0.0, 1e-3), (0.1, 0.101), (99.0, 0.5)])
+def test_sample_waits_for_threads_that_still_work_but_not_for_ever(monkeypatch, busy_until, waited):
+    clock = FakeClock(busy_until)
+    monkeypatch.setattr(timing, "time", clock)
     timing.wait_until_idle()
-    assert time.perf_counter() >= stop
-    worker.join()
+    assert clock.now == pytest.approx(waited, abs=1.5e-3)
 
 
 def test_sample_of_a_short_call_repeats_it():
