@@ -240,7 +240,9 @@ def test_budget_affords_as_many_as_it_can_and_pays_what_is_shared_once():
 
 def test_budget_leaves_out_the_dearest_and_says_so(monkeypatch):
     calls: list[object] = []
-    monkeypatch.setattr(timing, "expected_seconds", lambda name, *rest: {"numpy": 0.001, "slow": 50.0}[name])
+    monkeypatch.setattr(
+        timing, "expected_seconds", lambda name, *rest: {"numpy": 0.001, "slow": 50.0, "x read": 0.0}[name]
+    )
     monkeypatch.setattr(timing, "first_call", lambda each, problem, threads, forecast: first_call_of(each.name))
     both = (compare.kernel_contender("numpy"), never("slow", calls))
     record = run_quickly(*both, limit=99.0, budget=40.0)
@@ -254,7 +256,22 @@ def test_budget_leaves_out_the_dearest_and_says_so(monkeypatch):
     none = run_quickly(*both, limit=99.0, budget=1e-9)
     assert none.cells == []
     assert [(each.contender, each.cause) for each in none.left_out] == [(None, "budget")]
+    nobody = run_quickly(*both, limit=10.0, budget=1e-9)
+    assert (nobody.cells, [each.contender for each in nobody.left_out]) == ([], [None])
     assert run_quickly(both[0], limit=99.0).left_out == []
+
+
+def test_budget_is_planned_with_the_pace_so_far(monkeypatch):
+    monkeypatch.setattr(timing, "expected_seconds", lambda name, *rest: {"numpy": 1e4, "x read": 0.0}[name])
+    settings = dataclasses.replace(QUICK, limit=1e9, budget=2.5e4)
+    numpy = compare.kernel_contender("numpy")
+    run = compare._Run(lambda threads: [numpy], [Problem(50, 3), Problem(60, 3)], settings, {}, [], compare.Silent())
+    assert set(run._plan(run._places)) == {(0, "numpy"), (1, "numpy")}
+    run._hoped, run._spent = 1.0, 2.0
+    assert len(run._plan(run._places)) == 1
+    # A run that was faster than expected is not trusted to stay so.
+    run._hoped, run._spent = 2.0, 1.0
+    assert len(run._plan(run._places)) == 2
 
 
 def first_call_of(name: str) -> records.FirstCall:

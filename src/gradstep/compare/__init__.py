@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 import gradstep
 from gradstep import registry
 from gradstep.compare import budget, timing
+from gradstep.compare.floor import NAME as FLOOR
 from gradstep.compare.machine import Machine, available_memory, commit, versions
 from gradstep.compare.noise import Watch
 from gradstep.compare.problems import ALPHA, AnyProblem, Examples, Problem
@@ -172,6 +173,7 @@ class _Run:
         self._unavailable = unavailable
         self._left_out: list[LeftOut] = []
         self._cells: dict[int, Cell] = {}
+        self._hoped = self._spent = 0.0
         in_order = [(problem, threads) for problem in problems for threads in settings.threads]
         self._places = [_Place(number, *place) for number, place in enumerate(in_order)]
 
@@ -202,44 +204,59 @@ class _Run:
         """Measure all that there is time and memory for, the smallest problems first."""
         places = sorted(self._places, key=lambda place: place.problem.m * place.problem.n)
         for done, place in enumerate(places):
-            planned = self._plan(places[done:])
-            self._watch.look()
-            self._progress.begin(_title(place))
-            self._measure_at(place, planned)
+            plan = self._plan(places[done:])
+            start = time.perf_counter()
+            self._measure_at(place, set(plan))
+            if place.number in self._cells:
+                self._hoped += sum(seconds for (number, _), seconds in plan.items() if number == place.number)
+                self._hoped += self._overhead(place)
+                self._spent += time.perf_counter() - start
         self._watch.look()
 
-    def _plan(self, places: Sequence[_Place]) -> set[tuple[int, str]]:
-        """Return which contenders shall be measured at which of the remaining places, and tell the progress."""
+    def _plan(self, places: Sequence[_Place]) -> dict[tuple[int, str], float]:
+        """Return who shall be measured at which of the remaining places, and how long that should take.
+
+        The times hold for an idle machine; the budget is planned with how much longer it took so far.
+        """
         costs: dict[tuple[int, str], float] = {}
         shared: dict[tuple[int, str], tuple[object, float]] = {}
         for place in places:
-            preparation = self._forecast.seconds(timing.PREPARATION, place.problem.m, place.problem.n)
+            overhead = self._overhead(place)
             for contender in self._contenders[place.threads]:
-                expected = self._expected(contender, place)
+                expected = self._expected(contender.name, place)
                 if expected <= self._settings.limit:
                     costs[place.number, contender.name] = expected
-                    shared[place.number, contender.name] = (place.number, preparation)
-        chosen = set(costs)
+                    shared[place.number, contender.name] = (place.number, overhead)
         if self._settings.budget is not None:
-            chosen = budget.affordable(costs, shared, self._settings.budget - self._watch.seconds)
-        self._progress.plan(sum(costs[item] for item in chosen))
-        return chosen
+            pace = max(1.0, self._spent / self._hoped) if self._hoped else 1.0
+            chosen = budget.affordable(costs, shared, (self._settings.budget - self._watch.seconds) / pace)
+            costs = {item: seconds for item, seconds in costs.items() if item in chosen}
+        self._progress.plan(sum(costs.values()))
+        return costs
 
-    def _expected(self, contender: Contender, place: _Place) -> float:
-        return timing.expected_seconds(contender.name, place.problem, place.threads, self._settings, self._forecast)
+    def _overhead(self, place: _Place) -> float:
+        """Return how long a place takes whoever is measured there: the arrays, the reference, the floors."""
+        preparation = self._forecast.seconds(timing.PREPARATION, place.problem.m, place.problem.n)
+        return preparation + self._expected(FLOOR, place) + self._watch.look_seconds
+
+    def _expected(self, name: str, place: _Place) -> float:
+        return timing.expected_seconds(name, place.problem, place.threads, self._settings, self._forecast)
 
     def _measure_at(self, place: _Place, planned: set[tuple[int, str]]) -> None:
         contenders = self._contenders[place.threads]
-        unaffordable = self._unaffordable(place, planned)
         lacking = budget.shortage(place.problem, contenders, available_memory())
         if lacking is not None:
             self._leave_out(place, None, "memory", lacking)
             return
-        if len(unaffordable) == len(contenders) > 0:
+        unaffordable = self._unaffordable(place, planned)
+        if unaffordable and not any((place.number, each.name) in planned for each in contenders):
+            # Whoever is left would be skipped for the limit: nobody is measured.
             self._leave_out(place, None, "budget", next(iter(unaffordable.values())))
             return
         for name, reason in unaffordable.items():
             self._leave_out(place, name, "budget", reason)
+        self._watch.look()
+        self._progress.begin(_title(place))
         self._cells[place.number] = timing.measure(
             contenders,
             place.problem,
@@ -255,7 +272,7 @@ class _Run:
         if self._settings.budget is None:
             return {}
         budget_left = f"more than the budget of {self._settings.budget:g} s has left"
-        expected = {each.name: self._expected(each, place) for each in self._contenders[place.threads]}
+        expected = {each.name: self._expected(each.name, place) for each in self._contenders[place.threads]}
         return {
             name: f"about {timing.rough(seconds)} expected, {budget_left}"
             for name, seconds in expected.items()

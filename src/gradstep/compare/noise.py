@@ -26,12 +26,18 @@ class Watch:
     ----------
     X_bytes : int
         How much each sample reads.
+
+    Attributes
+    ----------
+    look_seconds : float
+        How long the last look took.
     """
 
     def __init__(self, X_bytes: int = X_BYTES) -> None:
         self._start = time.perf_counter()
         self._samples: list[tuple[float, float]] = []
         self._X_bytes = X_bytes
+        self.look_seconds = 0.0
         try:
             self._floor: Floor | None = Floor(np.ones((X_bytes // 8, 1)))
         except KernelUnavailable:
@@ -42,12 +48,14 @@ class Watch:
         """Take some samples."""
         if self._floor is None:
             return
+        start = time.perf_counter()
         for _ in range(_UNCOUNTED):
             self._floor()
         for _ in range(_SAMPLES):
             before = time.perf_counter()
             self._floor()
             self._samples.append((before - self._start, time.perf_counter() - before))
+        self.look_seconds = time.perf_counter() - start
 
     @property
     def seconds(self) -> float:

@@ -167,8 +167,11 @@ def first_call(contender: Contender, problem: Problem, threads: int | None, fore
 
 def _shortest(call: Call) -> float:
     """Return the time of a warm call: the shortest of some means, each of as many calls as fill a short while."""
-    calls = max(1, min(100, int(_SAMPLE_SECONDS / 5 / max(_seconds_for(call, 1), 1e-9))))
-    return min(_seconds_for(call, calls) / calls for _ in range(5 if calls > 1 else 1))
+    one_call = _seconds_for(call, 1)
+    if one_call > _LONG_CALL:
+        return one_call
+    calls = max(1, min(100, int(_SAMPLE_SECONDS / 5 / max(one_call, 1e-9))))
+    return min(_seconds_for(call, calls) / calls for _ in range(5))
 
 
 def expected_seconds(
@@ -186,10 +189,10 @@ def rough(seconds: float) -> str:
 
     Examples
     --------
-    >>> rough(0.234), rough(123.4)
-    ('0.2 s', '123 s')
+    >>> rough(0.0234), rough(1.42), rough(1234.5)
+    ('0.023 s', '1.4 s', '1,234 s')
     """
-    return f"{seconds:,.0f} s" if seconds >= 9.5 else f"{seconds:.1f} s"
+    return f"{seconds:,.0f} s" if seconds >= 9.5 else f"{seconds:.2g} s"
 
 
 def measure(
