@@ -247,52 +247,83 @@ static void NAME(widen)(
     }
 }
 
-/* e_i = exp(-|z_i|), and dz_i = c_i (sigmoid(z_i) - y_i) from it; c may be NULL for all ones. */
+/* e_i = exp(-|z_i|); from it dz_i = sigmoid(z_i) - y_i, and loss_i but for its log1p(e_i): max(z_i, 0) - y_i z_i, NaN
+ * for a label outside [0, 1]. */
 static void NAME(slopes)(
-    const REAL *RESTRICT z, const REAL *RESTRICT y, const REAL *RESTRICT c, ptrdiff_t rows,
-    REAL *RESTRICT e, REAL *RESTRICT dz)
+    const REAL *RESTRICT z, const REAL *RESTRICT y, ptrdiff_t rows,
+    REAL *RESTRICT e, REAL *RESTRICT dz, REAL *RESTRICT loss)
 {
     for (ptrdiff_t i = 0; i < rows; i++)
         e[i] = NAME(exp_of_negative)(z[i] < 0 ? z[i] : -z[i]);
-    /* (1 - y) - q for z >= 0: 1 - q would have lost the digits of a small q (docs/numerics.md). */
+    /* (1 - y) - q for z >= 0: 1 - q would have lost the digits of a small q (docs/numerics.md). One loop for both: the
+     * division leaves the processor idle for longer than the loss takes. */
     for (ptrdiff_t i = 0; i < rows; i++) {
         const REAL q = e[i] / (1 + e[i]);
         dz[i] = z[i] >= 0 ? (1 - y[i]) - q : q - y[i];
+        loss[i] = (y[i] >= 0) & (y[i] <= 1) ? (z[i] > 0 ? z[i] : 0) - y[i] * z[i] : (REAL)NAN;
     }
-    if (c != NULL)
-        for (ptrdiff_t i = 0; i < rows; i++)
-            dz[i] *= c[i];
 }
 
-/* loss_i = c_i ((max(z_i, 0) - y_i z_i) + log1p(e_i)); NaN for a label outside [0, 1] or a negative weight. */
-static void NAME(losses)(
-    const REAL *RESTRICT z, const REAL *RESTRICT y, const REAL *RESTRICT c, const REAL *RESTRICT e, ptrdiff_t rows,
-    REAL *RESTRICT loss)
+/* Completes the losses by log1p(e_i), and multiplies dz_i and them by c_i; NaN for a negative weight. Leaves no e_i for the
+ * totals below, whose one logarithm for many rows knows no weights. */
+static void NAME(weigh)(
+    const REAL *RESTRICT c, ptrdiff_t rows, REAL *RESTRICT e, REAL *RESTRICT dz, REAL *RESTRICT loss)
 {
-    for (ptrdiff_t i = 0; i < rows; i++)
-        loss[i] = NAME(log1p_of_unit)(e[i]);
     for (ptrdiff_t i = 0; i < rows; i++) {
-        const REAL whole = ((z[i] > 0 ? z[i] : 0) - y[i] * z[i]) + loss[i];
-        loss[i] = (y[i] >= 0) & (y[i] <= 1) ? whole : (REAL)NAN;
+        loss[i] += NAME(log1p_of_unit)(e[i]);
+        e[i] = 0;
     }
-    if (c != NULL)
-        for (ptrdiff_t i = 0; i < rows; i++)
-            loss[i] = c[i] >= 0 ? loss[i] * c[i] : (REAL)NAN;
+    for (ptrdiff_t i = 0; i < rows; i++) {
+        dz[i] *= c[i];
+        loss[i] = c[i] >= 0 ? loss[i] * c[i] : (REAL)NAN;
+    }
 }
 
-/* The sum of `count` numbers, in a fixed order; `values` has room up to the next multiple of eight. */
-static REAL NAME(sum)(REAL *values, ptrdiff_t count)
+/* The sums over rows, kept by lane from one call to the next: dz, the losses, and the product of the (1 + e_i), less 1,
+ * which stands for the sum of the log1p(e_i). Two products, because the next factor has to wait for the last. */
+#define TOTALS 4
+
+/* Adds some rows to the totals; dz, loss and e have room up to the next multiple of eight. */
+static void NAME(add_to_totals)(REAL *dz, REAL *loss, REAL *e, ptrdiff_t rows, REAL *totals)
 {
-    VECTOR p[8];
-    for (ptrdiff_t i = count; i % LANES != 0; i++)
-        values[i] = 0;
-    for (int k = 0; k < 8; k++)
-        p[k] = NAME(all)(0);
-    for (ptrdiff_t i = 0; i < count; i += LANES)
-        p[0] = NAME(add)(p[0], NAME(load)(values + i));
-    REAL sums[8];
-    NAME(sum_lanes_of_8)(p, sums);
-    return sums[0];
+    for (ptrdiff_t i = rows; i % LANES != 0; i++)
+        dz[i] = loss[i] = e[i] = 0;
+    VECTOR dz_sum = NAME(load)(totals), loss_sum = NAME(load)(totals + LANES);
+    VECTOR product[2] = {NAME(load)(totals + 2 * LANES), NAME(load)(totals + 3 * LANES)};
+    const VECTOR one = NAME(all)(1);
+    int k = 0;
+    for (ptrdiff_t i = 0; i < rows; i += LANES, k = 1 - k) {
+        dz_sum = NAME(add)(dz_sum, NAME(load)(dz + i));
+        loss_sum = NAME(add)(loss_sum, NAME(load)(loss + i));
+        /* (1 + s)(1 + e) - 1, without the digits of a small e that 1 + e would drop (docs/numerics.md). */
+        product[k] = NAME(add)(product[k], NAME(multiply)(NAME(load)(e + i), NAME(add)(one, product[k])));
+    }
+    NAME(store)(totals, dz_sum);
+    NAME(store)(totals + LANES, loss_sum);
+    /* The next rows go on with the other one: how many rows come at once changes no bit. */
+    NAME(store)(totals + 2 * LANES, product[k]);
+    NAME(store)(totals + 3 * LANES, product[1 - k]);
+}
+
+/* Moves the totals into [sum dz, sum loss]. */
+static void NAME(flush_totals)(REAL *totals, double *sums)
+{
+    double dz[LANES], loss[LANES], product[LANES];
+    for (int k = 0; k < LANES; k++) {
+        const double s = totals[2 * LANES + k];
+        dz[k] = totals[k];
+        loss[k] = totals[LANES + k];
+        product[k] = s + totals[3 * LANES + k] * (1 + s);
+    }
+    for (int half = LANES / 2; half > 0; half /= 2)
+        for (int k = 0; k < half; k++) {
+            dz[k] += dz[k + half];
+            loss[k] += loss[k + half];
+            product[k] += product[k + half] * (1 + product[k]);
+        }
+    sums[0] += dz[0];
+    sums[1] += loss[0] + log1p_of_product(product[0]);
+    memset(totals, 0, TOTALS * LANES * sizeof(REAL));
 }
 
 /* The sum of n consecutive numbers, added as fast as they can be read. */
