@@ -7,7 +7,7 @@
 static int processor_has_avx2(void)
 {
     __builtin_cpu_init();
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
 }
 
 static int processor_has_avx512(void)
@@ -31,8 +31,8 @@ static int processor_has(unsigned saved_registers, int features_of_leaf_7)
     if (leaf[0] < 7)
         return 0;
     __cpuid(leaf, 1);
-    const int osxsave_and_fma = (1 << 27) | (1 << 12);
-    if ((leaf[2] & osxsave_and_fma) != osxsave_and_fma)
+    const int osxsave_fma_and_f16c = (1 << 27) | (1 << 12) | (1 << 29);
+    if ((leaf[2] & osxsave_fma_and_f16c) != osxsave_fma_and_f16c)
         return 0;
     if ((_xgetbv(0) & saved_registers) != saved_registers)
         return 0;
