@@ -11,6 +11,7 @@ from libc.string cimport memcpy, memset, strchr
 cdef extern from "processor.h" nogil:
     bint processor_has_avx2()
     bint processor_has_avx512()
+    bint processor_halves_512_bits()
 
 cdef extern from "vector_rows.h" nogil:
     """
@@ -77,6 +78,11 @@ def instruction_sets_of_processor():
         if processor_has_avx512():
             names.append("avx512")
     return names
+
+
+def halves_512_bits():
+    """Return whether this processor computes vectors of 512 bits in two halves."""
+    return bool(processor_halves_512_bits())
 
 
 def partial_sums(X, y, w, double b, Py_ssize_t block_rows, out, sample_weight=None):

@@ -35,8 +35,12 @@ INLINE float number_f16(uint16_t half)
 #if defined(VECTOR_TYPES) && defined(__AVX2__)
 INLINE lanes_f64 doubles_of_int32(__m256i eight)
 {
+#if defined(__AVX512F__)
+    return (lanes_f64){{(piece_f64)_mm512_cvtepi32_pd(eight)}};
+#else
     return (lanes_f64){{(piece_f64)_mm256_cvtepi32_pd(_mm256_castsi256_si128(eight)),
                         (piece_f64)_mm256_cvtepi32_pd(_mm256_extracti128_si256(eight, 1))}};
+#endif
 }
 
 INLINE lanes_f64 load_u8(const uint8_t *x)
