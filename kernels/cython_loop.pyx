@@ -56,12 +56,12 @@ cdef enum:
     LANES = 8
     # The most rows that are taken through both passes at once.
     MOST_ROWS = 512
-    # Arrays of one number per row lie this far apart: 512 numbers apart, a store to one would hold up loads of another.
+    # Arrays of a number per row lie this far apart: 512 numbers apart, a store to one would hold up loads of another.
     SPAN = MOST_ROWS + LANES
     # Up to this many features, rows are first copied into columns: eight rows then fill the lanes, not one row.
     FEW_FEATURES = 3
-    # Sums are added up in the data's own precision over this many rows, from there on in float64. The product of so many
-    # factors 1 + e is one that a double can hold, and an eighth of them one for a float.
+    # Sums are added up in the data's own precision over this many rows, from there on in float64. Their product of
+    # 1 + e is one that a double can hold, and that of an eighth of them one for a float.
     ROWS_PER_FLUSH = 512
 
 instruction_set = INSTRUCTION_SET.decode()
@@ -338,7 +338,7 @@ cdef void add_short_rows(
 cdef void add_slopes_and_losses(
     const real *z, const real *y, const real *c, Py_ssize_t rows, real *scratch, real *totals,
 ) noexcept nogil:
-    """Write dz behind z in the scratch memory, with zeros up to a whole number of lanes, and add up dz and the losses."""
+    """Write dz behind z, with zeros up to a whole number of lanes, and add dz and the losses to the totals."""
     cdef real *dz = scratch + SPAN
     cdef real *e = scratch + 2 * SPAN
     cdef real *loss = scratch + 3 * SPAN

@@ -84,21 +84,7 @@ def partial_sums(
         unflushed = 0
         while first < stop:
             rows = min(most, stop - first)
-            if not by_rows:
-                z[:rows] = b
-                _add_rows(numbers, first, column_stride, rows, n, w, z)
-            elif n <= _FEW_FEATURES:
-                _copy_columns(numbers, first * row_stride, row_stride, n, rows, columns)
-                z[:rows] = b
-                _add_rows(columns, 0, _MOST_ROWS, rows, n, w, z)
-            else:
-                if n * X.itemsize > _WIDE_ROW_BYTES:
-                    _dots_of_wide_rows(numbers, first * row_stride, row_stride, n, rows, w, z)
-                else:
-                    _dots(numbers, first * row_stride, row_stride, n, rows, w, z)
-                for i in range(rows):
-                    z[i] += b
-
+            _first_pass(numbers, columns, by_rows, first, row_stride, column_stride, n, rows, w, b, z)
             _slopes_and_losses(z, y[first : first + rows], e, dz, loss)
             if sample_weight is not None:
                 _weigh(e, dz, loss, sample_weight[first : first + rows])
@@ -107,20 +93,70 @@ def partial_sums(
             sums[n] += _total(dz, rows)
             sums[n + 1] += _total(loss, rows)
 
-            if not by_rows:
-                _dots(numbers, first, column_stride, rows, n, dz, dw)
-                _move(dw, sums)
-            elif n <= _FEW_FEATURES:
-                _dots(columns, 0, _MOST_ROWS, rows, n, dz, dw)
-                _move(dw, sums)
-            else:
-                _add_rows(numbers, first * row_stride, row_stride, n, rows, dz, dw)
+            _second_pass(numbers, columns, by_rows, first, row_stride, column_stride, n, rows, dz, dw, sums)
             first += rows
             unflushed += rows
             if unflushed >= _ROWS_PER_FLUSH or first == stop:
                 _move(dw, sums)
                 sums[n + 1] += _logarithm(products)
                 unflushed = 0
+
+
+@_compiled
+def _first_pass(
+    numbers: FloatArray,
+    columns: FloatArray,
+    by_rows: bool,
+    first: int,
+    row_stride: int,
+    column_stride: int,
+    n: int,
+    rows: int,
+    w: FloatArray,
+    b: float,
+    z: FloatArray,
+) -> None:
+    """Write X w + b of some rows; of rows that are short, `columns` keeps a copy for the second pass."""
+    if not by_rows:
+        z[:rows] = b
+        _add_rows(numbers, first, column_stride, rows, n, w, z)
+        return
+    if n <= _FEW_FEATURES:
+        _copy_columns(numbers, first * row_stride, row_stride, n, rows, columns)
+        z[:rows] = b
+        _add_rows(columns, 0, _MOST_ROWS, rows, n, w, z)
+        return
+    if n * numbers.itemsize > _WIDE_ROW_BYTES:
+        _dots_of_wide_rows(numbers, first * row_stride, row_stride, n, rows, w, z)
+    else:
+        _dots(numbers, first * row_stride, row_stride, n, rows, w, z)
+    for i in range(rows):
+        z[i] += b
+
+
+@_compiled
+def _second_pass(
+    numbers: FloatArray,
+    columns: FloatArray,
+    by_rows: bool,
+    first: int,
+    row_stride: int,
+    column_stride: int,
+    n: int,
+    rows: int,
+    dz: FloatArray,
+    dw: FloatArray,
+    sums: NDArray[np.float64],
+) -> None:
+    """Add sum dz x over some rows to dw, or where it is computed column by column, to the block's sums."""
+    if not by_rows:
+        _dots(numbers, first, column_stride, rows, n, dz, dw)
+        _move(dw, sums)
+    elif n <= _FEW_FEATURES:
+        _dots(columns, 0, _MOST_ROWS, rows, n, dz, dw)
+        _move(dw, sums)
+    else:
+        _add_rows(numbers, first * row_stride, row_stride, n, rows, dz, dw)
 
 
 @_compiled
@@ -279,7 +315,8 @@ def _logarithm(products: FloatArray) -> float:
     for k in range(_PRODUCTS):
         s += products[k] * (1.0 + s)
         products[k] = 0.0
-    return np.log1p(s)
+    logarithm: float = np.log1p(s)
+    return logarithm
 
 
 @_compiled_sum

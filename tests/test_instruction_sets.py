@@ -87,7 +87,8 @@ def test_the_best_instruction_set(monkeypatch):
         (every[:2], True, "avx2"),
         (every[:1], False, "baseline"),
     ):
-        monkeypatch.setattr(instruction_sets, "_build", lambda name, baseline=Baseline(names, halves): baseline)
+        baseline = Baseline(names, halves)
+        monkeypatch.setattr(instruction_sets, "_build", {"baseline": baseline}.__getitem__)
         assert instruction_sets.chosen()[0] == expected, (names, halves)
     environment.variable.cache_clear()
 
