@@ -39,7 +39,7 @@ check: $(STAMPS)/compare $(STAMPS)/dev
 
 # The README's picture, and the record that it is drawn from.
 picture: $(STAMPS)/compare $(STAMPS)/picture
-	@$(RUN) gradstep compare --m 100,1e3,1e4,1e5,1e6 --n 100 --json docs/comparison.json
+	@$(RUN) gradstep compare --m 100,1e3,1e4,1e5,1e6 --n 100 --budget 300 --json docs/comparison.json
 	@$(RUN) python tools/draw_comparison.py docs/comparison.json docs/comparison.svg
 
 clean:

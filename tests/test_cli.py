@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,8 +18,9 @@ from sklearn.datasets import load_breast_cancer
 import gradstep
 from gradstep import compare, environment, instruction_sets, registry
 from gradstep.cli import main
-from gradstep.compare import bench, peers, records, targets
+from gradstep.compare import bench, findings, peers, presets, records, targets
 from gradstep.compare.problems import Examples
+from gradstep.compare.progress import RunProgress
 from gradstep.compare.timing import Call, Contender
 from gradstep.contract import KernelUnavailable
 
@@ -46,16 +49,21 @@ def test_help_version_and_no_arguments(command):
         (("compare", "--kernels", "cython,nosuch"), ("'nosuch'", "python, numba, cython, numpy")),
         (("compare", "--peers", "nosuch"), ("'nosuch'", "numpy-formula", "torch", "all")),
         (("compare", "--peers", "all,jax"), ("'all'",)),
-        (("compare", "--preset", "nosuch"), ("targets",)),
+        (("compare", "--preset", "nosuch"), ("quick", "scaling", "full", "targets")),
         (("compare", "--preset", "targets", "--m", "5"), ("--m", "--preset")),
         (("compare", "--preset", "targets", "--threads", "1"), ("--threads",)),
+        (("compare", "--preset", "targets", "--budget", "60"), ("--budget",)),
         (("compare", "--kernels", "python,"), ("''", "python, numba, cython, numpy")),
         (("compare", "--m", "10,x"), ("--m", "'x'")),
         (("compare", "--m", "1.5"), ("'1.5'",)),
         (("compare", "--n", "0"), ("'0'",)),
         (("compare", "--n", "nan"), ("'nan'",)),
         (("compare", "--threads", "0"), ("'0'", "auto")),
-        (("compare", "--dtype", "float16"), ("float64", "float32")),
+        (("compare", "--threads", "1,two"), ("'two'", "auto")),
+        (("compare", "--dtype", "float64,float16"), ("'float16'", "float64", "float32")),
+        (("compare", "--order", "C,K"), ("'K'", "C, F")),
+        (("compare", "--base", "torch", "--kernels", "numpy"), ("torch", "numpy")),
+        (("compare", "--budget", "0"), ("--budget",)),
         (("compare", "--label", "y"), ("--data",)),
         (("compare", "--data", "iris", "--positive", "1"), ("--data",)),
         (("fit",), ("DATA",)),
@@ -85,18 +93,19 @@ def test_module_runs_as_a_process_without_traceback(tmp_path):
 # compare
 
 
-def test_compare_writes_a_plain_table_into_a_pipe(tmp_path):
-    outcome = process("compare", *SMALL, "--kernels", "python,numpy", COLUMNS="40")
+def test_compare_writes_nothing_but_the_result_into_a_pipe(tmp_path):
+    outcome = process("compare", *SMALL, "--kernels", "python,numpy", "--quiet", COLUMNS="40")
     assert (outcome.code, outcome.err) == (0, "")
     assert "\x1b" not in outcome.out
     assert not any(line != line.rstrip() for line in outcome.out.splitlines())
-    row, over_floor = [line.split() for line in outcome.out.splitlines() if line.split()[:2] == ["50", "3"]]
-    # m, n, time, unit, base, time, unit, ratio: nothing is cut off although the screen is said to be narrow.
-    assert len(row) == 8
-    assert row[4] == "base"
-    assert row[7].endswith("x")
-    # m, n, two ratios, and the time only to read X.
-    assert len(over_floor) == 6
+    lines = {line.split()[0]: line.split() for line in reversed(outcome.out.splitlines()) if line}
+    # Name, time, unit, interval, unit, per row, unit, GB/s, over the floor, base: nothing is cut off, although the
+    # screen is said to be narrow.
+    assert len(lines["python"]) == 10
+    assert lines["python"][9] == "base"
+    assert lines["numpy"][9].endswith("x")
+    # Two rounds are too few to tell.
+    assert lines["numpy"][10:] == ["cannot", "tell"]
     assert gradstep.__version__ in outcome.out
 
 
@@ -135,7 +144,8 @@ def test_compare_writes_the_record(command, tmp_path):
     assert outcome.code == 0
     record = records.load(path)
     assert [(cell.m, cell.n) for cell in record.cells] == [(20, 2), (100, 2)]
-    assert record.settings.dtype == "float32"
+    assert record.settings.dtypes == ["float32"]
+    assert record.settings.preset == "quick"
     assert record.machine.processor
     assert record.versions["numpy"] == np.__version__
     for cell in record.cells:
@@ -145,6 +155,16 @@ def test_compare_writes_the_record(command, tmp_path):
         assert min(result.samples) > 0
         assert result.check is not None
         assert result.check.passed
+
+
+def test_record_is_written_although_nobody_reads_the_result(tmp_path):
+    path = tmp_path / "run.json"
+    line = [sys.executable, "-m", "gradstep", "compare", *SMALL, "--kernels", "numpy", "--json", str(path)]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as gone:
+        assert gone.stdout is not None
+        gone.stdout.close()
+        gone.wait()
+    assert len(records.load(path).cells) == 1
 
 
 def test_compare_refuses_a_place_that_cannot_be_written_before_measuring(command, tmp_path, monkeypatch):
@@ -177,8 +197,8 @@ def test_compare_without_scikit_learn_says_what_is_left_out(command, monkeypatch
     monkeypatch.setitem(sys.modules, "sklearn", None)
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     assert_one_line(command("compare", "--data", "iris"), 1, "scikit-learn", "gradstep[compare]")
-    monkeypatch.setattr("gradstep.cli.DEFAULT_M", (20,))
-    monkeypatch.setattr("gradstep.cli.DEFAULT_N", (2,))
+    tiny = dataclasses.replace(presets.PRESETS["quick"], sizes=lambda m_list, n_list: [(20, 2)])
+    monkeypatch.setitem(presets.PRESETS, "quick", tiny)
     outcome = command("compare", "--rounds", 1, "--kernels", "numpy")
     assert outcome.code == 0
     assert "breast_cancer is left out" in outcome.out
@@ -214,9 +234,12 @@ def test_wrong_kernel_ends_in_exit_code_1(command, monkeypatch, tmp_path):
 
 
 def test_run_that_measures_nothing_fails(command):
-    outcome = command("compare", "--m", "1e9", "--n", "1e4", "--kernels", "python")
+    outcome = command("compare", "--m", "1e4", "--n", "1e2", "--kernels", "python", "--limit", "0.01", "--quiet")
     assert_one_line(outcome, 1, "skipped")
-    assert "skipped: ~" in outcome.out
+    assert "more than the limit of 0.01 s" in outcome.out
+    outcome = command("compare", "--m", "1e9", "--n", "1e4", "--kernels", "numpy", "--limit", "1e9", "--quiet")
+    assert_one_line(outcome, 1, "nothing was measured")
+    assert "memory    random 1,000,000,000 x 10,000" in outcome.out
 
 
 def test_unavailable_kernel_is_shown_or_fails_if_named(command, monkeypatch):
@@ -254,7 +277,7 @@ def test_compare_with_peers(command, monkeypatch, tmp_path):
 
 def test_compare_shows_the_time_only_to_read(command, tmp_path):
     outcome = command("compare", *SMALL, "--kernels", "numpy", "--json", tmp_path / "run.json")
-    assert "Time / time only to read X" in outcome.out
+    assert "x read    one pass over X" in outcome.out
     floor = records.load(tmp_path / "run.json").cells[0].floor
     assert floor is not None
     assert len(floor.samples) == 2
@@ -266,11 +289,89 @@ def test_preset_targets(command, monkeypatch, tmp_path):
     rows = [targets.TARGETS[0], targets.TARGETS[10]]
     monkeypatch.setattr(targets.run, "__kwdefaults__", {**targets.run.__kwdefaults__, "targets": rows})
     path = tmp_path / "targets.json"
-    outcome = command("compare", "--preset", "targets", "--peers", "numba-loop", "--json", path)
+    outcome = command("compare", "--preset", "targets", "--peers", "numba-loop", "--json", path, "--quiet")
     assert (outcome.code, outcome.err) == (0, "")
     assert "must" in outcome.out
     assert "Cython / x read" in outcome.out
     assert [target.group for target in records.load(path).targets] == ["Cython / x read", "Fastest peer / Cython"]
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.5])
+def test_noisy_machine_is_warned_of_and_no_failure(command, monkeypatch, spread):
+    monkeypatch.setattr("gradstep.compare.analysis.NOISY", 0.3)
+    monkeypatch.setattr(findings, "unrest", lambda record: spread)
+    outcome = command("compare", *SMALL, "--kernels", "numpy")
+    assert outcome.code == 0
+    warned = outcome.err.startswith("gradstep: warning: the machine was noisy") and outcome.err.count("\n") == 1
+    assert warned if spread else outcome.err == ""
+    assert ("the machine was noisy" in outcome.out) is bool(spread)
+    assert command("compare", *SMALL, "--kernels", "numpy", "--quiet").err == ""
+
+
+def test_quiet_run_shows_no_progress(command, monkeypatch):
+    shown = []
+
+    class Bar(RunProgress):
+        def begin(self, what: str) -> None:
+            shown.append(what)
+
+    monkeypatch.setattr("gradstep.compare.command.RunProgress", Bar)
+    assert command("compare", *SMALL, "--kernels", "numpy", "--quiet").code == 0
+    assert shown == []
+    assert command("compare", *SMALL, "--kernels", "numpy").code == 0
+    assert shown == ["first call of numpy", "random, m = 50, n = 3, float64, C, threads = 1"]
+
+
+def test_options_take_lists(command, tmp_path):
+    path = tmp_path / "run.json"
+    lists = ("--dtype", "float64,float32", "--order", "C,f", "--threads", "1,auto", "--kernels", "numpy,cython")
+    outcome = command("compare", *SMALL, *lists, "--base", "cython", "--json", path)
+    assert outcome.code == 0
+    record = records.load(path)
+    assert (record.settings.threads, record.settings.base) == ([1, None], "cython")
+    assert [(cell.dtype, cell.order, cell.threads) for cell in record.cells] == [
+        (dtype, order, threads) for dtype in ("float64", "float32") for order in "CF" for threads in (1, None)
+    ]
+    assert sum(line.startswith("cython") and line.endswith("base") for line in outcome.out.splitlines()) == 8
+
+
+def test_presets_give_what_no_option_names(command, monkeypatch):
+    asked = []
+
+    def run(line_up, given, settings, **rest):
+        asked.append(([(each.name, each.m, each.n) for each in given], settings, line_up))
+        raise ValueError("enough seen")
+
+    monkeypatch.setattr(compare, "run", run)
+    monkeypatch.setattr("gradstep.engine.usable_cores", lambda: 3)
+    assert_one_line(command("compare", "--preset", "scaling"), 1, "enough seen")
+    assert_one_line(command("compare", "--preset", "scaling", "--n", "7", "--budget", "9"), 1, "enough seen")
+    assert_one_line(command("compare", "--preset", "full", "--m", "5", "--n", "1,2", "--peers", "numba-loop"), 1)
+    assert_one_line(command("compare", "--preset", "full", "--dtype", "float32", "--threads", "2"), 1)
+    (scaling, settings, _), (other, other_settings, _), (full, full_settings, line_up), (_, narrow, _) = asked
+    assert scaling[:5] == [("random", 10**k, 100) for k in range(2, 7)]
+    # m = 1000 with n = 100 belongs to both lines, and is measured once.
+    assert scaling[5:] == [("random", 1000, n) for n in (1, 10, 1000, 10_000)]
+    assert (settings.threads, settings.preset, settings.budget) == ([1], "scaling", None)
+    assert other == [*scaling[:5], ("random", 1000, 7)]
+    assert other_settings.budget == 9.0
+    assert full == [("random", 5, n) for _ in range(4) for n in (1, 2)]
+    assert full_settings.threads == [1, 3]
+    assert [each.name for each in line_up(3)] == [*registry.KERNELS, "numba-loop"]
+    assert narrow.threads == [2]
+
+
+def test_quick_preset_has_a_budget_that_can_be_replaced(command, monkeypatch):
+    budgets = []
+
+    def run(line_up, given, settings, **rest):
+        budgets.append(settings.budget)
+        raise ValueError("enough seen")
+
+    monkeypatch.setattr(compare, "run", run)
+    command("compare")
+    command("compare", "--budget", "1e9")
+    assert budgets == [45.0, 1e9]
 
 
 # info

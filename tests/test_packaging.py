@@ -178,7 +178,7 @@ def test_metadata(built):
     assert metadata.get_all("License-File") == ["LICENSE"]
     assert metadata["Requires-Python"] == ">=3.11"
     required = [re.split(r"[<>=!~; ]", line)[0] for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
-    assert sorted(required) == ["click", "numba", "numpy", "rich"]
+    assert sorted(required) == ["click", "numba", "numpy", "psutil", "rich"]
 
 
 @needs_compiler

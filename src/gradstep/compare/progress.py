@@ -31,8 +31,8 @@ class RunProgress:
         self._bar.stop()
 
     def plan(self, seconds: float) -> None:
-        """Set the length of the bar."""
-        self._bar.update(self._task, total=seconds)
+        """Set the length of the rest of the bar."""
+        self._bar.update(self._task, total=self._bar.tasks[self._task].completed + seconds)
 
     def begin(self, what: str) -> None:
         """Name what is being measured."""

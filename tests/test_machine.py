@@ -1,0 +1,106 @@
+"""What a record says of the machine: caches, features, memory, and the commit of the checkout."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gradstep.compare import machine
+from gradstep.compare.machine import Machine
+
+
+def write(folder: Path, **files: str) -> None:
+    folder.mkdir(parents=True)
+    for name, text in files.items():
+        (folder / name).write_text(f"{text}\n")
+
+
+def test_machine_has_what_every_system_tells():
+    here = Machine.here()
+    assert here.processor
+    assert 1 <= here.usable_cores <= here.cores
+    assert here.memory > 1 << 28
+    assert 0 < machine.available_memory() <= here.memory
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the files of Linux are read")
+def test_machine_reads_caches_and_governor_of_the_first_core(tmp_path, monkeypatch):
+    write(tmp_path / "cache" / "index0", level="1", type="Data", size="48K")
+    write(tmp_path / "cache" / "index1", level="1", type="Instruction", size="32K")
+    write(tmp_path / "cache" / "index2", level="2", type="Unified", size="2048K")
+    write(tmp_path / "cache" / "index3", level="3", type="Unified", size="1G")
+    write(tmp_path / "cpufreq", scaling_governor="powersave")
+    monkeypatch.setattr(machine, "_CPU", tmp_path)
+    assert machine.caches() == {"L1d": 48 << 10, "L2": 2 << 20, "L3": 1 << 30}
+    assert machine.last_level_cache() == 1 << 30
+    assert Machine.here().governor == "powersave"
+
+
+def test_machine_that_tells_nothing_of_its_caches(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "_CPU", tmp_path)
+    monkeypatch.setattr(machine, "_sysctl", lambda name: "")
+    assert machine.caches() == {}
+    assert machine.last_level_cache() == 32 << 20
+    assert Machine.here().governor is None
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "features", "virtual"),
+    [
+        ("model name\t: X\nflags\t\t: fpu sse2 avx2 hypervisor nonsense\n", ["sse2", "avx2"], True),
+        ("flags\t\t: sse2 avx512f\n", ["sse2", "avx512f"], False),
+        ("Features\t: fp asimd sve\n", ["asimd", "sve"], None),
+        ("", [], None),
+    ],
+)
+def test_machine_names_the_features_that_matter(monkeypatch, cpuinfo, features, virtual):
+    monkeypatch.setattr(machine, "_cpuinfo", lambda: cpuinfo)
+    here = Machine.here()
+    assert (here.features, here.virtual) == (features, virtual)
+
+
+@pytest.mark.parametrize(("limit", "free"), [("1000000", 600_000), ("300000", 0), ("max", None)])
+def test_memory_of_a_container_counts(tmp_path, monkeypatch, limit, free):
+    write(tmp_path / "group", **{"memory.max": limit, "memory.current": "400000"})
+    monkeypatch.setattr(machine, "_CONTROL_GROUP", tmp_path / "group")
+    found = machine.available_memory()
+    assert found == free if free is not None else found > 1 << 20
+
+
+def git(folder: Path, *arguments: str) -> str:
+    who = ["-c", "user.name=T", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
+    done = subprocess.run(["git", "-C", str(folder), *who, *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
+def test_commit_is_that_of_the_checkout_and_says_if_it_is_changed(tmp_path, monkeypatch):
+    # A hook that runs the tests tells git of another repository.
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    source = tmp_path / "checkout" / "engine.py"
+    write(source.parent, **{"engine.py": "one"})
+    link = tmp_path / "link.py"
+    link.symlink_to(source)
+    monkeypatch.setattr(machine.engine, "__file__", str(link))
+    git(source.parent, "init", "--quiet")
+    (source.parent / "other").write_text("tracked")
+    git(source.parent, "add", "other")
+    git(source.parent, "commit", "--quiet", "--message", "Zero")
+    # An installation within somebody's checkout is no part of it.
+    assert machine.commit() is None
+    git(source.parent, "add", "engine.py")
+    git(source.parent, "commit", "--quiet", "--message", "One")
+    head = git(source.parent, "rev-parse", "HEAD")
+    assert machine.commit() == head
+    (source.parent / "notes").write_text("not tracked")
+    assert machine.commit() == head
+    source.write_text("two")
+    assert machine.commit() == f"{head}-dirty"
+    monkeypatch.setenv("PATH", "")
+    assert machine.commit() is None
