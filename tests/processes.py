@@ -9,12 +9,16 @@ import textwrap
 from collections.abc import Mapping
 
 
-def start(code: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+def environment() -> dict[str, str]:
+    """Return the tests' own environment without gradstep's variables."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("GRADSTEP_")}
+
+
+def start(code: str, variables: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
     """Start a fresh interpreter on `code`; the environment is the tests' own with these entries added."""
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("GRADSTEP_")}
     command = [sys.executable, "-W", "error", "-c", textwrap.dedent(code)]
     return subprocess.Popen(
-        command, env=variables | dict(environment or {}), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, env=environment() | dict(variables or {}), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
@@ -30,6 +34,6 @@ def finish(process: subprocess.Popen[str]) -> str:
     return output
 
 
-def run(code: str, environment: Mapping[str, str] | None = None) -> str:
+def run(code: str, variables: Mapping[str, str] | None = None) -> str:
     """Run `code` in a fresh interpreter and return what it printed."""
-    return finish(start(code, environment))
+    return finish(start(code, variables))

@@ -162,7 +162,7 @@ def test_wheel_holds_the_package_and_no_other_top_level(built):
     assert tops == {"gradstep", f"gradstep-{importlib.metadata.version('gradstep')}.dist-info"}
     modules = {"python_loop.py", "numba_loop.py", "numpy_vectorized.py", "cython_loop.pyi", "__init__.py"}
     assert {f"gradstep/kernels/{module}" for module in modules} <= names
-    assert "gradstep/py.typed" in names
+    assert {"gradstep/py.typed", "gradstep/compare/record.schema.json"} <= names
     extension = re.compile(r"gradstep/kernels/cython_loop\.[^/]*(so|pyd)")
     assert any(map(extension.fullmatch, names))
     assert not [name for name in names if name.endswith((".pyx", ".c", ".h"))]
@@ -178,7 +178,7 @@ def test_metadata(built):
     assert metadata.get_all("License-File") == ["LICENSE"]
     assert metadata["Requires-Python"] == ">=3.11"
     required = [re.split(r"[<>=!~; ]", line)[0] for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
-    assert sorted(required) == ["click", "numba", "numpy", "psutil", "rich"]
+    assert sorted(required) == ["click", "fastjsonschema", "numba", "numpy", "psutil", "rich"]
 
 
 @needs_compiler

@@ -1,4 +1,4 @@
-"""The command line: ``gradstep compare``, ``gradstep info`` and ``gradstep fit``."""
+"""The command line: ``gradstep compare``, ``diff``, ``export``, ``info`` and ``fit``."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from gradstep import endings, engine, files, instruction_sets, models, options, 
 from gradstep.compare import report
 from gradstep.compare.command import compare_command
 from gradstep.compare.machine import Machine, versions
+from gradstep.compare.record_commands import diff_command, export_command
 from gradstep.contract import KernelUnavailable
 from gradstep.descent import FitDiverged, FitInterrupted
 from gradstep.extras import MissingExtra
@@ -29,7 +30,7 @@ class Commands(click.Group):
     """The group of commands, in which every error is one line and an exit code."""
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
-        """Run a command and end the process: 0, 1 a run failed, 2 usage, 130 Ctrl-C."""
+        """Run a command and end the process: 0, 1 a run failed, 2 usage, 3 became slower, 130 Ctrl-C."""
         extra["standalone_mode"] = False
         try:
             sys.exit(super().main(*args, **extra) or 0)
@@ -61,6 +62,7 @@ def main(context: click.Context) -> None:
     \b
     Begin with
       gradstep compare                   how fast each kernel is on this machine
+      gradstep diff old.json new.json    what became faster or slower between two records
       gradstep info                      what is installed, and what "auto" chooses
       gradstep fit data.csv --label y    train on a file
     """
@@ -68,7 +70,8 @@ def main(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-main.add_command(compare_command)
+for _command in (compare_command, diff_command, export_command):
+    main.add_command(_command)
 
 
 @main.command("info")

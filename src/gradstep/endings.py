@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+FAILED, USAGE, SLOWER, INTERRUPTED = 1, 2, 3, 130
 
 
 def complain(message: str) -> None:

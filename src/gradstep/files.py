@@ -18,13 +18,13 @@ def require_place_for(path: Path) -> None:
         raise PermissionError(errno.EACCES, "the folder of this file is not writable", str(path))
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write `text` to `path` so that a reader finds the old file or the new one, never a part."""
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write text, as UTF-8, or bytes to `path` so that a reader finds the old file or the new one, never a part."""
     # In the same folder, because a file can be replaced at once only on its own file system.
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with unfinished.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with unfinished.open("wb") as file:
+            file.write(content.encode("utf-8") if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(unfinished, path)

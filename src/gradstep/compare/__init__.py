@@ -59,7 +59,7 @@ class RunInterrupted(KeyboardInterrupt):
     Attributes
     ----------
     record : Record
-        What had been measured until then; its `complete` is False.
+        What had been measured until then; its `complete` is False, unless that was all.
     """
 
     def __init__(self, record: Record) -> None:
@@ -136,9 +136,9 @@ def run(
     try:
         whole.make_first_calls(skip_unavailable)
         whole.measure()
+        return whole.record()
     except KeyboardInterrupt:
-        raise RunInterrupted(whole.record(complete=False)) from None
-    return whole.record(complete=True)
+        raise RunInterrupted(whole.record()) from None
 
 
 class _Place(NamedTuple):
@@ -172,6 +172,7 @@ class _Run:
         self._unavailable = unavailable
         self._left_out: list[LeftOut] = []
         self._cells: dict[int, Cell] = {}
+        self._complete = False
         in_order = [(problem, threads) for problem in problems for threads in settings.threads]
         self._places = [_Place(number, *place) for number, place in enumerate(in_order)]
 
@@ -207,6 +208,7 @@ class _Run:
             self._progress.begin(_title(place))
             self._measure_at(place, planned)
         self._watch.look()
+        self._complete = True
 
     def _plan(self, places: Sequence[_Place]) -> set[tuple[int, str]]:
         """Return which contenders shall be measured at which of the remaining places, and tell the progress."""
@@ -267,7 +269,7 @@ class _Run:
         where = (problem.name, problem.m, problem.n, problem.dtype, problem.order, place.threads)
         self._left_out.append(LeftOut(*where, contender, cause, reason))
 
-    def record(self, complete: bool) -> Record:
+    def record(self) -> Record:
         """Return what has been measured so far."""
         present = list(dict.fromkeys(each.contender for each in self._first_calls))
         versions_of = {each.name: each.version for each in next(iter(self._contenders.values()), [])}
@@ -275,7 +277,7 @@ class _Run:
             schema=SCHEMA,
             created=self._created,
             seconds=self._watch.seconds,
-            complete=complete,
+            complete=self._complete,
             commit=commit(),
             timed=TIMED,
             machine=Machine.here(),

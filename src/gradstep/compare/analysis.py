@@ -124,6 +124,39 @@ def median_interval(samples: Sequence[float]) -> Interval:
     return Interval(float(np.median(values)), *_percentiles(_resampled_medians(values, 0), values.size))
 
 
+def log_median_error(samples: Sequence[float]) -> float:
+    """Return the standard error of the logarithm of the median, by the bootstrap.
+
+    Parameters
+    ----------
+    samples : sequence of float
+        At least two, positive.
+
+    Returns
+    -------
+    float
+        The standard deviation of the resampled values, expanded by sqrt(k/(k-1)) for k samples like the intervals.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two samples, or one is not positive and finite.
+
+    Examples
+    --------
+    >>> round(log_median_error([2.0, 2.0, 2.0]), 12)
+    0.0
+    >>> round(log_median_error([1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6]), 3)
+    0.101
+    """
+    values = _checked(samples)
+    if values.size < 2 or values.min() <= 0.0:
+        raise ValueError("the error of a median needs at least two samples, all positive")
+    # The logarithm grows with its argument; of an even number of samples it takes the geometric mean of the middle two.
+    resampled = _resampled_medians(np.log(values), 0)
+    return float(resampled.std()) * math.sqrt(values.size / (values.size - 1))
+
+
 def paired_ratio(samples: Sequence[float], base_samples: Sequence[float]) -> Ratio:
     """Return the ratio of samples to those of a base, taken round by round, so that what slows a round down cancels.
 
@@ -353,12 +386,20 @@ def student(freedom: int) -> float:
     low, high = 0.0, 13.0
     while high - low > 1e-9:
         middle = 0.5 * (low + high)
-        low, high = (middle, high) if _share_within(middle, freedom) < LEVEL else (low, middle)
+        low, high = (middle, high) if share_within(middle, freedom) < LEVEL else (low, middle)
     return high
 
 
-def _share_within(t: float, freedom: int) -> float:
-    """Return P(|T| <= t); Abramowitz and Stegun, "Handbook of Mathematical Functions", 26.7.3 and 26.7.4."""
+def share_within(t: float, freedom: int) -> float:
+    """Return P(|T| <= t) of Student's distribution.
+
+    By equations 26.7.3 and 26.7.4 of Abramowitz and Stegun, "Handbook of Mathematical Functions".
+
+    Examples
+    --------
+    >>> round(share_within(2.447, 6), 4)
+    0.95
+    """
     theta = math.atan(t / math.sqrt(freedom))
     odd = freedom % 2 == 1
     term = math.cos(theta) if odd else 1.0

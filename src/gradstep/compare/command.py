@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,21 +14,14 @@ from click.core import ParameterSource
 from rich.console import Console
 
 from gradstep import compare, endings, options
-from gradstep.compare import findings, peers, presets, problems, records, report, targets, targets_report
-from gradstep.compare.outputs import OUTPUTS
-from gradstep.compare.progress import RunProgress
+from gradstep.compare import findings, outputs, peers, presets, problems, records, report, targets, targets_report
+from gradstep.compare.outputs import OUTPUTS, RECORD, Output
+from gradstep.compare.progress import Heeding, RunProgress
+from gradstep.compare.record_commands import FAIL_ON, RECORD_FILE, require_no_slower, show_differences
 from gradstep.extras import MissingExtra
+from gradstep.interrupts import Interrupts
 
 _PRESETS = [*presets.PRESETS, presets.TARGETS]
-
-
-def _output_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command one option for each output."""
-    for output in reversed(OUTPUTS):
-        path = click.Path(path_type=Path)
-        option = click.option(output.option, output.parameter, type=path, metavar=output.metavar, help=output.help)
-        command = option(command)
-    return command
 
 
 @dataclass(frozen=True)
@@ -112,11 +105,22 @@ class _Wanted:
     metavar="SECONDS",
     help="Plan the run to take no longer, and say what that leaves out. Default: 45 for quick, else none.",
 )
-@_output_options
+@outputs.options(OUTPUTS)
+@click.option("--baseline", type=RECORD_FILE, metavar="FILE", help="Compare with this record, as `gradstep diff` does.")
+@FAIL_ON
 @click.option("--quiet", is_flag=True, help="Show no progress and no warnings.")
 @click.pass_context
 def compare_command(
-    context: click.Context, /, quiet: bool, rounds: int, limit: float, preset: str, data: str | None, **rest: Any
+    context: click.Context,
+    /,
+    quiet: bool,
+    rounds: int,
+    limit: float,
+    preset: str,
+    data: str | None,
+    baseline: Path | None,
+    fail_on: float | None,
+    **rest: Any,
 ) -> None:
     """Compare the kernels on one gradient-descent step.
 
@@ -148,6 +152,10 @@ def compare_command(
     compilation and the first call have lines of their own and are part of no time. What does not fit into the free
     memory or the budget is left out, and named.
 
+    Ctrl-C ends the run, shows and writes what was measured until then, and exits with 130. With --baseline the times
+    are compared with those of an earlier record at the end; --fail-on makes the exit code 3 where one became that
+    much slower.
+
     docs/comparing.md tells how all this is measured, and how to read its words.
 
     \b
@@ -175,32 +183,54 @@ def compare_command(
       gradstep compare --data digits --dtype float64,float32
       gradstep compare --data patients.csv --label outcome --positive ill --json run.json
     """
-    wanted = {output: rest.pop(output.parameter) for output in OUTPUTS}
-    places = {output: path for output, path in wanted.items() if path is not None}
+    places = outputs.taken(rest, OUTPUTS)
     asked = _Wanted(preset=preset, data=data, rounds=rounds, limit=limit, **rest)
     _require_label(asked)
+    if asked.preset == presets.TARGETS:
+        heeded = {"preset", "peer_names", "quiet", "baseline", "fail_on"}
+        _require_alone(context, heeded | {output.parameter for output in OUTPUTS})
+    if fail_on is not None and baseline is None:
+        raise click.UsageError("--fail-on needs --baseline FILE, the record that is compared with")
     for output, path in places.items():
         output.require(path)
+    base = None if baseline is None else records.load(baseline)
+    with Interrupts() as interrupts:
+        record = _measure(asked, interrupts, quiet)
+        show = targets_report.show if asked.preset == presets.TARGETS else report.show
+        try:
+            _write(record, places)
+        finally:
+            # After the files: a pager that is left early closes stdout. And whatever happens to the files.
+            show(record, Console(highlight=False))
+    if interrupts.pressed:
+        endings.complain("interrupted")
+        context.exit(endings.INTERRUPTED)
+    _require_right(context, record)
+    if not quiet and (warning := findings.noise_warning(record)) is not None:
+        endings.warn(warning)
+    if base is not None:
+        require_no_slower(context, show_differences(base, record, (str(baseline), "this run")), fail_on)
+
+
+def _measure(asked: _Wanted, interrupts: Interrupts, quiet: bool) -> compare.Record:
+    """Return the record of the run, as far as it went; from then on Ctrl-C is only noted."""
+    run = _run_targets if asked.preset == presets.TARGETS else _run
     watched: AbstractContextManager[compare.Progress] = nullcontext(compare.Silent()) if quiet else RunProgress()
-    if preset == presets.TARGETS:
-        _require_alone(context, {"preset", "peer_names", "quiet", *(output.parameter for output in OUTPUTS)})
-        chosen, reasons = peers.chosen(asked.peer_names or (peers.ALL,))
-        with watched as progress:
-            record = targets.run(chosen, unavailable=reasons, progress=progress)
-        show = targets_report.show
-    else:
-        record = _run(asked, watched)
-        show = report.show
-    try:
-        for output, path in places.items():
-            output.write(record, path)
-    finally:
-        # After the files: a pager that is left early closes stdout. And whatever happens to the files.
-        show(record, Console(highlight=False))
-    _end(context, record, quiet)
+    with watched as progress:
+        try:
+            record = run(asked, Heeding(progress, interrupts))
+        except compare.RunInterrupted as interruption:
+            record = interruption.record
+        interrupts.hold()
+    return record
 
 
-def _run(asked: _Wanted, watched: AbstractContextManager[compare.Progress]) -> compare.Record:
+def _run_targets(asked: _Wanted, progress: compare.Progress) -> compare.Record:
+    chosen, reasons = peers.chosen(asked.peer_names or (peers.ALL,))
+    return targets.run(chosen, unavailable=reasons, progress=progress)
+
+
+def _run(asked: _Wanted, progress: compare.Progress) -> compare.Record:
     """Measure what a preset and the options beside it say."""
     preset = presets.PRESETS[asked.preset]
     chosen, reasons = peers.chosen(asked.peer_names or preset.peers)
@@ -224,16 +254,15 @@ def _run(asked: _Wanted, watched: AbstractContextManager[compare.Progress]) -> c
     def line_up(threads: int | None) -> Sequence[compare.Contender]:
         return peers.beside([compare.kernel_contender(name, threads) for name in names], chosen, threads)
 
-    with watched as progress:
-        return compare.run(
-            line_up,
-            given,
-            settings,
-            skip_unavailable=asked.kernels is None,
-            unavailable=reasons,
-            notes=notes,
-            progress=progress,
-        )
+    return compare.run(
+        line_up,
+        given,
+        settings,
+        skip_unavailable=asked.kernels is None,
+        unavailable=reasons,
+        notes=notes,
+        progress=progress,
+    )
 
 
 def _problems(
@@ -264,17 +293,26 @@ def _require_alone(context: click.Context, allowed: set[str]) -> None:
             )
 
 
-def _end(context: click.Context, record: compare.Record, quiet: bool) -> None:
-    """Fail if a result is wrong or nothing was measured, and warn if the machine was noisy."""
+def _write(record: compare.Record, places: dict[Output, Path]) -> None:
+    """Write what was asked for; where nothing was timed there is nothing to export or to draw, only the record."""
+    for output, path in places.items():
+        if output is RECORD or _timed(record):
+            output.write(record, path)
+
+
+def _require_right(context: click.Context, record: compare.Record) -> None:
+    """Fail if a result is wrong or nothing was measured."""
     if wrong := record.wrong():
         guilty = ", ".join(dict.fromkeys(result.contender for _, result in wrong))
         endings.complain(f"{len(wrong)} of the results are wrong ({guilty}); the table shows which")
         context.exit(endings.FAILED)
-    if not any(result.status == "timed" for cell in record.cells for result in cell.results):
+    if not _timed(record):
         endings.complain("nothing was measured: every contender was skipped on every problem")
         context.exit(endings.FAILED)
-    if not quiet and (warning := findings.noise_warning(record)) is not None:
-        endings.warn(warning)
+
+
+def _timed(record: compare.Record) -> bool:
+    return any(result.status == "timed" for cell in record.cells for result in cell.results)
 
 
 def _require_label(asked: _Wanted) -> None:

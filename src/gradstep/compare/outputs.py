@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import click
 
 from gradstep import files
-from gradstep.compare import records
+from gradstep.compare import exports, records
 from gradstep.compare.records import Record
 
 
@@ -42,6 +45,40 @@ class Output:
         return self.option.removeprefix("--").replace("-", "_") + "_output"
 
 
-OUTPUTS: tuple[Output, ...] = (
-    Output("--json", "FILE", "Write the record with every sample to this file.", files.require_place_for, records.save),
+RECORD = Output(
+    "--json", "FILE", "Write the record with every sample to this file.", files.require_place_for, records.save
 )
+
+EXPORTS = (
+    Output("--csv", "FILE", "Write a table with a line per sample.", files.require_place_for, exports.save_csv),
+    Output("--parquet", "FILE", "The same as a Parquet file.", exports.require_parquet, exports.save_parquet),
+    Output(
+        "--pyperf",
+        "FILE",
+        "Write the samples for `python -m pyperf show` and `compare_to`.",
+        exports.require_pyperf,
+        exports.save_pyperf,
+    ),
+)
+"""The record in the formats of other tools, which ``gradstep export`` writes as well."""
+
+OUTPUTS: tuple[Output, ...] = (RECORD, *EXPORTS)
+
+
+def options(outputs: Sequence[Output]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that gives a command one option for each output."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        for output in reversed(outputs):
+            path = click.Path(path_type=Path)
+            option = click.option(output.option, output.parameter, type=path, metavar=output.metavar, help=output.help)
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def taken(given: dict[str, Any], outputs: Sequence[Output]) -> dict[Output, Path]:
+    """Take the values of these options out of a command's arguments, and return the paths that were given."""
+    wanted = {output: given.pop(output.parameter) for output in outputs}
+    return {output: path for output, path in wanted.items() if path is not None}

@@ -1,4 +1,4 @@
-"""The bar that shows how far a comparison run is."""
+"""How far a comparison run is: a bar, and where the run looks up for Ctrl-C."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from gradstep import compare
+from gradstep.interrupts import Interrupts
 
 
 class RunProgress:
@@ -41,3 +44,26 @@ class RunProgress:
     def advance(self, seconds: float) -> None:
         """Move the bar."""
         self._bar.advance(self._task, seconds)
+
+
+class Heeding:
+    """Hands on the progress of a run, and raises a Ctrl-C whose exception was lost, so that the run ends there."""
+
+    def __init__(self, progress: compare.Progress, interrupts: Interrupts) -> None:
+        self._progress = progress
+        self._interrupts = interrupts
+
+    def plan(self, seconds: float) -> None:
+        """Hand it on."""
+        self._interrupts.heed()
+        self._progress.plan(seconds)
+
+    def begin(self, what: str) -> None:
+        """Hand it on."""
+        self._interrupts.heed()
+        self._progress.begin(what)
+
+    def advance(self, seconds: float) -> None:
+        """Hand it on."""
+        self._interrupts.heed()
+        self._progress.advance(seconds)

@@ -1,22 +1,25 @@
 """The record of a comparison run, as dataclasses and as JSON.
 
-The JSON file has the keys of `Record`; what they hold is told at each class. All times are in seconds. A reader should
-look at ``schema`` first: it grows by one when a key changes its meaning or goes away. New keys may be added without.
+The JSON file has the keys of `Record`; what they hold is told at each class, and in docs/record.md. All times are in
+seconds. A reader should look at ``schema`` first: it grows by one whenever a key is added, changes its meaning or goes
+away.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
+from gradstep.compare import schema
 from gradstep.compare.machine import Machine
 from gradstep.files import write_whole
 
-SCHEMA = 2
+SCHEMA = schema.VERSION
 
 Status = Literal["timed", "wrong", "skipped"]
 Unit = Literal["ratio", "factor", "MiB"]
@@ -384,23 +387,48 @@ def load(path: Path) -> Record:
     Raises
     ------
     ValueError
-        If it is not JSON, or of another schema.
+        If it is cut off, not JSON, or no record of this version; the message names the file and what is wrong.
     """
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if content.get("schema") != SCHEMA:
-        raise ValueError(f"{path}: the schema is {content.get('schema')}; this gradstep reads {SCHEMA}")
-    content["machine"] = Machine(**content["machine"])
-    content["settings"] = Settings(**content["settings"])
-    content["first_calls"] = [FirstCall(**first) for first in content["first_calls"]]
-    content["left_out"] = [LeftOut(**left) for left in content["left_out"]]
-    content["noise"] = _noise(content["noise"])
-    content["cells"] = [_cell(cell) for cell in content["cells"]]
-    content["targets"] = [_target(target) for target in content.get("targets", [])]
-    return Record(**content)
+    try:
+        text = path.read_text(encoding="utf-8")
+        content: dict[str, Any] = json.loads(text, parse_constant=_no_number, parse_float=_finite)
+        schema.require_record(content)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: this is not JSON, or is cut off: {error}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: this is not JSON: it is not text in UTF-8") from None
+    except RecursionError:
+        raise ValueError(f"{path}: this is no record of gradstep compare: it is nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return Record(
+        **{
+            **content,
+            "machine": Machine(**content["machine"]),
+            "settings": Settings(**content["settings"]),
+            "first_calls": [FirstCall(**first) for first in content["first_calls"]],
+            "left_out": [LeftOut(**left) for left in content["left_out"]],
+            "noise": _noise(content["noise"]),
+            "cells": [_cell(cell) for cell in content["cells"]],
+            "targets": [_target(target) for target in content["targets"]],
+        }
+    )
+
+
+def _no_number(name: str) -> NoReturn:
+    """Refuse what Python would read, but JSON does not have."""
+    raise ValueError(f"this is not JSON: {name} is no number there")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {digits} is too large")
+    return number
 
 
 def _cell(content: dict[str, Any]) -> Cell:
-    floor = content.get("floor")
+    floor = content["floor"]
     results = [_result(result) for result in content["results"]]
     return Cell(**{**content, "results": results, "floor": None if floor is None else _result(floor)})
 

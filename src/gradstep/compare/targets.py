@@ -13,7 +13,7 @@ import numpy as np
 
 import gradstep
 from gradstep import engine
-from gradstep.compare import TIMED, Progress, Silent, footprint, peers
+from gradstep.compare import TIMED, Progress, RunInterrupted, Silent, footprint, peers
 from gradstep.compare.bench import TIMES_CACHE, Bench, Measured, NotMeasured, Scale, median
 from gradstep.compare.machine import Machine, commit, last_level_cache, versions
 from gradstep.compare.noise import Watch
@@ -384,45 +384,74 @@ def run(
     -------
     Record
         With one `TargetResult` per row, and the cells that they come from.
+
+    Raises
+    ------
+    RunInterrupted
+        If Ctrl-C is pressed; it holds the record so far.
     """
-    scale = scale or Scale.of_this_machine()
-    progress = progress or Silent()
-    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    watch = Watch()
-    bench = Bench(scale, chosen_peers, progress)
-    progress.plan(len(targets))
-    results = []
-    for target in targets:
-        watch.look()
-        results.append(_result(target, bench))
-        progress.advance(1)
-    watch.look()
-    return Record(
-        schema=SCHEMA,
-        created=created,
-        seconds=watch.seconds,
-        complete=True,
-        commit=commit(),
-        timed=TIMED,
-        machine=Machine.here(),
-        versions=versions(),
-        settings=Settings(
-            list(dict.fromkeys(result.contender for cell in bench.cells for result in cell.results)),
-            dtypes=list(dict.fromkeys(cell.dtype for cell in bench.cells)),
-            orders=list(dict.fromkeys(cell.order for cell in bench.cells)),
-            threads=list(dict.fromkeys(cell.threads for cell in bench.cells)),
-            rounds=scale.rounds,
-            preset=NAME,
-        ),
-        first_calls=[],
-        unavailable={**bench.unavailable, **(unavailable or {})},
-        notes=_notes(scale),
-        left_out=[],
-        cells=bench.cells,
-        peers={peer.name: peer.version() for peer in bench.peers},
-        targets=results,
-        noise=watch.noise(),
-    )
+    whole = _Run(chosen_peers, scale or Scale.of_this_machine(), unavailable or {}, progress or Silent())
+    try:
+        whole.measure(targets)
+        return whole.record()
+    except KeyboardInterrupt:
+        raise RunInterrupted(whole.record()) from None
+
+
+class _Run:
+    """The state of a run."""
+
+    def __init__(
+        self, chosen_peers: Sequence[peers.Peer], scale: Scale, unavailable: dict[str, str], progress: Progress
+    ) -> None:
+        self._created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        self._watch = Watch()
+        self._scale = scale
+        self._unavailable = unavailable
+        self._progress = progress
+        self._bench = Bench(scale, chosen_peers, progress)
+        self._results: list[TargetResult] = []
+        self._complete = False
+
+    def measure(self, targets: Sequence[Target]) -> None:
+        """Measure one row after the other."""
+        self._progress.plan(len(targets))
+        for target in targets:
+            self._watch.look()
+            self._results.append(_result(target, self._bench))
+            self._progress.advance(1)
+        self._watch.look()
+        self._complete = True
+
+    def record(self) -> Record:
+        """Return what has been measured so far."""
+        cells = self._bench.cells
+        return Record(
+            schema=SCHEMA,
+            created=self._created,
+            seconds=self._watch.seconds,
+            complete=self._complete,
+            commit=commit(),
+            timed=TIMED,
+            machine=Machine.here(),
+            versions=versions(),
+            settings=Settings(
+                list(dict.fromkeys(result.contender for cell in cells for result in cell.results)),
+                dtypes=list(dict.fromkeys(cell.dtype for cell in cells)),
+                orders=list(dict.fromkeys(cell.order for cell in cells)),
+                threads=list(dict.fromkeys(cell.threads for cell in cells)),
+                rounds=self._scale.rounds,
+                preset=NAME,
+            ),
+            first_calls=[],
+            unavailable={**self._bench.unavailable, **self._unavailable},
+            notes=_notes(self._scale),
+            left_out=[],
+            cells=cells,
+            peers={peer.name: peer.version() for peer in self._bench.peers},
+            targets=self._results,
+            noise=self._watch.noise(),
+        )
 
 
 def _result(target: Target, bench: Bench) -> TargetResult:

@@ -1,0 +1,63 @@
+"""Ctrl-C during a long command: it ends the work once, is never lost, and does not end the writing of the results."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+from typing import Any, Self
+
+
+class Interrupts:
+    """While this context lasts, Ctrl-C raises KeyboardInterrupt at most once.
+
+    Python raises KeyboardInterrupt wherever it happens to be. In a callback of a C library or a destructor it is
+    printed and forgotten; `heed` raises it again. What comes after the first one, or after `hold`, is only noted, so
+    that an impatient second Ctrl-C does not cut off what is being saved because of the first.
+
+    Attributes
+    ----------
+    pressed : bool
+        Whether Ctrl-C was pressed.
+
+    Examples
+    --------
+    >>> with Interrupts() as interrupts:
+    ...     try:
+    ...         signal.raise_signal(signal.SIGINT)
+    ...     except KeyboardInterrupt:
+    ...         signal.raise_signal(signal.SIGINT)
+    ...         print("done with it")
+    done with it
+    >>> interrupts.pressed
+    True
+    """
+
+    def __init__(self) -> None:
+        self.pressed = False
+        self._holding = False
+        self._before: Any = None
+
+    def __enter__(self) -> Self:
+        self._before = signal.getsignal(signal.SIGINT)
+        # Where Ctrl-C is ignored, as by a shell for what it runs in the background, it stays so.
+        if self._before is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._before is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
+        again, self.pressed = self.pressed, True
+        if not (again or self._holding):
+            raise KeyboardInterrupt
+
+    def hold(self) -> None:
+        """Raise no more from now on: what was measured is being shown and saved."""
+        self._holding = True
+
+    def heed(self) -> None:
+        """Raise KeyboardInterrupt if it was pressed and its exception lost."""
+        if self.pressed and not self._holding:
+            raise KeyboardInterrupt

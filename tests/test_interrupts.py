@@ -1,0 +1,269 @@
+"""Ctrl-C in the middle of a comparison: what was measured is shown and written, and the exit code is 130."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import processes
+import pytest
+from command_line import assert_one_line
+
+from gradstep.compare import bench, records, targets, timing
+from gradstep.interrupts import Interrupts
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to one process")
+
+# The comparison of a child process. `wait_for_ctrl_c` tells the test that the right moment has come, and waits there.
+SETTING = """
+import os, signal, sys, time
+
+import numba
+
+import gradstep
+from gradstep import cli, compare
+from gradstep.compare import timing
+
+# A shell lets what it runs in the background ignore Ctrl-C, and the tests may run there.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+def wait_for_ctrl_c():
+    print("now", file=sys.stderr, flush=True)
+    time.sleep(60)
+    print("Ctrl-C never came", file=sys.stderr, flush=True)
+    os._exit(99)
+
+right = compare.kernel_contender("numpy").prepare
+
+def compare_with(prepare):
+    def contender(name, threads=1):
+        return timing.Contender(name, prepare)
+
+    compare.kernel_contender = contender
+    sizes = ["--m", "20,30,40", "--n", "2", "--rounds", "2", "--kernels", "numpy", "--quiet"]
+    cli.main(["compare", *sizes, "--json", sys.argv[1]], prog_name="gradstep")
+"""
+
+IN_A_TIMED_CALL = """
+def prepare(examples):
+    call, calls = right(examples), []
+
+    def wait_in_a_call():
+        calls.append(1)
+        if len(calls) == 5 and examples.X.shape[0] == 40:
+            wait_for_ctrl_c()
+        return call()
+
+    return wait_in_a_call
+
+compare_with(prepare)
+"""
+
+# The first call is the one that compiles; numba runs this while it compiles the caller.
+IN_A_COMPILATION = """
+def helper():
+    pass
+
+@numba.extending.overload(helper)
+def compile_helper():
+    wait_for_ctrl_c()
+
+@numba.njit
+def compiled():
+    helper()
+
+def prepare(examples):
+    call = right(examples)
+
+    def first_compile():
+        compiled()
+        return call()
+
+    return first_compile
+
+compare_with(prepare)
+"""
+
+SLOW_WRITING = """
+fsync = os.fsync
+
+def slow(number):
+    print("now", file=sys.stderr, flush=True)
+    for _ in range(600):
+        time.sleep(0.1)
+        if os.path.exists(sys.argv[1] + ".go"):
+            break
+    fsync(number)
+
+os.fsync = slow
+"""
+
+WHILE_WRITING = f"{SLOW_WRITING}compare_with(right)"
+
+# Python prints what a destructor raises and goes on.
+IN_A_DESTRUCTOR = """
+class Careless:
+    def __del__(self):
+        wait_for_ctrl_c()
+
+def prepare(examples):
+    call, calls = right(examples), []
+
+    def drop():
+        calls.append(1)
+        if len(calls) == 5 and examples.X.shape[0] == 30:
+            Careless()
+        return call()
+
+    return drop
+
+compare_with(prepare)
+"""
+
+
+def interrupted(code: str, path: Path, presses: int = 1) -> tuple[int, str, str]:
+    """Run a comparison in a process, press Ctrl-C each time it says so, and return its exit code, stdout and stderr."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", SETTING + code, str(path)],
+        env=processes.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        before = ""
+        for _ in range(presses):
+            while (line := child.stderr.readline()) not in ("now\n", ""):
+                before += line
+            assert line == "now\n", before
+            child.send_signal(signal.SIGINT)
+        path.with_name(path.name + ".go").touch()
+        out, err = child.communicate(timeout=60)
+    finally:
+        child.kill()
+    return child.returncode, out, before + err
+
+
+def test_interrupt_in_a_timed_call_keeps_the_cells_before(tmp_path):
+    code, out, err = interrupted(IN_A_TIMED_CALL, tmp_path / "run.json")
+    assert (code, err) == (130, "gradstep: error: interrupted\n")
+    record = records.load(tmp_path / "run.json")
+    assert not record.complete
+    assert [cell.m for cell in record.cells] == [20, 30]
+    assert all(len(cell.results[0].samples) == 2 for cell in record.cells)
+    assert "Interrupted: only what had been measured until then is shown" in out
+    assert "m = 30, n = 2" in out
+    assert "m = 40" not in out
+
+
+def test_interrupt_in_a_compilation_writes_a_record_without_cells(tmp_path):
+    code, out, err = interrupted(IN_A_COMPILATION, tmp_path / "run.json")
+    assert (code, err) == (130, "gradstep: error: interrupted\n")
+    record = records.load(tmp_path / "run.json")
+    assert (record.complete, record.cells) == (False, [])
+    assert "Interrupted" in out
+
+
+def test_interrupt_while_writing_ends_after_the_record_is_written(tmp_path):
+    code, _, err = interrupted(WHILE_WRITING, tmp_path / "run.json")
+    assert (code, err) == (130, "gradstep: error: interrupted\n")
+    record = records.load(tmp_path / "run.json")
+    assert record.complete
+    assert len(record.cells) == 3
+    assert {entry.name for entry in tmp_path.iterdir()} == {"run.json", "run.json.go"}
+
+
+def test_interrupt_that_python_forgets_in_a_destructor_ends_the_run(tmp_path):
+    code, _, err = interrupted(IN_A_DESTRUCTOR, tmp_path / "run.json")
+    assert code == 130
+    assert "Exception ignored" in err
+    assert err.endswith("gradstep: error: interrupted\n")
+    assert [cell.m for cell in records.load(tmp_path / "run.json").cells] == [20]
+
+
+def test_impatient_second_interrupt_does_not_cut_off_the_writing(tmp_path):
+    code, _, err = interrupted(SLOW_WRITING + IN_A_TIMED_CALL, tmp_path / "run.json", presses=2)
+    assert (code, err) == (130, "gradstep: error: interrupted\n")
+    assert len(records.load(tmp_path / "run.json").cells) == 2
+
+
+def test_interrupted_targets_keep_the_rows_before(command, tmp_path, monkeypatch):
+    def waits_for_nobody(_: bench.Bench) -> bench.Measured:
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("the interrupt did not come")
+
+    tiny = bench.Scale(1 << 16, 1 << 14, many_rows=100, largest=1000, rounds=2)
+    monkeypatch.setattr(bench.Scale, "of_this_machine", classmethod(lambda cls: tiny))
+    rows = [targets.TARGETS[0], dataclasses.replace(targets.TARGETS[1], measure=waits_for_nobody), targets.TARGETS[2]]
+    monkeypatch.setattr(targets.run, "__kwdefaults__", {**targets.run.__kwdefaults__, "targets": rows})
+    path = tmp_path / "targets.json"
+    outcome = command("compare", "--preset", "targets", "--peers", "numba-loop", "--json", path)
+    assert_one_line(outcome, 130, "interrupted")
+    record = records.load(path)
+    assert not record.complete
+    assert [target.case for target in record.targets] == [rows[0].case]
+    assert len(record.cells) == 1
+
+
+def test_nothing_but_the_record_is_written_where_nothing_was_timed(command, tmp_path, monkeypatch):
+    def press_at_once(*arguments: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(timing, "first_call", press_at_once)
+    line = ("compare", "--m", 20, "--n", 2, "--json", tmp_path / "run.json", "--pyperf", tmp_path / "pyperf.json")
+    assert_one_line(command(*line), 130, "interrupted")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run.json"]
+
+
+# The parts
+
+
+def press() -> bool:
+    """Press Ctrl-C and return whether that raised."""
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+def test_first_press_raises_and_the_later_ones_are_noted():
+    with Interrupts() as interrupts:
+        assert not interrupts.pressed
+        assert press()
+        assert not press()
+        assert interrupts.pressed
+
+
+def test_press_while_holding_is_only_noted():
+    with Interrupts() as interrupts:
+        interrupts.hold()
+        assert not press()
+        interrupts.heed()
+    assert interrupts.pressed
+
+
+def test_lost_press_is_raised_where_the_work_heeds_it():
+    with Interrupts() as interrupts:
+        interrupts.heed()
+        press()
+        with pytest.raises(KeyboardInterrupt):
+            interrupts.heed()
+
+
+def test_handler_before_is_restored_and_an_ignored_signal_stays_ignored():
+    before = signal.getsignal(signal.SIGINT)
+    with Interrupts():
+        press()
+    assert signal.getsignal(signal.SIGINT) is before
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Interrupts() as interrupts:
+            assert not press()
+        assert not interrupts.pressed
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
