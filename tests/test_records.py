@@ -296,3 +296,10 @@ def test_documentation_names_every_key_and_column():
     (part,) = (part for part in text.split("\n\n") if part.startswith("The columns of CSV"))
     assert set(re.findall(r"`(\w+)`", part)) == set(exports.Row._fields)
     assert f"now {schema.VERSION}." in text
+
+
+@pytest.mark.skipif(not DOCUMENTATION.exists(), reason="an installed wheel is tested without the checkout's docs/")
+def test_record_of_the_documentation_is_one_of_this_version():
+    path = DOCUMENTATION.with_name("comparison.json")
+    validator().validate(json.loads(path.read_text(encoding="utf-8")))
+    assert records.load(path).cells
