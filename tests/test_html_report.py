@@ -327,6 +327,17 @@ def test_summary_tells_what_was_left_out_and_what_is_wrong():
     assert "python was skipped on 2 problems, the smallest m = 1,000,000, n = 100" in words["What could not be told"]
 
 
+def test_summary_names_a_contender_that_the_budget_left_out_once():
+    record = sample_records.sample(m_list=(100,), n_list=(2,))
+    reason = "about 1 s expected, more than the budget of 5 s has left"
+    results = record.cells[0].results
+    results[:2] = [Result(result.contender, "skipped", reason) for result in results[:2]]
+    left = [LeftOut("random", 100, 2, "float64", "C", 1, result.contender, "budget", reason) for result in results[:2]]
+    words = said(changed(record, left_out=left))["What could not be told"]
+    assert words.count(reason) == 1
+    assert "For lack of time python, numba had no part in 1 problem" in words
+
+
 def test_summary_tells_exponents_and_bounds(record):
     words = said(record)
     assert "From m = 100 to 1,000,000 at n = 100" in words["How it grows"]

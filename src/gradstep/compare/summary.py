@@ -156,24 +156,33 @@ def _untold(record: Record) -> Iterator[str]:
 
 def left_out(record: Record) -> Iterator[str]:
     """Tell what was not measured, and why: of each kind the smallest problem."""
-    groups: dict[tuple[str, str], list[LeftOut]] = collections.defaultdict(list)
+    groups: dict[str, list[LeftOut]] = collections.defaultdict(list)
     for each in record.left_out:
-        groups[each.contender or "Everybody", each.cause].append(each)
-    for (who, cause), members in groups.items():
+        groups[each.cause].append(each)
+    for cause, members in groups.items():
         smallest = min(members, key=lambda each: each.m * each.n)
-        problems = counted(len(members), "problem")
+        who = ", ".join(dict.fromkeys(each.contender or "everybody" for each in members))
+        problems = counted(len({each[:-3] for each in map(_values, members)}), "problem")
         size = f"m = {smallest.m:,}, n = {smallest.n:,}"
-        yield f"{who} was left out on {problems} for lack of {_LACK[cause]}, the smallest {size}: {smallest.reason}."
+        yield f"For lack of {_LACK[cause]} {who} had no part in {problems}, the smallest {size}: {smallest.reason}."
+    known = {_values(each)[:-2] for each in record.left_out}
     skipped: dict[str, list[tuple[Cell, str]]] = collections.defaultdict(list)
     for cell in record.cells:
+        place_of_cell = (cell.problem, cell.m, cell.n, cell.dtype, cell.order, cell.threads)
         for result in cell.results:
-            if result.status == "skipped":
+            if result.status == "skipped" and (*place_of_cell, result.contender) not in known:
                 skipped[result.contender].append((cell, result.reason or ""))
     for who, places in skipped.items():
         cell, reason = min(places, key=lambda entry: entry[0].m * entry[0].n)
         yield f"{who} was skipped on {counted(len(places), 'problem')}, the smallest {place(cell)}: {reason}."
     for name, reason in record.unavailable.items():
         yield f"{name} did not take part: {reason}."
+
+
+def _values(left: LeftOut) -> tuple[object, ...]:
+    """Return the problem, its m, n, dtype, order and threads, the contender, the cause and the reason."""
+    place_of_problem = (left.problem, left.m, left.n, left.dtype, left.order, left.threads)
+    return (*place_of_problem, left.contender, left.cause, left.reason)
 
 
 def _quiet(record: Record) -> Iterator[str]:
