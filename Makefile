@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 STAMPS := build/make
+CORES = $(shell $(BIN)/python -c 'from gradstep import engine; print(engine.usable_cores())')
 
 # What the installation is made from. It links these files one by one, so it is made again when a file is added, removed
 # or renamed; after an edit only where something has to be compiled.
-MODULES := $(sort $(shell find src/gradstep kernels -name '*.py' -o -name '*.pyi'))
+MODULES := $(sort $(shell find src/gradstep kernels -name '*.py' -o -name '*.pyi' -o -name '*.json' -o -path '*/page/*'))
 COMPILED := setup.py pyproject.toml $(sort $(wildcard kernels/*.pyx kernels/*.pxd kernels/*.h kernels/*.c))
 
 .DELETE_ON_ERROR:
@@ -19,7 +20,7 @@ help:
 	@echo "make compare   compare the kernels on a real data set and on a grid of sizes"
 	@echo "make test      run the tests; make test ARGS='-k threads' runs some of them"
 	@echo "make check     format, lint, types, spelling; changes nothing"
-	@echo "make picture   measure again, and draw the README's picture"
+	@echo "make picture   measure again; write the README's table and draw its picture"
 	@echo "make clean     remove .venv and everything that was built"
 	@echo "PYTHON=python3.12 before or after a target chooses the Python that .venv is made from."
 
@@ -37,10 +38,10 @@ check: $(STAMPS)/compare $(STAMPS)/dev
 	@$(RUN) codespell
 	@$(RUN) check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
-# The README's picture, and the record that it is drawn from.
-picture: $(STAMPS)/compare $(STAMPS)/picture
-	@$(RUN) gradstep compare --m 100,1e3,1e4,1e5,1e6 --n 100 --budget 300 --json docs/comparison.json
-	@$(RUN) python tools/draw_comparison.py docs/comparison.json docs/comparison.svg
+# The README's picture and table, and the record that they come from. On a quiet machine it takes some ten minutes.
+picture: $(STAMPS)/compare $(STAMPS)/report $(STAMPS)/peers
+	@$(RUN) gradstep compare --preset scaling --peers all --threads 1,$(CORES) --limit 5 --json docs/comparison.json
+	@$(RUN) python tools/update_readme.py docs/comparison.json README.md docs/comparison.svg
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info .asv .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml
@@ -66,7 +67,7 @@ $(STAMPS)/package: $(VENV)/pyvenv.cfg $(STAMPS)/modules $(COMPILED)
 	@touch $@
 
 # gradstep is installed already, so these add only what the extra asks for.
-$(STAMPS)/compare $(STAMPS)/test $(STAMPS)/dev $(STAMPS)/picture: $(STAMPS)/package
+$(STAMPS)/compare $(STAMPS)/test $(STAMPS)/dev $(STAMPS)/report $(STAMPS)/peers: $(STAMPS)/package
 	@echo "Installing what 'make $(firstword $(MAKECMDGOALS))' needs: extra $(@F) ..."
 	@$(PIP) "gradstep[$(@F)]"
 	@touch $@

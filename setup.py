@@ -80,7 +80,11 @@ def extensions():
 setup(
     packages=[*find_packages("src"), "gradstep.kernels"],
     package_dir={"": "src", "gradstep.kernels": "kernels"},
-    package_data={"gradstep": ["py.typed"], "gradstep.compare": ["*.json"], "gradstep.kernels": ["*.pyi"]},
+    package_data={
+        "gradstep": ["py.typed"],
+        "gradstep.compare": ["*.json", "page/*"],
+        "gradstep.kernels": ["*.pyi"],
+    },
     ext_modules=extensions(),
     cmdclass={"build_ext": BuildExtensions},
 )

@@ -162,7 +162,8 @@ def test_wheel_holds_the_package_and_no_other_top_level(built):
     assert tops == {"gradstep", f"gradstep-{importlib.metadata.version('gradstep')}.dist-info"}
     modules = {"python_loop.py", "numba_loop.py", "numpy_vectorized.py", "cython_loop.pyi", "__init__.py"}
     assert {f"gradstep/kernels/{module}" for module in modules} <= names
-    assert {"gradstep/py.typed", "gradstep/compare/record.schema.json"} <= names
+    data = {"py.typed", "compare/record.schema.json", "compare/page/report.html.jinja"}
+    assert {f"gradstep/{name}" for name in data} <= names
     extension = re.compile(r"gradstep/kernels/cython_loop\.[^/]*(so|pyd)")
     assert any(map(extension.fullmatch, names))
     assert not [name for name in names if name.endswith((".pyx", ".c", ".h"))]

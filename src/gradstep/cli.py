@@ -1,4 +1,4 @@
-"""The command line: ``gradstep compare``, ``diff``, ``export``, ``info`` and ``fit``."""
+"""The command line: ``gradstep compare``, ``diff``, ``export``, ``report``, ``info`` and ``fit``."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from gradstep.compare import report
 from gradstep.compare.command import compare_command
 from gradstep.compare.machine import Machine, versions
 from gradstep.compare.record_commands import diff_command, export_command
+from gradstep.compare.report_command import report_command
 from gradstep.contract import KernelUnavailable
 from gradstep.descent import FitDiverged, FitInterrupted
 from gradstep.extras import MissingExtra
@@ -70,7 +71,7 @@ def main(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (compare_command, diff_command, export_command):
+for _command in (compare_command, diff_command, export_command, report_command):
     main.add_command(_command)
 
 

@@ -181,6 +181,7 @@ def compare_command(
       gradstep compare --m 1e4,1e6 --n 10 --kernels cython,numpy --threads 1,auto
       gradstep compare --m 1e6 --n 10 --kernels cython --peers all --base torch
       gradstep compare --data digits --dtype float64,float32
+      gradstep compare --json run.json --html run.html --plot pictures
       gradstep compare --data patients.csv --label outcome --positive ill --json run.json
     """
     places = outputs.taken(rest, OUTPUTS)

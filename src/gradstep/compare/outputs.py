@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from gradstep import files
-from gradstep.compare import exports, records
+from gradstep.compare import exports, html_report, pictures, records
 from gradstep.compare.records import Record
 
 
@@ -62,7 +62,25 @@ EXPORTS = (
 )
 """The record in the formats of other tools, which ``gradstep export`` writes as well."""
 
-OUTPUTS: tuple[Output, ...] = (RECORD, *EXPORTS)
+DRAWINGS: tuple[Output, ...] = (
+    Output(
+        "--html",
+        "FILE",
+        "Write a report with charts, tables and the record: one file that loads nothing.",
+        html_report.require,
+        html_report.write,
+    ),
+    Output(
+        "--plot",
+        "DIR",
+        "Draw times, speed-ups, a roofline and a map of the fastest, as PNG and SVG.",
+        pictures.require,
+        pictures.write,
+    ),
+)
+"""What shows a record to people, which ``gradstep report`` writes as well."""
+
+OUTPUTS: tuple[Output, ...] = (RECORD, *EXPORTS, *DRAWINGS)
 
 
 def options(outputs: Sequence[Output]) -> Callable[[Callable[..., None]], Callable[..., None]]:

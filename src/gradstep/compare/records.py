@@ -378,7 +378,12 @@ class Record:
 
 def save(record: Record, path: Path) -> None:
     """Write the record as JSON, whole or not at all."""
-    write_whole(path, json.dumps(asdict(record), indent=1, allow_nan=False) + "\n")
+    write_whole(path, as_json(record))
+
+
+def as_json(record: Record) -> str:
+    """Return the record as JSON, as `save` writes it."""
+    return json.dumps(asdict(record), indent=1, allow_nan=False) + "\n"
 
 
 def load(path: Path) -> Record:

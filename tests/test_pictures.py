@@ -1,0 +1,211 @@
+"""The pictures of a record: what is drawn, what is left out and why, and that no two words overlap."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import unittest.mock
+
+import pytest
+import sample_records
+from matplotlib.image import imread
+from matplotlib.text import Text
+
+from gradstep.compare import pictures, records, styles, views
+from gradstep.compare.records import Result, timed
+from gradstep.compare.views import CannotDraw
+
+ALL = {"time-against-m", "time-against-n", "speed-up", "roofline", "fastest"}
+
+MANY = (
+    *("python", "numba", "cython", "numpy", "scikit-learn", "daal4py", "torch", "jax"),
+    *("numpy-formula", "numba-loop", "one of one's own"),
+)
+
+# A run of the default size, one with every peer and close times, one line of each size as of --preset scaling, and one
+# in which rows of very different n share an arithmetic intensity.
+RECORDS = {
+    "quick": lambda: sample_records.sample(m_list=(100, 1000, 10_000, 100_000), n_list=(2, 10, 100)),
+    "many": lambda: sample_records.sample(m_list=(100, 1_000_000), n_list=(2, 100), contenders=MANY),
+    "wide": lambda: sample_records.sample(m_list=(100, 1000), n_list=(1, 3, 10, 32, 100, 316, 1000, 3162, 10_000)),
+    "two": lambda: sample_records.sample(contenders=("cython", "numpy"), threads=(1, None), n_list=(2, 10)),
+}
+
+
+def figures_of(record):
+    """Return each picture of a record, by the name of its file."""
+    return {
+        f"{name}{suffix}": figure for name, make in pictures.PICTURES.items() for suffix, figure in make(record).items()
+    }
+
+
+def words_in(figure):
+    """Draw a figure, and return its words and the rectangles that they cover, in pixels."""
+    figure.set_dpi(100)
+    renderer = pictures.renderer(figure)
+    drawn = []
+    original = Text.draw
+
+    def noted(text, renderer):
+        original(text, renderer)
+        if text.get_visible() and text.get_text().strip():
+            drawn.append((text.get_text(), text.get_window_extent(renderer)))
+
+    # Asked while they are drawn: a figure also holds ticks that lie outside its axes and are not drawn.
+    with unittest.mock.patch.object(Text, "draw", noted):
+        figure.draw(renderer)
+    return drawn
+
+
+@pytest.mark.parametrize("kind", RECORDS)
+def test_no_words_overlap_and_all_lie_within_the_picture(kind):
+    for name, figure in figures_of(RECORDS[kind]()).items():
+        words = words_in(figure)
+        assert len(words) > 10, name
+        for text, box in words:
+            inside = figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 and figure.bbox.y0 <= box.y0
+            assert inside and box.y1 <= figure.bbox.y1, (name, text)
+        for (one, first), (other, second) in itertools.combinations(words, 2):
+            # Less than a pixel of two rectangles may touch.
+            across = min(first.x1, second.x1) - max(first.x0, second.x0)
+            up = min(first.y1, second.y1) - max(first.y0, second.y0)
+            assert across < 1 or up < 1, (name, one, other)
+
+
+def test_every_contender_and_the_floor_are_named_in_the_pictures_of_times():
+    figures = figures_of(RECORDS["many"]())
+    for along in ("m", "n"):
+        words = {text for text, _ in words_in(figures[f"time-against-{along}"])}
+        assert {*MANY, "only reading X"} <= words
+
+
+def test_files_are_the_same_each_time_and_as_wide_as_a_page(tmp_path):
+    record = sample_records.sample(contenders=("cython", "numpy"))
+    first, second = (pictures.draw(record, tmp_path / name) for name in ("first", "second"))
+    assert not first.skipped
+    assert {file.name for file in first.files} == {f"{name}{suffix}" for name in ALL for suffix in (".png", ".svg")}
+    for one, other in zip(first.files, second.files, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+        if one.suffix == ".png":
+            assert imread(one).shape[1] == 1280
+        else:
+            assert b"<dc:date>" not in one.read_bytes()
+
+
+def test_pictures_of_several_conditions_have_names_of_their_own():
+    names = {name for name in figures_of(RECORDS["two"]()) if name.startswith("fastest")}
+    assert names == {"fastest-random-float64-C-1", "fastest-random-float64-C-auto"}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "skipped"),
+    [
+        ({"m_list": [100]}, {"time-against-m": "two numbers of examples", "fastest": "two numbers of examples"}),
+        ({"n_list": [10]}, {"time-against-n": "two numbers of features", "roofline": "two numbers of features"}),
+        ({"contenders": ["cython"]}, {"speed-up": "another contender"}),
+    ],
+    ids=["one m", "one n", "one contender"],
+)
+def test_what_the_record_does_not_support_is_left_out_with_the_reason(tmp_path, sizes, skipped):
+    drawn = pictures.draw(sample_records.sample(**sizes), tmp_path)
+    for name, reason in skipped.items():
+        assert reason in drawn.skipped[name]
+    assert {file.stem for file in drawn.files} == ALL - drawn.skipped.keys()
+
+
+def test_run_that_was_interrupted_before_its_first_cell_has_no_picture(tmp_path):
+    drawn = pictures.draw(dataclasses.replace(sample_records.sample(), cells=[]), tmp_path)
+    assert drawn.files == []
+    assert drawn.skipped.keys() == ALL
+
+
+def test_wrong_and_skipped_results_are_in_no_picture():
+    record = sample_records.sample(m_list=(100, 1000))
+    for cell in record.cells:
+        cell.results[2] = Result("cython", "wrong", "off by 1.0e+00")
+    assert {line.name for line in views.lines_along(record, "m")[0].lines} == {"python", "numba", "numpy"}
+    assert all(bar.name != "cython" for bars in views.speed_ups(record, 4) for bar in bars.bars)
+    assert all(place.name != "cython" for place in views.maps(record)[0].places.values())
+
+
+def test_map_is_unsure_where_the_interval_spans_one():
+    record = sample_records.sample(contenders=("cython", "numpy"))
+    cell = record.cells[0]
+    cell.results[:] = [
+        timed("cython", sample_records.RIGHT, [1.0, 1.1, 0.9, 1.0, 1.2, 0.8, 1.0], 1),
+        timed("numpy", sample_records.RIGHT, [1.1, 1.0, 1.0, 0.9, 1.1, 1.0, 1.1], 1),
+    ]
+    unsure, sure = (views.fastest(each) for each in record.cells[:2])
+    assert unsure.alike == ["numpy"]
+    assert not sure.alike
+    assert sure.margin is not None
+    assert sure.margin.lower > 1
+    words = {text for text, _ in words_in(pictures.maps(record)[""])}
+    assert "cython\nor numpy" in words
+
+
+def test_roof_counts_one_pass_over_the_data():
+    record = sample_records.sample(m_list=(1000,), n_list=(2, 10), contenders=("cython", "numpy"))
+    roof = views.roofs(record)[0]
+    point = next(point for point in roof.points if (point.name, point.n) == ("cython", 10))
+    (cell,) = (cell for cell in record.cells if cell.n == 10)
+    # 1000 rows of 10 float64 and a label each; 4 n + 60 operations a row (docs/performance.md).
+    assert point.intensity == pytest.approx((4 * 10 + 60) / (8 * 11))
+    assert point.operations * cell.results[0].median == pytest.approx(1000 * 100)
+    assert point.bytes * cell.results[0].median == pytest.approx(1000 * 88)
+    assert roof.best.operations == max(each.operations for each in roof.points)
+
+
+def test_ceilings_are_the_fastest_floors_of_memory_and_of_the_caches():
+    record = sample_records.sample(m_list=(1000, 1_000_000), n_list=(10, 100), contenders=("cython", "numpy"))
+    rates = {(cell.m, cell.n): cell.X_bytes / cell.floor.median for cell in record.cells}
+    bandwidths = views.roofs(record)[0].bandwidths
+    # The machine of the record has a cache of 32 MiB; at m = 1,000,000 X has 80 and 800 MB.
+    assert bandwidths["memory"] == max(rates[1_000_000, 10], rates[1_000_000, 100])
+    assert bandwidths["cache"] == max(rates[1000, 10], rates[1000, 100])
+
+
+def test_without_a_floor_there_is_no_roofline():
+    record = sample_records.sample()
+    cells = [dataclasses.replace(cell, floor=None) for cell in record.cells]
+    with pytest.raises(CannotDraw, match="only to read X"):
+        views.roofs(dataclasses.replace(record, cells=cells))
+
+
+@pytest.mark.parametrize("wanted", [[5.0, 5.0, 5.0, 90.0], [99.0, 98.0, 97.0], [0.0, 50.0, 100.0], [1.0]])
+def test_labels_are_moved_apart_in_their_order_and_within_bounds(wanted):
+    placed = pictures.apart(wanted, 10.0, 0.0, 100.0)
+    in_order = sorted(range(len(wanted)), key=lambda k: wanted[k])
+    gaps = [placed[later] - placed[earlier] for earlier, later in itertools.pairwise(in_order)]
+    assert all(gap >= 10.0 - 1e-9 for gap in gaps)
+    assert min(placed) >= 0.0
+    assert max(placed) <= 100.0
+
+
+def test_every_colour_of_a_name_can_be_read_and_no_two_look_alike():
+    names = [*MANY, "another", "and one more"]
+    look = styles.styles(names)
+    assert all(styles.contrast_with_white(style.ink) >= 4.5 for style in look.values())
+    assert len({(style.colour, style.marker) for style in look.values()}) == len(names)
+
+
+def test_command_draws_a_saved_record_and_tells_what_is_left_out(command, tmp_path):
+    records.save(sample_records.sample(n_list=[10]), tmp_path / "record.json")
+    outcome = command("report", tmp_path / "record.json", "--plot", tmp_path / "pictures")
+    assert outcome.code == 0
+    assert "time-against-n is not drawn" in outcome.err
+    assert (tmp_path / "pictures" / "time-against-m.svg").exists()
+
+
+def test_command_refuses_a_folder_that_is_a_file(command, tmp_path):
+    records.save(sample_records.sample(), tmp_path / "record.json")
+    outcome = command("report", tmp_path / "record.json", "--plot", tmp_path / "record.json")
+    assert outcome.code == 1
+    assert "record.json" in outcome.err
+
+
+def test_command_without_an_option_names_the_options(command, tmp_path):
+    outcome = command("report", tmp_path / "record.json")
+    assert outcome.code == 2
+    assert "--html" in outcome.err
+    assert "--plot" in outcome.err
