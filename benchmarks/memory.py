@@ -1,0 +1,40 @@
+"""How much memory the process of a step holds at most; `peakmem_reference` is what it holds without the step."""
+
+from __future__ import annotations
+
+from benchmarks.problems import KERNEL_NAMES, Case, Shelf, cases, step, warm
+
+# 64 MB of X, which more than a copy of X or of z would show against.
+ELEMENTS = 8_000_000
+N = [2, 100, 10_000]
+
+warm()
+
+
+def at(n: int) -> Case:
+    """Return the case of a number of features."""
+    return Case(ELEMENTS // n, n)
+
+
+class Memory:
+    """The peak of the whole process, with the arrays of the problem in it; the step takes one thread."""
+
+    version = "1"
+
+    def setup_cache(self) -> Shelf:
+        """Write the arrays once for all benchmarks; their seed is fixed."""
+        return Shelf().put(map(at, N))
+
+    def peakmem_step(self, shelf: Shelf, kernel: str, n: int) -> None:
+        """Read the arrays and take one step."""
+        step(shelf[at(n)], kernel)
+
+    peakmem_step.params = (KERNEL_NAMES, N)
+    peakmem_step.param_names = ("kernel", "n")
+
+    def peakmem_reference(self, shelf: Shelf, n: int) -> None:
+        """Read the arrays."""
+        shelf[at(n)]
+
+    peakmem_reference.params = (N,)
+    peakmem_reference.param_names = ("n",)
