@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from benchmarks.problems import KERNEL_NAMES, NARROW_DTYPES, Case, Shelf, cases, skipped, step, warm
+from benchmarks.problems import (
+    KERNEL_NAMES,
+    NARROW_DTYPES,
+    REPEAT,
+    ROUNDS,
+    SAMPLE_TIME,
+    WARMUP_TIME,
+    Case,
+    Shelf,
+    cases,
+    skipped,
+    step,
+    warm,
+)
 
 DTYPES = ["float64", "float32", *NARROW_DTYPES]
 ORDERS = ["C", "F"]
@@ -25,6 +38,7 @@ class Layouts:
     param_names = ("kernel", "dtype", "order", "log10_m")
     skip_params = skipped(PARAMS, at)
     version = "1"
+    rounds, repeat, sample_time, warmup_time = ROUNDS, REPEAT, SAMPLE_TIME, WARMUP_TIME
 
     def setup_cache(self) -> Shelf:
         """Write the arrays once for all benchmarks; their seed is fixed."""

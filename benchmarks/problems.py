@@ -28,9 +28,17 @@ MOST_PYTHON_ELEMENTS = 100_000
 # The series in m at fixed n, and those in n at fixed m. Powers of ten, because asv's x axis is linear: with the
 # exponent on it and a logarithmic y axis the chart is a log-log one.
 LOG10_M = [2, 3, 4, 5, 6]
-FIXED_N = [2, 16, 100]
+FIXED_N = [2, 16, 100, 1000]
 LOG10_N = [0, 1, 2, 3, 4]
 FIXED_M = [100, 10_000]
+
+# How asv takes samples of a step: in two rounds, each in a process of its own, five samples of at least 10 ms after a
+# warm-up, in which the arrays are read. Ten samples, where asv's test of significance needs six, and the whole suite in
+# under three minutes on two cores.
+ROUNDS = 2
+REPEAT = 5
+SAMPLE_TIME = 0.01
+WARMUP_TIME = 0.05
 
 NARROW_DTYPES = ["float16", "uint8"]
 
@@ -87,14 +95,14 @@ def is_measured(kernel: str, case: Case) -> bool:
 
 def skipped(params: Sequence[Sequence[object]], case_of: Callable[..., Case]) -> list[tuple[object, ...]]:
     """Return the combinations of `params`, of which the first is the kernel, that are not measured: `skip_params`."""
-    return [
-        (kernel, *others) for kernel, *others in product(*params) if not is_measured(str(kernel), case_of(*others))
-    ]
+    return [(kernel, *others) for kernel, *others in product(*params) if not is_measured(str(kernel), case_of(*others))]
 
 
 def cases(params: Sequence[Sequence[object]], case_of: Callable[..., Case]) -> list[Case]:
     """Return the cases on which at least one kernel is measured, each once, from the smallest to the largest."""
-    found = {case_of(*others): None for kernel, *others in product(*params) if is_measured(str(kernel), case_of(*others))}
+    found = {
+        case_of(*others): None for kernel, *others in product(*params) if is_measured(str(kernel), case_of(*others))
+    }
     return sorted(found, key=lambda case: (case.bytes, astuple(case)))
 
 

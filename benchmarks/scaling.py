@@ -1,8 +1,7 @@
-"""How the time of a step grows with the numbers of examples and features, on one thread; and how near the floor it is."""
+"""How the time of a step grows with m and with n on one thread, and how near the floor it is."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -13,6 +12,10 @@ from benchmarks.problems import (
     KERNEL_NAMES,
     LOG10_M,
     LOG10_N,
+    REPEAT,
+    ROUNDS,
+    SAMPLE_TIME,
+    WARMUP_TIME,
     Case,
     Shelf,
     cases,
@@ -111,6 +114,7 @@ class InM:
     param_names = ("kernel", "n", "log10_m")
     skip_params = skipped(IN_M, at_m)
     version = "1"
+    rounds, repeat, sample_time, warmup_time = ROUNDS, REPEAT, SAMPLE_TIME, WARMUP_TIME
 
     def setup_cache(self) -> Shelf:
         """Write the arrays once for all benchmarks; their seed is fixed."""
@@ -141,6 +145,7 @@ class InN:
     param_names = ("kernel", "m", "log10_n")
     skip_params = skipped(IN_N, at_n)
     version = "1"
+    rounds, repeat, sample_time, warmup_time = ROUNDS, REPEAT, SAMPLE_TIME, WARMUP_TIME
 
     def setup_cache(self) -> Shelf:
         """Write the arrays once for all benchmarks; their seed is fixed."""
@@ -191,9 +196,19 @@ class ExponentInN:
 
 
 # asv looks for attributes at the function first: what is tracked shares measurements, not the arrays of time_step.
-for _in_m in (InM.track_floor_ratio, InM.track_bandwidth, InM.track_speedup_over_numpy, ExponentInM.track_exponent_in_m):
+for _in_m in (
+    InM.track_floor_ratio,
+    InM.track_bandwidth,
+    InM.track_speedup_over_numpy,
+    ExponentInM.track_exponent_in_m,
+):
     _in_m.setup_cache = measure_in_m
-for _in_n in (InN.track_floor_ratio, InN.track_bandwidth, InN.track_speedup_over_numpy, ExponentInN.track_exponent_in_n):
+for _in_n in (
+    InN.track_floor_ratio,
+    InN.track_bandwidth,
+    InN.track_speedup_over_numpy,
+    ExponentInN.track_exponent_in_n,
+):
     _in_n.setup_cache = measure_in_n
 for _suite in (InM, InN):
     _suite.track_floor_ratio.unit = "x read"

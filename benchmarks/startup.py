@@ -15,8 +15,9 @@ import gradstep
 
 # Numba writes and looks for its machine code in this folder, which is removed when the process ends.
 _EMPTY_CACHE = """
-import os, tempfile
+import atexit, os, tempfile
 folder = tempfile.TemporaryDirectory()
+atexit.register(folder.cleanup)
 os.environ["NUMBA_CACHE_DIR"] = folder.name
 """
 
@@ -27,6 +28,7 @@ class Import:
     """Importing gradstep."""
 
     version = "1"
+    rounds, repeat, warmup_time = 2, 5, 0
 
     def timeraw_import(self) -> str:
         """Import gradstep in a fresh process."""
@@ -40,6 +42,8 @@ class FirstCall:
     param_names = ("kernel", "numba_cache")
     skip_params = tuple((kernel, "empty") for kernel in KERNEL_NAMES if kernel != "numba")
     version = "1"
+    # Three samples in each round, but only one of Numba's compilation, which takes seconds.
+    rounds, repeat, warmup_time = 2, (1, 3, 2.0), 0
 
     def timeraw_first_call(self, kernel: str, numba_cache: str) -> tuple[str, str]:
         """Take the first step in a fresh process."""
