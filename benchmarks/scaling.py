@@ -30,7 +30,7 @@ from gradstep.compare.records import Cell, Result, Settings
 
 warm()
 
-_ROUNDS = 7
+ROUNDS_OF_A_CELL = 7
 
 # The slope of log time is taken over so many of the largest sizes: below, what a call costs at any size weighs more.
 _SIZES_PER_SLOPE = 3
@@ -56,7 +56,7 @@ def measure(wanted: Iterable[Case]) -> dict[Case, Cell]:
 
 def _cell(case: Case) -> Cell:
     contenders = [kernel_contender(kernel) for kernel in KERNEL_NAMES if is_measured(kernel, case)]
-    settings = Settings([], threads=1, rounds=_ROUNDS)
+    settings = Settings([], threads=1, rounds=ROUNDS_OF_A_CELL)
     return timing.measure(contenders, Problem(case.m, case.n), settings, timing.Forecast())
 
 
