@@ -40,6 +40,10 @@ REPEAT = (3, 5, 0.3)
 SAMPLE_TIME = 0.01
 WARMUP_TIME = 0.05
 
+# The parameters of these series; their benchmarks are in scaling.py.
+IN_M = (KERNEL_NAMES, FIXED_N, LOG10_M)
+IN_N = (KERNEL_NAMES, FIXED_M, LOG10_N)
+
 NARROW_DTYPES = ["float16", "uint8"]
 
 _SEED = 0
@@ -86,6 +90,16 @@ class Case:
         generator = np.random.default_rng([_SEED, self.m, self.n])
         values = generator.integers(0, 256, (self.m, self.n), np.uint8)
         return GivenX(self.dtype, np.asarray(values, self.dtype, order=self.order)).make()
+
+
+def at_m(n: int, log10_m: int) -> Case:
+    """Return the case of a point of a series in m."""
+    return Case(10**log10_m, n)
+
+
+def at_n(m: int, log10_n: int) -> Case:
+    """Return the case of a point of a series in n."""
+    return Case(m, 10**log10_n)
 
 
 def is_measured(kernel: str, case: Case) -> bool:
