@@ -38,9 +38,12 @@ MODULE = "gradstep.kernels.cython_loop"
 # every processor of its architecture; the names are those of GRADSTEP_ISA.
 INSTRUCTION_SETS = {
     "baseline": [],
-    "avx2": ["-mavx2", "-mfma"],
+    "avx2": ["-mavx2", "-mfma", "-mf16c"],
     # Processors with these four exist since 2017; 512-bit registers are asked for by name, GCC prefers 256.
-    "avx512": ["-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mprefer-vector-width=512"],
+    "avx512": [
+        *("-mavx2", "-mfma", "-mf16c", "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl"),
+        "-mprefer-vector-width=512",
+    ],
 }
 MSVC_FLAGS = {"baseline": [], "avx2": ["/arch:AVX2"], "avx512": ["/arch:AVX512"]}
 

@@ -11,6 +11,7 @@ from libc.string cimport memcpy, memset, strchr
 cdef extern from "processor.h" nogil:
     bint processor_has_avx2()
     bint processor_has_avx512()
+    bint processor_halves_512_bits()
 
 cdef extern from "vector_rows.h" nogil:
     """
@@ -23,28 +24,29 @@ cdef extern from "vector_rows.h" nogil:
     const char *INSTRUCTION_SET
     const char NATIVE_ORDER
     const Py_ssize_t WIDE_ROW_BYTES
-    void row_dots_f64(const double *x, Py_ssize_t stride, const double *w, Py_ssize_t n, Py_ssize_t count, double *dots)
-    void row_dots_f32(const float *x, Py_ssize_t stride, const float *w, Py_ssize_t n, Py_ssize_t count, float *dots)
-    void add_rows_f64(
-        const double *x, Py_ssize_t stride, const double *c, Py_ssize_t n, Py_ssize_t count, double *sums)
-    void add_rows_f32(const float *x, Py_ssize_t stride, const float *c, Py_ssize_t n, Py_ssize_t count, float *sums)
-    void slopes_f64(const double *z, const double *y, const double *c, Py_ssize_t rows, double *e, double *dz)
-    void slopes_f32(const float *z, const float *y, const float *c, Py_ssize_t rows, float *e, float *dz)
-    void losses_f64(
-        const double *z, const double *y, const double *c, const double *e, Py_ssize_t rows, double *loss)
-    void losses_f32(const float *z, const float *y, const float *c, const float *e, Py_ssize_t rows, float *loss)
-    void copy_columns_f64(
-        const double *x, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t rows, double *columns, Py_ssize_t span)
-    void copy_columns_f32(
-        const float *x, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t rows, float *columns, Py_ssize_t span)
+    void dots_as_f64(
+        char kind, const void *x, Py_ssize_t stride, const double *w, Py_ssize_t n, Py_ssize_t count, double *dots)
+    void dots_as_f32(
+        char kind, const void *x, Py_ssize_t stride, const float *w, Py_ssize_t n, Py_ssize_t count, float *dots)
+    void add_as_f64(
+        char kind, const void *x, Py_ssize_t stride, const double *c, Py_ssize_t n, Py_ssize_t count, double *sums)
+    void add_as_f32(
+        char kind, const void *x, Py_ssize_t stride, const float *c, Py_ssize_t n, Py_ssize_t count, float *sums)
+    void copy_columns_as_f64(
+        char kind, const void *x, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t rows, double *columns, Py_ssize_t span)
+    void copy_columns_as_f32(
+        char kind, const void *x, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t rows, float *columns, Py_ssize_t span)
+    const Py_ssize_t TOTALS
+    void slopes_f64(const double *z, const double *y, Py_ssize_t rows, double *e, double *dz, double *loss)
+    void slopes_f32(const float *z, const float *y, Py_ssize_t rows, float *e, float *dz, float *loss)
+    void weigh_f64(const double *c, Py_ssize_t rows, double *e, double *dz, double *loss)
+    void weigh_f32(const float *c, Py_ssize_t rows, float *e, float *dz, float *loss)
+    void add_to_totals_f64(double *dz, double *loss, double *e, Py_ssize_t rows, double *totals)
+    void add_to_totals_f32(float *dz, float *loss, float *e, Py_ssize_t rows, float *totals)
+    void flush_totals_f64(double *totals, double *sums)
+    void flush_totals_f32(float *totals, double *sums)
     double read_f64(const double *x, Py_ssize_t n)
     double read_f32(const float *x, Py_ssize_t n)
-    void widen_f64(
-        char kind, const char *x, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t count, double *wide)
-    void widen_f32(
-        char kind, const char *x, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t count, float *wide)
-    double sum_f64(double *values, Py_ssize_t count)
-    float sum_f32(float *values, Py_ssize_t count)
 
 ctypedef fused real:
     float
@@ -54,16 +56,17 @@ cdef enum:
     LANES = 8
     # The most rows that are taken through both passes at once.
     MOST_ROWS = 512
-    # Arrays of one number per row lie this far apart: 512 numbers apart, a store to one would hold up loads of another.
+    # Arrays of a number per row lie this far apart: 512 numbers apart, a store to one would hold up loads of another.
     SPAN = MOST_ROWS + LANES
     # Up to this many features, rows are first copied into columns: eight rows then fill the lanes, not one row.
     FEW_FEATURES = 3
-    # dw is added up in the data's own precision over about this many rows, from there on in float64.
+    # Sums are added up in the data's own precision over this many rows, from there on in float64. Their product of
+    # 1 + e is one that a double can hold, and that of an eighth of them one for a float.
     ROWS_PER_FLUSH = 512
 
 instruction_set = INSTRUCTION_SET.decode()
 
-# X of these dtypes is read as it is, and widened to float32 (float16) or float64 (the others) a few rows at a time.
+# X of these dtypes is read as it is, and becomes float32 (float16) or float64 (the others) in the registers.
 narrow_dtypes = frozenset(["float16", "int8", "uint8", "bool"])
 
 
@@ -75,6 +78,11 @@ def instruction_sets_of_processor():
         if processor_has_avx512():
             names.append("avx512")
     return names
+
+
+def halves_512_bits():
+    """Return whether this processor computes vectors of 512 bits in two halves."""
+    return bool(processor_halves_512_bits())
 
 
 def partial_sums(X, y, w, double b, Py_ssize_t block_rows, out, sample_weight=None):
@@ -206,65 +214,53 @@ cdef int sum_blocks(
         with gil:
             raise ValueError("X should have unit stride along its rows or along its columns")
 
-    cdef bint narrow = kind_of_X != c'd' and kind_of_X != c'f'
-    cdef Py_ssize_t most = rows_at_a_time(n * sizeof(real)) if by_rows else rows_of_columns(n * sizeof(real))
+    cdef Py_ssize_t most = rows_at_a_time(n * itemsize) if by_rows else rows_of_columns(n * sizeof(real))
     cdef Py_ssize_t padded = (n + LANES - 1) // LANES * LANES
-    cdef Py_ssize_t numbers = (4 + FEW_FEATURES) * SPAN + 2 * padded + (most * n if narrow else 0)
+    cdef Py_ssize_t numbers = (4 + FEW_FEATURES) * SPAN + TOTALS * LANES + 2 * padded
     cdef void *memory = malloc(numbers * sizeof(real) + 64)
     if memory == NULL:
         with gil:
             raise MemoryError(f"no memory for {numbers} numbers")
     # From a cache line's beginning: loads and stores that straddle two lines take twice as long.
     cdef real *scratch = <real *> ((<size_t> memory + 63) // 64 * 64)
-    cdef real *padded_w = scratch + (4 + FEW_FEATURES) * SPAN
+    cdef real *totals = scratch + (4 + FEW_FEATURES) * SPAN
+    cdef real *padded_w = totals + TOTALS * LANES
     cdef real *dw = padded_w + padded
-    cdef real *wide = dw + padded
-    memset(padded_w, 0, 2 * padded * sizeof(real))
+    memset(totals, 0, (TOTALS * LANES + 2 * padded) * sizeof(real))
     memcpy(padded_w, w, n * sizeof(real))
 
-    cdef Py_ssize_t block, first, stop, rows, unflushed, stride
+    cdef Py_ssize_t block, first, stop, rows, unflushed
     cdef const real *c_first
-    cdef const real *few
+    cdef const char *few
     for block in range((m - 1) // block_rows + 1):
         first = block * block_rows
         stop = m if m - first < block_rows else first + block_rows
         memset(out, 0, (n + 2) * sizeof(double))
         unflushed = 0
         while first < stop:
-            rows = min(most, stop - first)
+            # The flush comes where it comes for any number of rows at a time, which depends on the dtype: no bit does.
+            rows = min(most, stop - first, ROWS_PER_FLUSH - unflushed)
             c_first = NULL
             if c != NULL:
                 c_first = c + first
-            few = <const real *> (X + first * (row_stride if by_rows else 1) * itemsize)
-            stride = row_stride if by_rows else column_stride
-            if narrow:
-                widen(kind_of_X, <const char *> few, stride, n if by_rows else rows, rows if by_rows else n, wide)
-                few = wide
-                stride = n if by_rows else rows
+            few = X + first * strides[0]
             if not by_rows:
-                add_columns(few, stride, y + first, c_first, padded_w, b, n, rows, scratch, dw, out)
+                add_columns(
+                    kind_of_X, few, column_stride, y + first, c_first, padded_w, b, n, rows, scratch, totals, dw, out)
             elif n <= FEW_FEATURES:
-                add_short_rows(few, stride, y + first, c_first, padded_w, b, n, rows, scratch, dw, out)
+                add_short_rows(
+                    kind_of_X, few, row_stride, y + first, c_first, padded_w, b, n, rows, scratch, totals, dw, out)
             else:
-                add_rows(few, stride, y + first, c_first, padded_w, b, n, rows, scratch, dw, out)
+                add_rows(kind_of_X, few, row_stride, y + first, c_first, padded_w, b, n, rows, scratch, totals, dw)
             first += rows
             unflushed += rows
-            if unflushed >= ROWS_PER_FLUSH or first == stop:
+            if unflushed == ROWS_PER_FLUSH or first == stop:
                 flush(dw, n, out)
+                flush_totals(totals, out + n)
                 unflushed = 0
         out += n + 2
     free(memory)
     return 0
-
-
-cdef void widen(
-    char kind, const char *x, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t count, real *wide,
-) noexcept nogil:
-    """Write `count` rows of n numbers of a narrow dtype, `stride` apart, one behind the other as floats."""
-    if real is double:
-        widen_f64(kind, x, stride, n, count, wide)
-    else:
-        widen_f32(kind, x, stride, n, count, wide)
 
 
 cdef Py_ssize_t rows_at_a_time(Py_ssize_t row_bytes) noexcept nogil:
@@ -282,29 +278,29 @@ cdef Py_ssize_t rows_of_columns(Py_ssize_t row_bytes) noexcept nogil:
 
 
 cdef void add_rows(
-    const real *X, Py_ssize_t row_stride, const real *y, const real *c, const real *w, double b,
-    Py_ssize_t n, Py_ssize_t rows, real *scratch, real *dw, double *out,
+    char kind, const void *X, Py_ssize_t row_stride, const real *y, const real *c, const real *w, double b,
+    Py_ssize_t n, Py_ssize_t rows, real *scratch, real *totals, real *dw,
 ) noexcept nogil:
     """Take a few rows of a C-ordered X through both passes."""
     cdef real *z = scratch
     cdef real *dz = scratch + SPAN
     cdef Py_ssize_t i
     if real is double:
-        row_dots_f64(X, row_stride, w, n, rows, z)
+        dots_as_f64(kind, X, row_stride, w, n, rows, z)
     else:
-        row_dots_f32(X, row_stride, w, n, rows, z)
+        dots_as_f32(kind, X, row_stride, w, n, rows, z)
     for i in range(rows):
         z[i] += <real> b
-    add_slopes_and_losses(z, y, c, n, rows, scratch, out)
+    add_slopes_and_losses(z, y, c, rows, scratch, totals)
     if real is double:
-        add_rows_f64(X, row_stride, dz, n, rows, dw)
+        add_as_f64(kind, X, row_stride, dz, n, rows, dw)
     else:
-        add_rows_f32(X, row_stride, dz, n, rows, dw)
+        add_as_f32(kind, X, row_stride, dz, n, rows, dw)
 
 
 cdef void add_columns(
-    const real *X, Py_ssize_t column_stride, const real *y, const real *c, const real *w, double b,
-    Py_ssize_t n, Py_ssize_t rows, real *scratch, real *dw, double *out,
+    char kind, const void *X, Py_ssize_t column_stride, const real *y, const real *c, const real *w, double b,
+    Py_ssize_t n, Py_ssize_t rows, real *scratch, real *totals, real *dw, double *out,
 ) noexcept nogil:
     """Take a few rows of a Fortran-ordered X through both passes: the same, with rows and columns exchanged."""
     cdef real *z = scratch
@@ -313,50 +309,56 @@ cdef void add_columns(
     for i in range((rows + LANES - 1) // LANES * LANES):
         z[i] = <real> b
     if real is double:
-        add_rows_f64(X, column_stride, w, rows, n, z)
+        add_as_f64(kind, X, column_stride, w, rows, n, z)
     else:
-        add_rows_f32(X, column_stride, w, rows, n, z)
-    add_slopes_and_losses(z, y, c, n, rows, scratch, out)
-    # row_dots reads dz in whole lanes, and writes: so what dw holds is put away first.
-    for i in range(rows, (rows + LANES - 1) // LANES * LANES):
-        dz[i] = 0.0
+        add_as_f32(kind, X, column_stride, w, rows, n, z)
+    # Leaves zeros behind dz, which row_dots reads in whole lanes; it writes, too, so what dw holds is put away first.
+    add_slopes_and_losses(z, y, c, rows, scratch, totals)
     flush(dw, n, out)
     if real is double:
-        row_dots_f64(X, column_stride, dz, rows, n, dw)
+        dots_as_f64(kind, X, column_stride, dz, rows, n, dw)
     else:
-        row_dots_f32(X, column_stride, dz, rows, n, dw)
+        dots_as_f32(kind, X, column_stride, dz, rows, n, dw)
 
 
 cdef void add_short_rows(
-    const real *X, Py_ssize_t row_stride, const real *y, const real *c, const real *w, double b,
-    Py_ssize_t n, Py_ssize_t rows, real *scratch, real *dw, double *out,
+    char kind, const void *X, Py_ssize_t row_stride, const real *y, const real *c, const real *w, double b,
+    Py_ssize_t n, Py_ssize_t rows, real *scratch, real *totals, real *dw, double *out,
 ) noexcept nogil:
     """Take a few rows of so few features through both passes that they would leave most lanes empty."""
     cdef real *columns = scratch + 4 * SPAN
     if real is double:
-        copy_columns_f64(X, row_stride, n, rows, columns, SPAN)
+        copy_columns_as_f64(kind, X, row_stride, n, rows, columns, SPAN)
     else:
-        copy_columns_f32(X, row_stride, n, rows, columns, SPAN)
-    add_columns(columns, SPAN, y, c, w, b, n, rows, scratch, dw, out)
+        copy_columns_as_f32(kind, X, row_stride, n, rows, columns, SPAN)
+    kind = c'd' if real is double else c'f'
+    add_columns(kind, columns, SPAN, y, c, w, b, n, rows, scratch, totals, dw, out)
 
 
 cdef void add_slopes_and_losses(
-    const real *z, const real *y, const real *c, Py_ssize_t n, Py_ssize_t rows, real *scratch, double *out,
+    const real *z, const real *y, const real *c, Py_ssize_t rows, real *scratch, real *totals,
 ) noexcept nogil:
-    """Write dz behind z in the scratch memory, and add its sum and that of the losses to the block's."""
+    """Write dz behind z, with zeros up to a whole number of lanes, and add dz and the losses to the totals."""
     cdef real *dz = scratch + SPAN
     cdef real *e = scratch + 2 * SPAN
     cdef real *loss = scratch + 3 * SPAN
     if real is double:
-        slopes_f64(z, y, c, rows, e, dz)
-        losses_f64(z, y, c, e, rows, loss)
-        out[n] += sum_f64(dz, rows)
-        out[n + 1] += sum_f64(loss, rows)
+        slopes_f64(z, y, rows, e, dz, loss)
+        if c != NULL:
+            weigh_f64(c, rows, e, dz, loss)
+        add_to_totals_f64(dz, loss, e, rows, totals)
     else:
-        slopes_f32(z, y, c, rows, e, dz)
-        losses_f32(z, y, c, e, rows, loss)
-        out[n] += sum_f32(dz, rows)
-        out[n + 1] += sum_f32(loss, rows)
+        slopes_f32(z, y, rows, e, dz, loss)
+        if c != NULL:
+            weigh_f32(c, rows, e, dz, loss)
+        add_to_totals_f32(dz, loss, e, rows, totals)
+
+
+cdef void flush_totals(real *totals, double *sums) noexcept nogil:
+    if real is double:
+        flush_totals_f64(totals, sums)
+    else:
+        flush_totals_f32(totals, sums)
 
 
 cdef void flush(real *dw, Py_ssize_t n, double *out) noexcept nogil:

@@ -1,7 +1,7 @@
 /* Eight numbers that are computed with side by side, and whose sums have the same bits on every instruction set.
  *
  * The number of lanes is fixed and multiplication and addition are never contracted into one rounding, so an
- * instruction set decides only how many registers eight lanes take: of doubles four of SSE2, two of AVX2 and AVX-512.
+ * instruction set decides only how many registers eight lanes take: of doubles four of SSE2, two of AVX2, one of AVX-512.
  * The functions on them are in row_sums.h, once for double and once for float.
  */
 #ifndef GRADSTEP_LANES_H
@@ -48,8 +48,11 @@ typedef float piece_f32;
 #define WIDTH_f64 1
 #define WIDTH_f32 1
 #else
-/* 32 bytes with AVX-512 too: rows begin anywhere, and each load of 64 bytes would straddle two cache lines. */
-#if defined(__AVX2__)
+/* With 64 bytes nearly every load straddles two cache lines, because rows begin anywhere. Processors that compute 64 bytes at
+ * once are faster all the same; those that do it in halves are not, and take AVX2 (instruction_sets.py). */
+#if defined(__AVX512F__)
+#define PIECE_BYTES 64
+#elif defined(__AVX2__)
 #define PIECE_BYTES 32
 #else
 #define PIECE_BYTES 16
@@ -71,8 +74,7 @@ typedef struct { piece_f32 piece[LANES / WIDTH_f32]; } lanes_f32;
 INLINE lanes_f64 load_part_f64(const double *x, ptrdiff_t count)
 {
     const unsigned mask = (1u << count) - 1;
-    return (lanes_f64){{(piece_f64)_mm256_maskz_loadu_pd((__mmask8)(mask & 15), x),
-                        (piece_f64)_mm256_maskz_loadu_pd((__mmask8)(mask >> 4), x + 4)}};
+    return (lanes_f64){{(piece_f64)_mm512_maskz_loadu_pd((__mmask8)mask, x)}};
 }
 
 INLINE lanes_f32 load_part_f32(const float *x, ptrdiff_t count)

@@ -29,8 +29,15 @@ _WIDE_ROW_BYTES = 12_000
 # The most rows that are taken through both passes at once.
 _MOST_ROWS = 512
 
-# dw is added up in the data's own precision over about this many rows, from there on in float64.
+# dw is added up in the data's own precision over about this many rows, from there on in float64. With the rows that are
+# added at once fewer than 1024, whose factors 1 + e have a product that a float64 can hold.
 _ROWS_PER_FLUSH = 512
+
+# Up to this many features, rows are first copied into columns: vectors then hold several rows, not a part of one.
+_FEW_FEATURES = 3
+
+# So many products of factors 1 + e grow side by side, because the next factor has to wait for the last.
+_PRODUCTS = 16
 
 
 @_compiled
@@ -64,7 +71,10 @@ def partial_sums(
 
     z = np.empty(_MOST_ROWS, X.dtype)
     dz = np.empty(_MOST_ROWS, X.dtype)
+    e = np.empty(_MOST_ROWS)
     loss = np.empty(_MOST_ROWS)
+    products = np.zeros(_PRODUCTS)
+    columns = np.empty(_FEW_FEATURES * _MOST_ROWS, X.dtype)
     dw = np.zeros(n, X.dtype)
     for block in range(out.shape[0]):
         sums = out[block]
@@ -74,34 +84,87 @@ def partial_sums(
         unflushed = 0
         while first < stop:
             rows = min(most, stop - first)
-            if by_rows:
-                if n * X.itemsize > _WIDE_ROW_BYTES:
-                    _dots_of_wide_rows(numbers, first * row_stride, row_stride, n, rows, w, z)
-                else:
-                    _dots(numbers, first * row_stride, row_stride, n, rows, w, z)
-                for i in range(rows):
-                    z[i] += b
-            else:
-                z[:rows] = b
-                _add_rows(numbers, first, column_stride, rows, n, w, z)
-
-            _slopes_and_losses(z, y[first : first + rows], dz, loss)
+            _first_pass(numbers, columns, by_rows, first, row_stride, column_stride, n, rows, w, b, z)
+            _slopes_and_losses(z, y[first : first + rows], e, dz, loss)
             if sample_weight is not None:
-                _weigh(dz, loss, sample_weight[first : first + rows])
+                _weigh(e, dz, loss, sample_weight[first : first + rows])
+            else:
+                _multiply(products, e, rows)
             sums[n] += _total(dz, rows)
             sums[n + 1] += _total(loss, rows)
 
-            if by_rows:
-                _add_rows(numbers, first * row_stride, row_stride, n, rows, dz, dw)
-            else:
-                _dots(numbers, first, column_stride, rows, n, dz, dw)
+            _second_pass(numbers, columns, by_rows, first, row_stride, column_stride, n, rows, dz, dw, sums)
             first += rows
             unflushed += rows
-            if unflushed >= _ROWS_PER_FLUSH or first == stop or not by_rows:
-                for j in range(n):
-                    sums[j] += dw[j]
-                dw[:] = 0.0
+            if unflushed >= _ROWS_PER_FLUSH or first == stop:
+                _move(dw, sums)
+                sums[n + 1] += _logarithm(products)
                 unflushed = 0
+
+
+@_compiled
+def _first_pass(
+    numbers: FloatArray,
+    columns: FloatArray,
+    by_rows: bool,
+    first: int,
+    row_stride: int,
+    column_stride: int,
+    n: int,
+    rows: int,
+    w: FloatArray,
+    b: float,
+    z: FloatArray,
+) -> None:
+    """Write X w + b of some rows; of rows that are short, `columns` keeps a copy for the second pass."""
+    if not by_rows:
+        z[:rows] = b
+        _add_rows(numbers, first, column_stride, rows, n, w, z)
+        return
+    if n <= _FEW_FEATURES:
+        _copy_columns(numbers, first * row_stride, row_stride, n, rows, columns)
+        z[:rows] = b
+        _add_rows(columns, 0, _MOST_ROWS, rows, n, w, z)
+        return
+    if n * numbers.itemsize > _WIDE_ROW_BYTES:
+        _dots_of_wide_rows(numbers, first * row_stride, row_stride, n, rows, w, z)
+    else:
+        _dots(numbers, first * row_stride, row_stride, n, rows, w, z)
+    for i in range(rows):
+        z[i] += b
+
+
+@_compiled
+def _second_pass(
+    numbers: FloatArray,
+    columns: FloatArray,
+    by_rows: bool,
+    first: int,
+    row_stride: int,
+    column_stride: int,
+    n: int,
+    rows: int,
+    dz: FloatArray,
+    dw: FloatArray,
+    sums: NDArray[np.float64],
+) -> None:
+    """Add sum dz x over some rows to dw, or where it is computed column by column, to the block's sums."""
+    if not by_rows:
+        _dots(numbers, first, column_stride, rows, n, dz, dw)
+        _move(dw, sums)
+    elif n <= _FEW_FEATURES:
+        _dots(columns, 0, _MOST_ROWS, rows, n, dz, dw)
+        _move(dw, sums)
+    else:
+        _add_rows(numbers, first * row_stride, row_stride, n, rows, dz, dw)
+
+
+@_compiled
+def _move(dw: FloatArray, sums: NDArray[np.float64]) -> None:
+    """Move dw into the block's sums, which are float64 whatever the data's precision."""
+    for j in range(len(dw)):
+        sums[j] += dw[j]
+        dw[j] = 0.0
 
 
 @_compiled
@@ -139,6 +202,15 @@ def _memory_of(X: FloatArray, length: int) -> FloatArray:
     """
     address: Any = _pointer(X.ctypes.data)  # type: ignore[call-arg]  # Numba hands over the context itself
     return carray(address, (length,), X.dtype)
+
+
+@_compiled
+def _copy_columns(numbers: FloatArray, start: int, stride: int, n: int, rows: int, columns: FloatArray) -> None:
+    """Copy the few columns of some rows apart."""
+    for j in range(n):
+        column = columns[j * _MOST_ROWS : j * _MOST_ROWS + rows]
+        for i in range(rows):
+            column[i] = numbers[start + i * stride + j]
 
 
 @_compiled_sum
@@ -199,25 +271,52 @@ def _add_rows(
 
 
 @_compiled
-def _slopes_and_losses(z: FloatArray, y: FloatArray, dz: FloatArray, loss: FloatArray) -> None:
-    """Write dz and the loss of each row, in float64; NaN as the loss for a label outside [0, 1]."""
+def _slopes_and_losses(z: FloatArray, y: FloatArray, e: FloatArray, dz: FloatArray, loss: FloatArray) -> None:
+    """Write e, dz and, but for log1p(e), the loss of each row; NaN as the loss for a label outside [0, 1]."""
     for i in range(len(y)):
         z_i = float(z[i])
         y_i = float(y[i])
         e_i = _exp_of_negative(-abs(z_i))
         q_i = e_i / (1.0 + e_i)
+        e[i] = e_i
         # The same grouping as in python_loop: it keeps the relative accuracy of well-classified rows.
         dz[i] = (1.0 - y_i) - q_i if z_i >= 0.0 else q_i - y_i
-        loss_i = (max(z_i, 0.0) - y_i * z_i) + _log1p_of_unit(e_i)
+        loss_i = max(z_i, 0.0) - y_i * z_i
         loss[i] = loss_i if (y_i >= 0.0) & (y_i <= 1.0) else np.nan
 
 
 @_compiled
-def _weigh(dz: FloatArray, loss: FloatArray, c: FloatArray) -> None:
-    """Multiply dz and the loss of each row by its weight; NaN as the loss for a negative weight."""
+def _weigh(e: FloatArray, dz: FloatArray, loss: FloatArray, c: FloatArray) -> None:
+    """Complete the losses by log1p(e), and multiply dz and them by the weights; NaN for a negative weight."""
     for i in range(len(c)):
         dz[i] *= c[i]
-        loss[i] = loss[i] * c[i] if c[i] >= 0.0 else np.nan
+        loss_i = loss[i] + _log1p_of_unit(e[i])
+        loss[i] = loss_i * c[i] if c[i] >= 0.0 else np.nan
+
+
+@_compiled
+def _multiply(products: FloatArray, e: FloatArray, rows: int) -> None:
+    """Multiply the products, kept less 1, by the 1 + e of some rows: one logarithm then serves for many rows.
+
+    (1 + s)(1 + e) - 1 = s + e (1 + s) keeps the digits of a small e that 1 + e would drop (docs/numerics.md).
+    """
+    whole = rows // _PRODUCTS * _PRODUCTS
+    for i in range(0, whole, _PRODUCTS):
+        for k in range(_PRODUCTS):
+            products[k] += e[i + k] * (1.0 + products[k])
+    for i in range(whole, rows):
+        products[i - whole] += e[i] * (1.0 + products[i - whole])
+
+
+@_compiled
+def _logarithm(products: FloatArray) -> float:
+    """Return the logarithm of the product of all products, and begin anew."""
+    s = 0.0
+    for k in range(_PRODUCTS):
+        s += products[k] * (1.0 + s)
+        products[k] = 0.0
+    logarithm: float = np.log1p(s)
+    return logarithm
 
 
 @_compiled_sum

@@ -2,12 +2,24 @@
 #ifndef GRADSTEP_PROCESSOR_H
 #define GRADSTEP_PROCESSOR_H
 
+#include <string.h>
+
 #if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
+
+#include <cpuid.h>
+
+static void identify(unsigned leaf, unsigned registers[4])
+{
+    registers[0] = registers[1] = registers[2] = registers[3] = 0;
+    __get_cpuid(leaf, &registers[0], &registers[1], &registers[2], &registers[3]);
+}
+
+#define GRADSTEP_CAN_IDENTIFY
 
 static int processor_has_avx2(void)
 {
     __builtin_cpu_init();
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
 }
 
 static int processor_has_avx512(void)
@@ -22,6 +34,13 @@ static int processor_has_avx512(void)
 #include <immintrin.h>
 #include <intrin.h>
 
+static void identify(unsigned leaf, unsigned registers[4])
+{
+    __cpuid((int *)registers, (int)leaf);
+}
+
+#define GRADSTEP_CAN_IDENTIFY
+
 /* Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, sections 14.3 and 15.2: first the processor's
  * word that the operating system uses XSAVE, then which registers it saves, then the instruction sets themselves. */
 static int processor_has(unsigned saved_registers, int features_of_leaf_7)
@@ -31,8 +50,8 @@ static int processor_has(unsigned saved_registers, int features_of_leaf_7)
     if (leaf[0] < 7)
         return 0;
     __cpuid(leaf, 1);
-    const int osxsave_and_fma = (1 << 27) | (1 << 12);
-    if ((leaf[2] & osxsave_and_fma) != osxsave_and_fma)
+    const int osxsave_fma_and_f16c = (1 << 27) | (1 << 12) | (1 << 29);
+    if ((leaf[2] & osxsave_fma_and_f16c) != osxsave_fma_and_f16c)
         return 0;
     if ((_xgetbv(0) & saved_registers) != saved_registers)
         return 0;
@@ -63,5 +82,23 @@ static int processor_has_avx512(void)
 }
 
 #endif
+
+/* Whether vectors of 512 bits are computed in two halves: on Zen 4, the first of AMD's processors that have them. It is
+ * family 19h, as is Zen 3, which has none of these vectors (AMD, Software Optimization Guide for the AMD Zen4
+ * Microarchitecture, section 2.11). */
+static int processor_halves_512_bits(void)
+{
+#if defined(GRADSTEP_CAN_IDENTIFY)
+    unsigned maker[4], model[4];
+    identify(0, maker);
+    if (memcmp(&maker[1], "Auth", 4) != 0 || memcmp(&maker[3], "enti", 4) != 0 || memcmp(&maker[2], "cAMD", 4) != 0)
+        return 0;
+    identify(1, model);
+    const unsigned family = ((model[0] >> 8) & 0xf) + ((model[0] >> 20) & 0xff);
+    return family == 0x19;
+#else
+    return 0;
+#endif
+}
 
 #endif

@@ -1,8 +1,6 @@
-/* The inner loops of the Cython kernel: sums over the features of a few rows, eight numbers at a time.
+/* Eight numbers side by side, and what a few rows need between the two passes over their features: dz and the losses.
  *
- * Included by vector_rows.h twice, with REAL and NAME(f) defined for double and for float. Everywhere below, w and dw
- * are padded to a whole number of lanes (w with zeros), x is not: its last lanes are loaded by load_part, which never
- * touches a byte behind the row.
+ * Included by vector_rows.h twice, with REAL and NAME(f) defined for double and for float.
  */
 
 #define VECTOR NAME(lanes)
@@ -93,206 +91,84 @@ INLINE void NAME(sum_lanes_of_8)(const VECTOR *p, REAL *RESTRICT sums)
 #endif
 }
 
-/* The lanes whose sum is x . w. Four accumulators, because an addition takes three or four cycles. */
-INLINE VECTOR NAME(products)(const REAL *x, const REAL *w, ptrdiff_t n)
-{
-    VECTOR a = NAME(all)(0), b = a, c = a, d = a;
-    const ptrdiff_t whole = n / LANES * LANES;
-    ptrdiff_t j = 0;
-    for (; j + 4 * LANES <= whole; j += 4 * LANES) {
-        a = NAME(add)(a, NAME(multiply)(NAME(load)(x + j), NAME(load)(w + j)));
-        b = NAME(add)(b, NAME(multiply)(NAME(load)(x + j + LANES), NAME(load)(w + j + LANES)));
-        c = NAME(add)(c, NAME(multiply)(NAME(load)(x + j + 2 * LANES), NAME(load)(w + j + 2 * LANES)));
-        d = NAME(add)(d, NAME(multiply)(NAME(load)(x + j + 3 * LANES), NAME(load)(w + j + 3 * LANES)));
-    }
-    for (; j < whole; j += LANES)
-        a = NAME(add)(a, NAME(multiply)(NAME(load)(x + j), NAME(load)(w + j)));
-    if (j < n)
-        b = NAME(add)(b, NAME(multiply)(NAME(load_part)(x + j, n - j), NAME(load)(w + j)));
-    return NAME(add)(NAME(add)(a, b), NAME(add)(c, d));
-}
-
-/* The same for eight rows at once: w is loaded once for the eight, which pays when it does not stay in the L1 cache. */
-INLINE void NAME(products_of_8)(const REAL *x, ptrdiff_t stride, const REAL *w, ptrdiff_t n, VECTOR *p)
-{
-    VECTOR sum[8];
-    for (int k = 0; k < 8; k++)
-        sum[k] = NAME(all)(0);
-    const ptrdiff_t whole = n / LANES * LANES;
-    ptrdiff_t j = 0;
-    for (; j < whole; j += LANES) {
-        const VECTOR w_j = NAME(load)(w + j);
-        for (int k = 0; k < 8; k++)
-            sum[k] = NAME(add)(sum[k], NAME(multiply)(NAME(load)(x + k * stride + j), w_j));
-    }
-    if (j < n) {
-        const VECTOR w_j = NAME(load)(w + j);
-        for (int k = 0; k < 8; k++)
-            sum[k] = NAME(add)(sum[k], NAME(multiply)(NAME(load_part)(x + k * stride + j, n - j), w_j));
-    }
-    for (int k = 0; k < 8; k++)
-        p[k] = sum[k];
-}
-
-/* dots[k] = x_k . w for `count` rows x_k of n numbers, the k-th at x + k * stride; w is padded with zeros. Writes dots
- * up to the next multiple of eight. */
-static void NAME(row_dots)(
-    const REAL *x, ptrdiff_t stride, const REAL *w, ptrdiff_t n, ptrdiff_t count, REAL *RESTRICT dots)
-{
-    const VECTOR w_first = NAME(load)(w), w_second = n > LANES ? NAME(load)(w + LANES) : NAME(all)(0);
-    for (ptrdiff_t k = 0; k < count; k += 8, x += 8 * stride) {
-        const ptrdiff_t rows = count - k < 8 ? count - k : 8;
-        VECTOR p[8];
-        ptrdiff_t row = 0;
-        if (n == LANES) {
-            for (; row < rows; row++)
-                p[row] = NAME(multiply)(NAME(load)(x + row * stride), w_first);
-        } else if (n < LANES) {
-            for (; row < rows; row++)
-                p[row] = NAME(multiply)(NAME(load_part)(x + row * stride, n), w_first);
-        } else if (n <= 2 * LANES) {
-            for (; row < rows; row++)
-                p[row] = NAME(mix)(NAME(load)(x + row * stride), w_first,
-                                   NAME(load_part)(x + row * stride + LANES, n - LANES), w_second);
-        } else if (n * (ptrdiff_t)sizeof(REAL) > WIDE_ROW_BYTES && rows == 8) {
-            NAME(products_of_8)(x, stride, w, n, p);
-            row = 8;
-        }
-        for (; row < rows; row++)
-            p[row] = NAME(products)(x + row * stride, w, n);
-        for (; row < 8; row++)
-            p[row] = NAME(all)(0);
-        NAME(sum_lanes_of_8)(p, dots + k);
-    }
-}
-
-/* Adds c[0] x_0 + ... + c[7] x_7 to `sum`, for one vector of each row. Eight rows for one load and store of the sum. */
-#define ADD_EIGHT(sum, part)                                                                                           \
-    NAME(store)(sum, NAME(add)(NAME(load)(sum),                                                                        \
-        NAME(add)(NAME(add)(NAME(mix)(c[0], part(0), c[1], part(1)), NAME(mix)(c[2], part(2), c[3], part(3))),         \
-                  NAME(add)(NAME(mix)(c[4], part(4), c[5], part(5)), NAME(mix)(c[6], part(6), c[7], part(7))))))
-
-/* sum += c_k x_k over `count` rows x_k of n numbers, the k-th at x + k * stride; `sum` is padded. */
-static void NAME(add_rows)(
-    const REAL *x, ptrdiff_t stride, const REAL *coefficients, ptrdiff_t n, ptrdiff_t count, REAL *RESTRICT sum)
-{
-    const ptrdiff_t whole = n / LANES * LANES;
-    ptrdiff_t k = 0;
-    for (; k + 8 <= count; k += 8, x += 8 * stride) {
-        VECTOR c[8];
-        for (int row = 0; row < 8; row++)
-            c[row] = NAME(all)(coefficients[k + row]);
-        ptrdiff_t j = 0;
-#define WHOLE(row) NAME(load)(x + row * stride + j)
-#define PART(row) NAME(load_part)(x + row * stride + j, n - j)
-        for (; j < whole; j += LANES)
-            ADD_EIGHT(sum + j, WHOLE);
-        if (j < n)
-            ADD_EIGHT(sum + j, PART);
-#undef WHOLE
-#undef PART
-    }
-    for (; k < count; k++, x += stride) {
-        const VECTOR c = NAME(all)(coefficients[k]);
-        ptrdiff_t j = 0;
-        for (; j < whole; j += LANES)
-            NAME(store)(sum + j, NAME(add)(NAME(load)(sum + j), NAME(multiply)(c, NAME(load)(x + j))));
-        if (j < n)
-            NAME(store)(sum + j, NAME(add)(NAME(load)(sum + j), NAME(multiply)(c, NAME(load_part)(x + j, n - j))));
-    }
-}
-#undef ADD_EIGHT
-
-/* Copies the few columns of a few rows apart: column j goes to columns + j * span. */
-static void NAME(copy_columns)(
-    const REAL *RESTRICT x, ptrdiff_t stride, ptrdiff_t n, ptrdiff_t rows, REAL *RESTRICT columns, ptrdiff_t span)
-{
-    /* Compilers make whole vectors of the copies where they know the distance of the rows. */
-    if (stride == 2 && n == 2) {
-        for (ptrdiff_t i = 0; i < rows; i++)
-            for (int j = 0; j < 2; j++)
-                columns[j * span + i] = x[i * 2 + j];
-        return;
-    }
-    if (stride == 3 && n == 3) {
-        for (ptrdiff_t i = 0; i < rows; i++)
-            for (int j = 0; j < 3; j++)
-                columns[j * span + i] = x[i * 3 + j];
-        return;
-    }
-    for (ptrdiff_t i = 0; i < rows; i++)
-        for (ptrdiff_t j = 0; j < n; j++)
-            columns[j * span + i] = x[i * stride + j];
-}
-
-/* Writes `count` rows of n numbers of a narrow dtype, `stride` apart, one behind the other. `kind` is the letter of the
- * buffer protocol: e for float16, b for int8, B for uint8 and ? for bool. */
-static void NAME(widen)(
-    char kind, const char *x, ptrdiff_t stride, ptrdiff_t n, ptrdiff_t count, REAL *RESTRICT wide)
-{
-    for (ptrdiff_t k = 0; k < count; k++, wide += n) {
-        if (kind == 'e') {
-            const uint16_t *row = (const uint16_t *)x + k * stride;
-            for (ptrdiff_t j = 0; j < n; j++)
-                wide[j] = float_of_half(row[j]);
-        } else if (kind == 'b') {
-            const int8_t *row = (const int8_t *)x + k * stride;
-            for (ptrdiff_t j = 0; j < n; j++)
-                wide[j] = row[j];
-        } else {
-            const uint8_t *row = (const uint8_t *)x + k * stride;
-            for (ptrdiff_t j = 0; j < n; j++)
-                wide[j] = row[j];
-        }
-    }
-}
-
-/* e_i = exp(-|z_i|), and dz_i = c_i (sigmoid(z_i) - y_i) from it; c may be NULL for all ones. */
+/* e_i = exp(-|z_i|); from it dz_i = sigmoid(z_i) - y_i, and loss_i but for its log1p(e_i): max(z_i, 0) - y_i z_i, NaN
+ * for a label outside [0, 1]. */
 static void NAME(slopes)(
-    const REAL *RESTRICT z, const REAL *RESTRICT y, const REAL *RESTRICT c, ptrdiff_t rows,
-    REAL *RESTRICT e, REAL *RESTRICT dz)
+    const REAL *RESTRICT z, const REAL *RESTRICT y, ptrdiff_t rows,
+    REAL *RESTRICT e, REAL *RESTRICT dz, REAL *RESTRICT loss)
 {
     for (ptrdiff_t i = 0; i < rows; i++)
         e[i] = NAME(exp_of_negative)(z[i] < 0 ? z[i] : -z[i]);
-    /* (1 - y) - q for z >= 0: 1 - q would have lost the digits of a small q (docs/numerics.md). */
+    /* (1 - y) - q for z >= 0: 1 - q would have lost the digits of a small q (docs/numerics.md). One loop for both: the
+     * division leaves the processor idle for longer than the loss takes. */
     for (ptrdiff_t i = 0; i < rows; i++) {
         const REAL q = e[i] / (1 + e[i]);
         dz[i] = z[i] >= 0 ? (1 - y[i]) - q : q - y[i];
+        loss[i] = (y[i] >= 0) & (y[i] <= 1) ? (z[i] > 0 ? z[i] : 0) - y[i] * z[i] : (REAL)NAN;
     }
-    if (c != NULL)
-        for (ptrdiff_t i = 0; i < rows; i++)
-            dz[i] *= c[i];
 }
 
-/* loss_i = c_i ((max(z_i, 0) - y_i z_i) + log1p(e_i)); NaN for a label outside [0, 1] or a negative weight. */
-static void NAME(losses)(
-    const REAL *RESTRICT z, const REAL *RESTRICT y, const REAL *RESTRICT c, const REAL *RESTRICT e, ptrdiff_t rows,
-    REAL *RESTRICT loss)
+/* Completes the losses by log1p(e_i), and multiplies dz_i and them by c_i; NaN for a negative weight. Leaves no e_i for the
+ * totals below, whose one logarithm for many rows knows no weights. */
+static void NAME(weigh)(
+    const REAL *RESTRICT c, ptrdiff_t rows, REAL *RESTRICT e, REAL *RESTRICT dz, REAL *RESTRICT loss)
 {
-    for (ptrdiff_t i = 0; i < rows; i++)
-        loss[i] = NAME(log1p_of_unit)(e[i]);
     for (ptrdiff_t i = 0; i < rows; i++) {
-        const REAL whole = ((z[i] > 0 ? z[i] : 0) - y[i] * z[i]) + loss[i];
-        loss[i] = (y[i] >= 0) & (y[i] <= 1) ? whole : (REAL)NAN;
+        loss[i] += NAME(log1p_of_unit)(e[i]);
+        e[i] = 0;
     }
-    if (c != NULL)
-        for (ptrdiff_t i = 0; i < rows; i++)
-            loss[i] = c[i] >= 0 ? loss[i] * c[i] : (REAL)NAN;
+    for (ptrdiff_t i = 0; i < rows; i++) {
+        dz[i] *= c[i];
+        loss[i] = c[i] >= 0 ? loss[i] * c[i] : (REAL)NAN;
+    }
 }
 
-/* The sum of `count` numbers, in a fixed order; `values` has room up to the next multiple of eight. */
-static REAL NAME(sum)(REAL *values, ptrdiff_t count)
+/* The sums over rows, kept by lane from one call to the next: dz, the losses, and the product of the (1 + e_i), less 1,
+ * which stands for the sum of the log1p(e_i). Two products, because the next factor has to wait for the last. */
+#define TOTALS 4
+
+/* Adds some rows to the totals; dz, loss and e have room up to the next multiple of eight. */
+static void NAME(add_to_totals)(REAL *dz, REAL *loss, REAL *e, ptrdiff_t rows, REAL *totals)
 {
-    VECTOR p[8];
-    for (ptrdiff_t i = count; i % LANES != 0; i++)
-        values[i] = 0;
-    for (int k = 0; k < 8; k++)
-        p[k] = NAME(all)(0);
-    for (ptrdiff_t i = 0; i < count; i += LANES)
-        p[0] = NAME(add)(p[0], NAME(load)(values + i));
-    REAL sums[8];
-    NAME(sum_lanes_of_8)(p, sums);
-    return sums[0];
+    for (ptrdiff_t i = rows; i % LANES != 0; i++)
+        dz[i] = loss[i] = e[i] = 0;
+    VECTOR dz_sum = NAME(load)(totals), loss_sum = NAME(load)(totals + LANES);
+    VECTOR product = NAME(load)(totals + 2 * LANES), other = NAME(load)(totals + 3 * LANES);
+    const VECTOR one = NAME(all)(1);
+    for (ptrdiff_t i = 0; i < rows; i += LANES) {
+        dz_sum = NAME(add)(dz_sum, NAME(load)(dz + i));
+        loss_sum = NAME(add)(loss_sum, NAME(load)(loss + i));
+        /* (1 + s)(1 + e) - 1, without the digits of a small e that 1 + e would drop (docs/numerics.md). The two take turns
+         * from one call to the next, too: how many rows come at once changes no bit. */
+        const VECTOR grown = NAME(add)(product, NAME(multiply)(NAME(load)(e + i), NAME(add)(one, product)));
+        product = other;
+        other = grown;
+    }
+    NAME(store)(totals, dz_sum);
+    NAME(store)(totals + LANES, loss_sum);
+    NAME(store)(totals + 2 * LANES, product);
+    NAME(store)(totals + 3 * LANES, other);
+}
+
+/* Moves the totals into [sum dz, sum loss]. */
+static void NAME(flush_totals)(REAL *totals, double *sums)
+{
+    double dz[LANES], loss[LANES], product[LANES];
+    for (int k = 0; k < LANES; k++) {
+        const double s = totals[2 * LANES + k];
+        dz[k] = totals[k];
+        loss[k] = totals[LANES + k];
+        product[k] = s + totals[3 * LANES + k] * (1 + s);
+    }
+    for (int half = LANES / 2; half > 0; half /= 2)
+        for (int k = 0; k < half; k++) {
+            dz[k] += dz[k + half];
+            loss[k] += loss[k + half];
+            product[k] += product[k + half] * (1 + product[k]);
+        }
+    sums[0] += dz[0];
+    sums[1] += loss[0] + log1p_of_product(product[0]);
+    memset(totals, 0, TOTALS * LANES * sizeof(REAL));
 }
 
 /* The sum of n consecutive numbers, added as fast as they can be read. */
@@ -315,6 +191,6 @@ static double NAME(read)(const REAL *x, ptrdiff_t n)
     return total;
 }
 
-#undef VECTOR
 #undef PIECE
 #undef PIECES
+#undef VECTOR

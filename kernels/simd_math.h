@@ -109,6 +109,26 @@ static inline double log1p_of_unit_f64(double e)
     return e - s * (e - z * quotient);
 }
 
+/* log1p(s) for s in [0, 2^1023], within 2 ULP: the logarithm of a product, less 1, of numbers of at least 1. */
+static inline double log1p_of_product(double s)
+{
+    const double ln2 = 0x1.62e42fefa39efp-1; /* 0.69314718055994529 */
+
+    if (!(s > 1.0))
+        return log1p_of_unit_f64(s);
+
+    /* 1 + s = 2^k f with 1 <= f < 2. That 1 + s is rounded changes the result, which is at least
+     * log(2), by less than one unit in its last place. */
+    const double product = 1.0 + s;
+    uint64_t bits;
+    double f;
+    memcpy(&bits, &product, sizeof bits);
+    const double k = (double)(int)(bits >> 52) - 1023.0;
+    bits = (bits & 0xfffffffffffffu) | 0x3ff0000000000000u;
+    memcpy(&f, &bits, sizeof f);
+    return k * ln2 + log1p_of_unit_f64(f - 1.0);
+}
+
 /* exp(x) for x <= 0, within 1 ULP; 0 where exp(x) lies below the smallest normal number.
  * The comments in exp_of_negative_f64 hold here too. */
 static inline float exp_of_negative_f32(float x)

@@ -8,37 +8,109 @@
 #include <math.h>
 
 #include "lanes.h"
+#include "narrow.h"
 #include "simd_math.h"
 
 /* From here on w competes with the rows for a 32 KiB L1 cache, and eight rows at once load it an eighth as often.
  * Below, one row at a time wins: a hardware prefetcher follows one stream best (docs/performance.md). */
 #define WIDE_ROW_BYTES 12000
 
-/* A float16 as a float, exactly. Moved to the place of a float's, its exponent counts from 15 where a float's counts from
- * 127, so 2^112 is the factor between them, for subnormal numbers too; infinity and NaN get the largest exponent back. */
-static inline float float_of_half(uint16_t half)
+INLINE double number_f64(double value)
 {
-    uint32_t bits = (uint32_t)(half & 0x7fff) << 13;
-    float magnitude;
-    memcpy(&magnitude, &bits, sizeof magnitude);
-    magnitude *= 0x1p+112f;
-    memcpy(&bits, &magnitude, sizeof bits);
-    bits |= (half & 0x7c00) == 0x7c00 ? 0x7f800000u : 0u;
-    bits |= (uint32_t)(half & 0x8000) << 16;
-    memcpy(&magnitude, &bits, sizeof magnitude);
-    return magnitude;
+    return value;
 }
 
+INLINE float number_f32(float value)
+{
+    return value;
+}
+
+/* What is computed in double: X of double, uint8 (and bool, whose bytes are 0 and 1) and int8. */
 #define NAME(f) f##_f64
 #define REAL double
 #include "row_sums.h"
+#define ELEMENT double
+#define ROWS(f) f##_f64
+#include "row_passes.h"
+#undef ROWS
+#undef ELEMENT
+#define ELEMENT uint8_t
+#define ROWS(f) f##_u8
+#include "row_passes.h"
+#undef ROWS
+#undef ELEMENT
+#define ELEMENT int8_t
+#define ROWS(f) f##_i8
+#include "row_passes.h"
+#undef ROWS
+#undef ELEMENT
 #undef NAME
 #undef REAL
 
+/* What is computed in float: X of float and float16. */
 #define NAME(f) f##_f32
 #define REAL float
 #include "row_sums.h"
+#define ELEMENT float
+#define ROWS(f) f##_f32
+#include "row_passes.h"
+#undef ROWS
+#undef ELEMENT
+#define ELEMENT uint16_t
+#define ROWS(f) f##_f16
+#include "row_passes.h"
+#undef ROWS
+#undef ELEMENT
 #undef NAME
 #undef REAL
+
+/* The same functions by the letter that the buffer protocol has for the type of X. */
+#define BY_KIND_f64(function, ...)                                                                                     \
+    switch (kind) {                                                                                                    \
+    case 'd': function##_f64((const double *)x, __VA_ARGS__); break;                                                   \
+    case 'b': function##_i8((const int8_t *)x, __VA_ARGS__); break;                                                    \
+    default: function##_u8((const uint8_t *)x, __VA_ARGS__);                                                           \
+    }
+#define BY_KIND_f32(function, ...)                                                                                     \
+    if (kind == 'f')                                                                                                   \
+        function##_f32((const float *)x, __VA_ARGS__);                                                                 \
+    else                                                                                                               \
+        function##_f16((const uint16_t *)x, __VA_ARGS__)
+
+static void dots_as_f64(
+    char kind, const void *x, ptrdiff_t stride, const double *w, ptrdiff_t n, ptrdiff_t count, double *dots)
+{
+    BY_KIND_f64(row_dots, stride, w, n, count, dots)
+}
+
+static void dots_as_f32(
+    char kind, const void *x, ptrdiff_t stride, const float *w, ptrdiff_t n, ptrdiff_t count, float *dots)
+{
+    BY_KIND_f32(row_dots, stride, w, n, count, dots);
+}
+
+static void add_as_f64(
+    char kind, const void *x, ptrdiff_t stride, const double *c, ptrdiff_t n, ptrdiff_t count, double *sums)
+{
+    BY_KIND_f64(add_rows, stride, c, n, count, sums)
+}
+
+static void add_as_f32(
+    char kind, const void *x, ptrdiff_t stride, const float *c, ptrdiff_t n, ptrdiff_t count, float *sums)
+{
+    BY_KIND_f32(add_rows, stride, c, n, count, sums);
+}
+
+static void copy_columns_as_f64(
+    char kind, const void *x, ptrdiff_t stride, ptrdiff_t n, ptrdiff_t rows, double *columns, ptrdiff_t span)
+{
+    BY_KIND_f64(copy_columns, stride, n, rows, columns, span)
+}
+
+static void copy_columns_as_f32(
+    char kind, const void *x, ptrdiff_t stride, ptrdiff_t n, ptrdiff_t rows, float *columns, ptrdiff_t span)
+{
+    BY_KIND_f32(copy_columns, stride, n, rows, columns, span);
+}
 
 #endif

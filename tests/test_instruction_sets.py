@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import re
+from pathlib import Path
 
 import numpy as np
 import planted
@@ -65,6 +67,40 @@ def test_the_environment_chooses():
     """
     for name in instruction_sets.supported():
         assert processes.run(code, {"GRADSTEP_ISA": name}).strip() == instruction_sets.load(name).__name__
+
+
+class Baseline:
+    """Stands for the baseline build on some processor."""
+
+    def __init__(self, names, halves):
+        self.instruction_sets_of_processor = lambda: names
+        self.halves_512_bits = lambda: halves
+
+
+def test_the_best_instruction_set(monkeypatch):
+    every = ["baseline", "avx2", "avx512"]
+    monkeypatch.delenv("GRADSTEP_ISA", raising=False)
+    environment.variable.cache_clear()
+    for names, halves, expected in (
+        (every, False, "avx512"),
+        (every, True, "avx2"),
+        (every[:2], True, "avx2"),
+        (every[:1], False, "baseline"),
+    ):
+        baseline = Baseline(names, halves)
+        monkeypatch.setattr(instruction_sets, "_build", {"baseline": baseline}.__getitem__)
+        assert instruction_sets.chosen()[0] == expected, (names, halves)
+    environment.variable.cache_clear()
+
+
+def test_only_processors_of_amd_halve_512_bits():
+    """What the processor itself says agrees with what the system says of it."""
+    load_or_explain("cython")
+    if not Path("/proc/cpuinfo").exists():
+        pytest.skip("the system does not tell the processor's family in /proc/cpuinfo")
+    facts = dict(re.findall(r"^(vendor_id|cpu family)\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE))
+    expected = facts.get("vendor_id") == "AuthenticAMD" and facts.get("cpu family") == str(0x19)
+    assert instruction_sets.load("baseline").halves_512_bits() == expected
 
 
 def test_an_unknown_instruction_set(monkeypatch):

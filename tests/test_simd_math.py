@@ -46,6 +46,8 @@ LOOP(exp_of_negative_f64, double)
 LOOP(exp_of_negative_f32, float)
 LOOP(log1p_of_unit_f64, double)
 LOOP(log1p_of_unit_f32, float)
+#define log1p_of_product_f64 log1p_of_product
+LOOP(log1p_of_product_f64, double)
 """
 
 Function = Callable[[np.ndarray], np.ndarray]
@@ -201,6 +203,22 @@ def test_nan_and_the_ends(library, name, dtype):
         assert ends.tolist() == [1.0, 1.0, 0.0, 0.0]
     else:
         assert loop(library, name, np.zeros(9, dtype)).tolist() == [0.0] * 9
+
+
+def test_the_logarithm_of_a_product(library):
+    """Of any product of up to 1023 factors of at most 2, less 1; where the first and where the second branch begins."""
+    generator = np.random.default_rng(1)
+    products = 2.0 ** generator.uniform(0, 1023, 4_000) - 1
+    small = np.exp(-generator.uniform(0, 700, 1_000))
+    powers = 2.0 ** np.arange(1, 1023) - 1
+    s = near(np.concatenate([[0.0, 1.0, 3.0, 7.0], products[products > 0], small, powers, 1 + generator.random(1_000)]))
+    actual = loop(library, "log1p_of_product", s)
+    with mpmath.workdps(50):
+        exact = [mpmath.log1p(mpmath.mpf(value)) for value in s.tolist()]
+        errors = [float(abs(a - e)) / np.spacing(float(e)) for a, e in zip(actual.tolist(), exact, strict=True)]
+    assert len(s) > 7_000
+    assert max(errors) <= 2, f"log1p({s[np.argmax(errors)].hex()}) is {max(errors):.3g} ULP off"
+    assert np.isnan(loop(library, "log1p_of_product", np.array([np.nan]))).all()
 
 
 @pytest.mark.parametrize("name", EXACT)

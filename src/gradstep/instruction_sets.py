@@ -48,12 +48,20 @@ def chosen() -> tuple[str, str]:
     """
     named = environment.variable("GRADSTEP_ISA")
     if named is None:
-        return supported()[-1], "the best one that this processor has"
+        return _best()
     if named not in NAMES:
         raise ValueError(f"GRADSTEP_ISA is {named!r}; it should be one of {', '.join(NAMES)}")
     if named not in supported():
         raise KernelUnavailable(f"GRADSTEP_ISA is {named!r}, but this processor has only {', '.join(supported())}")
     return named, "GRADSTEP_ISA says so"
+
+
+def _best() -> tuple[str, str]:
+    *others, best = supported()
+    if best == "avx512" and _build("baseline").halves_512_bits():
+        # Their loads straddle two cache lines more often, and nothing makes up for that (docs/performance.md).
+        return others[-1], "this processor has avx512, but computes its vectors in two halves"
+    return best, "the best one that this processor has"
 
 
 def load(name: str) -> ModuleType:

@@ -1,0 +1,117 @@
+/* Eight numbers of a narrow X as the eight doubles or floats that are computed with; every conversion is exact.
+ *
+ * load_part touches no byte behind the `count` numbers, 1 <= count <= LANES, and gives zeros for the others.
+ */
+#ifndef GRADSTEP_NARROW_H
+#define GRADSTEP_NARROW_H
+
+#include "lanes.h"
+
+INLINE double number_u8(uint8_t value)
+{
+    return value;
+}
+
+INLINE double number_i8(int8_t value)
+{
+    return value;
+}
+
+/* A float16 as a float. Moved to the place of a float's, its exponent counts from 15 where a float's counts from 127, so
+ * 2^112 is the factor between them, for subnormal numbers too; infinity and NaN get the largest exponent back. */
+INLINE float number_f16(uint16_t half)
+{
+    uint32_t bits = (uint32_t)(half & 0x7fff) << 13;
+    float magnitude;
+    memcpy(&magnitude, &bits, sizeof magnitude);
+    magnitude *= 0x1p+112f;
+    memcpy(&bits, &magnitude, sizeof bits);
+    bits |= (half & 0x7c00) == 0x7c00 ? 0x7f800000u : 0u;
+    bits |= (uint32_t)(half & 0x8000) << 16;
+    memcpy(&magnitude, &bits, sizeof magnitude);
+    return magnitude;
+}
+
+#if defined(VECTOR_TYPES) && defined(__AVX2__)
+INLINE lanes_f64 doubles_of_int32(__m256i eight)
+{
+#if defined(__AVX512F__)
+    return (lanes_f64){{(piece_f64)_mm512_cvtepi32_pd(eight)}};
+#else
+    return (lanes_f64){{(piece_f64)_mm256_cvtepi32_pd(_mm256_castsi256_si128(eight)),
+                        (piece_f64)_mm256_cvtepi32_pd(_mm256_extracti128_si256(eight, 1))}};
+#endif
+}
+
+INLINE lanes_f64 load_u8(const uint8_t *x)
+{
+    return doubles_of_int32(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)x)));
+}
+
+INLINE lanes_f64 load_i8(const int8_t *x)
+{
+    return doubles_of_int32(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)x)));
+}
+
+INLINE lanes_f32 load_f16(const uint16_t *x)
+{
+    return (lanes_f32){{(piece_f32)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)x))}};
+}
+#else
+/* The loops are vectorized where the instruction set allows it. */
+INLINE lanes_f64 load_u8(const uint8_t *x)
+{
+    double wide[LANES];
+    lanes_f64 v;
+    for (int k = 0; k < LANES; k++)
+        wide[k] = x[k];
+    memcpy(&v, wide, sizeof v);
+    return v;
+}
+
+INLINE lanes_f64 load_i8(const int8_t *x)
+{
+    double wide[LANES];
+    lanes_f64 v;
+    for (int k = 0; k < LANES; k++)
+        wide[k] = x[k];
+    memcpy(&v, wide, sizeof v);
+    return v;
+}
+
+INLINE lanes_f32 load_f16(const uint16_t *x)
+{
+    float wide[LANES];
+    lanes_f32 v;
+    for (int k = 0; k < LANES; k++)
+        wide[k] = number_f16(x[k]);
+    memcpy(&v, wide, sizeof v);
+    return v;
+}
+#endif
+
+INLINE lanes_f64 load_part_u8(const uint8_t *x, ptrdiff_t count)
+{
+    uint8_t padded[LANES] = {0};
+    for (ptrdiff_t k = 0; k < count; k++)
+        padded[k] = x[k];
+    return load_u8(padded);
+}
+
+INLINE lanes_f64 load_part_i8(const int8_t *x, ptrdiff_t count)
+{
+    int8_t padded[LANES] = {0};
+    for (ptrdiff_t k = 0; k < count; k++)
+        padded[k] = x[k];
+    return load_i8(padded);
+}
+
+INLINE lanes_f32 load_part_f16(const uint16_t *x, ptrdiff_t count)
+{
+    uint16_t padded[LANES] = {0};
+    for (ptrdiff_t k = 0; k < count; k++)
+        padded[k] = x[k];
+    return load_f16(padded);
+}
+
+#endif

@@ -1,0 +1,143 @@
+/* The two passes over the features of a few rows, eight numbers at a time: dots with w, and sums of rows for dw.
+ *
+ * Included by vector_rows.h once for each type of X: ELEMENT and ROWS(f) are those of X, REAL and NAME(f) those of the
+ * computation. Numbers of a narrow X become REAL as they are loaded, so that not a byte more of it is read than there is.
+ * w and dw are padded to a whole number of lanes (w with zeros), x is not: its last lanes are loaded by load_part, which
+ * never touches a byte behind the row.
+ */
+
+#define VECTOR NAME(lanes)
+
+/* The lanes whose sum is x . w. Four accumulators, because an addition takes three or four cycles. */
+INLINE VECTOR ROWS(products)(const ELEMENT *x, const REAL *w, ptrdiff_t n)
+{
+    VECTOR a = NAME(all)(0), b = a, c = a, d = a;
+    const ptrdiff_t whole = n / LANES * LANES;
+    ptrdiff_t j = 0;
+    for (; j + 4 * LANES <= whole; j += 4 * LANES) {
+        a = NAME(add)(a, NAME(multiply)(ROWS(load)(x + j), NAME(load)(w + j)));
+        b = NAME(add)(b, NAME(multiply)(ROWS(load)(x + j + LANES), NAME(load)(w + j + LANES)));
+        c = NAME(add)(c, NAME(multiply)(ROWS(load)(x + j + 2 * LANES), NAME(load)(w + j + 2 * LANES)));
+        d = NAME(add)(d, NAME(multiply)(ROWS(load)(x + j + 3 * LANES), NAME(load)(w + j + 3 * LANES)));
+    }
+    for (; j < whole; j += LANES)
+        a = NAME(add)(a, NAME(multiply)(ROWS(load)(x + j), NAME(load)(w + j)));
+    if (j < n)
+        b = NAME(add)(b, NAME(multiply)(ROWS(load_part)(x + j, n - j), NAME(load)(w + j)));
+    return NAME(add)(NAME(add)(a, b), NAME(add)(c, d));
+}
+
+/* The same for eight rows at once: w is loaded once for the eight, which pays when it does not stay in the L1 cache. */
+INLINE void ROWS(products_of_8)(const ELEMENT *x, ptrdiff_t stride, const REAL *w, ptrdiff_t n, VECTOR *p)
+{
+    VECTOR sum[8];
+    for (int k = 0; k < 8; k++)
+        sum[k] = NAME(all)(0);
+    const ptrdiff_t whole = n / LANES * LANES;
+    ptrdiff_t j = 0;
+    for (; j < whole; j += LANES) {
+        const VECTOR w_j = NAME(load)(w + j);
+        for (int k = 0; k < 8; k++)
+            sum[k] = NAME(add)(sum[k], NAME(multiply)(ROWS(load)(x + k * stride + j), w_j));
+    }
+    if (j < n) {
+        const VECTOR w_j = NAME(load)(w + j);
+        for (int k = 0; k < 8; k++)
+            sum[k] = NAME(add)(sum[k], NAME(multiply)(ROWS(load_part)(x + k * stride + j, n - j), w_j));
+    }
+    for (int k = 0; k < 8; k++)
+        p[k] = sum[k];
+}
+
+/* dots[k] = x_k . w for `count` rows x_k of n numbers, the k-th at x + k * stride; w is padded with zeros. Writes dots
+ * up to the next multiple of eight. */
+static void ROWS(row_dots)(
+    const ELEMENT *x, ptrdiff_t stride, const REAL *w, ptrdiff_t n, ptrdiff_t count, REAL *RESTRICT dots)
+{
+    const VECTOR w_first = NAME(load)(w), w_second = n > LANES ? NAME(load)(w + LANES) : NAME(all)(0);
+    for (ptrdiff_t k = 0; k < count; k += 8, x += 8 * stride) {
+        const ptrdiff_t rows = count - k < 8 ? count - k : 8;
+        VECTOR p[8];
+        ptrdiff_t row = 0;
+        if (n == LANES) {
+            for (; row < rows; row++)
+                p[row] = NAME(multiply)(ROWS(load)(x + row * stride), w_first);
+        } else if (n < LANES) {
+            for (; row < rows; row++)
+                p[row] = NAME(multiply)(ROWS(load_part)(x + row * stride, n), w_first);
+        } else if (n <= 2 * LANES) {
+            for (; row < rows; row++)
+                p[row] = NAME(mix)(ROWS(load)(x + row * stride), w_first,
+                                   ROWS(load_part)(x + row * stride + LANES, n - LANES), w_second);
+        } else if (n * (ptrdiff_t)sizeof(REAL) > WIDE_ROW_BYTES && rows == 8) {
+            ROWS(products_of_8)(x, stride, w, n, p);
+            row = 8;
+        }
+        for (; row < rows; row++)
+            p[row] = ROWS(products)(x + row * stride, w, n);
+        for (; row < 8; row++)
+            p[row] = NAME(all)(0);
+        NAME(sum_lanes_of_8)(p, dots + k);
+    }
+}
+
+/* Adds c[0] x_0 + ... + c[7] x_7 to `sum`, for one vector of each row. Eight rows for one load and store of the sum. */
+#define ADD_EIGHT(sum, part)                                                                                           \
+    NAME(store)(sum, NAME(add)(NAME(load)(sum),                                                                        \
+        NAME(add)(NAME(add)(NAME(mix)(c[0], part(0), c[1], part(1)), NAME(mix)(c[2], part(2), c[3], part(3))),         \
+                  NAME(add)(NAME(mix)(c[4], part(4), c[5], part(5)), NAME(mix)(c[6], part(6), c[7], part(7))))))
+
+/* sum += c_k x_k over `count` rows x_k of n numbers, the k-th at x + k * stride; `sum` is padded. */
+static void ROWS(add_rows)(
+    const ELEMENT *x, ptrdiff_t stride, const REAL *coefficients, ptrdiff_t n, ptrdiff_t count, REAL *RESTRICT sum)
+{
+    const ptrdiff_t whole = n / LANES * LANES;
+    ptrdiff_t k = 0;
+    for (; k + 8 <= count; k += 8, x += 8 * stride) {
+        VECTOR c[8];
+        for (int row = 0; row < 8; row++)
+            c[row] = NAME(all)(coefficients[k + row]);
+        ptrdiff_t j = 0;
+#define WHOLE(row) ROWS(load)(x + row * stride + j)
+#define PART(row) ROWS(load_part)(x + row * stride + j, n - j)
+        for (; j < whole; j += LANES)
+            ADD_EIGHT(sum + j, WHOLE);
+        if (j < n)
+            ADD_EIGHT(sum + j, PART);
+#undef WHOLE
+#undef PART
+    }
+    for (; k < count; k++, x += stride) {
+        const VECTOR c = NAME(all)(coefficients[k]);
+        ptrdiff_t j = 0;
+        for (; j < whole; j += LANES)
+            NAME(store)(sum + j, NAME(add)(NAME(load)(sum + j), NAME(multiply)(c, ROWS(load)(x + j))));
+        if (j < n)
+            NAME(store)(sum + j, NAME(add)(NAME(load)(sum + j), NAME(multiply)(c, ROWS(load_part)(x + j, n - j))));
+    }
+}
+#undef ADD_EIGHT
+
+/* Copies the few columns of a few rows apart: column j goes to columns + j * span. */
+static void ROWS(copy_columns)(
+    const ELEMENT *RESTRICT x, ptrdiff_t stride, ptrdiff_t n, ptrdiff_t rows, REAL *RESTRICT columns, ptrdiff_t span)
+{
+    /* Compilers make whole vectors of the copies where they know the distance of the rows. */
+    if (stride == 2 && n == 2) {
+        for (ptrdiff_t i = 0; i < rows; i++)
+            for (int j = 0; j < 2; j++)
+                columns[j * span + i] = ROWS(number)(x[i * 2 + j]);
+        return;
+    }
+    if (stride == 3 && n == 3) {
+        for (ptrdiff_t i = 0; i < rows; i++)
+            for (int j = 0; j < 3; j++)
+                columns[j * span + i] = ROWS(number)(x[i * 3 + j]);
+        return;
+    }
+    for (ptrdiff_t i = 0; i < rows; i++)
+        for (ptrdiff_t j = 0; j < n; j++)
+            columns[j * span + i] = ROWS(number)(x[i * stride + j]);
+}
+
+#undef VECTOR
