@@ -25,7 +25,7 @@ QUICK = Settings(["numpy"], rounds=3)
 
 def run_quickly(*contenders: Contender, grid: list[problems.AnyProblem] | None = None, **changes: object):
     settings = dataclasses.replace(QUICK, contenders=[each.name for each in contenders], **changes)
-    return compare.run(contenders, grid or [Problem(50, 3)], settings)
+    return compare.run(lambda threads: contenders, grid or [Problem(50, 3)], settings)
 
 
 def planted(name: str, change) -> Contender:
@@ -276,7 +276,7 @@ def test_unavailable_kernel_is_left_out_with_its_reason_or_raised():
     assert record.settings.contenders == ["numpy"]
     assert "left out  the gone kernel is not available: no compiler. Cure: install one" in shown(record)
     with pytest.raises(KernelUnavailable, match="Cure"):
-        compare.run([gone, numpy], [Problem(50, 3)], QUICK, skip_unavailable=False)
+        compare.run(lambda threads: [gone, numpy], [Problem(50, 3)], QUICK, skip_unavailable=False)
 
 
 # Records and tables

@@ -67,7 +67,7 @@ def test_floor_that_leaves_a_value_out_is_wrong(monkeypatch):
 
 def test_floor_takes_part_in_every_round_of_a_cell():
     numpy = compare.kernel_contender("numpy")
-    cell = timing.measure([numpy], Problem(500, 4), Settings(["numpy"], rounds=3), timing.Forecast())
+    cell = timing.measure([numpy], Problem(500, 4), 1, Settings(["numpy"], rounds=3), timing.Forecast())
     assert cell.floor is not None
     assert (cell.floor.status, len(cell.floor.samples)) == ("timed", 3)
 
@@ -78,7 +78,7 @@ def test_floor_without_the_extension_is_left_out_with_the_reason(monkeypatch):
 
     monkeypatch.setattr(instruction_sets, "load_best", missing)
     numpy = compare.kernel_contender("numpy")
-    cell = timing.measure([numpy], Problem(50, 4), Settings(["numpy"], rounds=2), timing.Forecast())
+    cell = timing.measure([numpy], Problem(50, 4), 1, Settings(["numpy"], rounds=2), timing.Forecast())
     assert cell.floor is not None
     assert cell.floor.status == "skipped"
     assert "no module of that name" in str(cell.floor.reason)

@@ -58,7 +58,7 @@ def test_peer_takes_the_same_step(peer, dtype, order, threads):
 
 
 def test_peer_is_shown_with_its_version(peer):
-    record = compare.run([peer.contender()], [Problem(50, 3)], Settings([peer.name], rounds=1))
+    record = compare.run(lambda threads: [peer.contender()], [Problem(50, 3)], Settings([peer.name], rounds=1))
     assert record.peers == {peer.name: importlib.metadata.version(peer.packages[0])}
     text = shown(report.show, record)
     (row,) = [line.split() for line in text.splitlines() if line.split()[:2] == ["50", "3"]]
@@ -67,7 +67,7 @@ def test_peer_is_shown_with_its_version(peer):
 
 def test_table_with_peers_fits_80_columns():
     contenders = [compare.kernel_contender("numpy"), peers.PEERS["numba-loop"].contender()]
-    record = compare.run(contenders, [Problem(50, 3)], Settings([], rounds=1))
+    record = compare.run(lambda threads: contenders, [Problem(50, 3)], Settings([], rounds=1))
     large = dataclasses.replace(record.cells[0], m=10_000_000, n=10_000)
     lines = shown(report.show, dataclasses.replace(record, cells=[large])).splitlines()
     first = next(k for k, line in enumerate(lines) if line.startswith("10,000,000"))
@@ -83,7 +83,9 @@ def test_wrong_peer_is_shown_as_wrong_and_not_timed():
         return lambda: call()._replace(b=examples.b)
 
     wrong = dataclasses.replace(right, name="planted", prepare=prepare)
-    record = compare.run([right.contender(), wrong.contender()], [Problem(50, 3)], Settings([], rounds=1))
+    record = compare.run(
+        lambda threads: [right.contender(), wrong.contender()], [Problem(50, 3)], Settings([], rounds=1)
+    )
     good, bad = record.cells[0].results
     assert (good.status, bad.status, bad.samples) == ("timed", "wrong", [])
     assert "wrong     planted, 50 x 3" in shown(report.show, record)
@@ -262,5 +264,6 @@ def test_footprint_sees_a_copy_of_X(monkeypatch):
 
 
 def test_contender_without_version_is_no_peer():
-    record = compare.run([Contender("x", compare.kernel_contender("numpy").prepare)], [Problem(50, 3)], Settings([]))
+    nameless = Contender("x", compare.kernel_contender("numpy").prepare)
+    record = compare.run(lambda threads: [nameless], [Problem(50, 3)], Settings([]))
     assert record.peers == {}

@@ -10,6 +10,9 @@ import click
 from gradstep import registry
 from gradstep.compare import peers
 
+DTYPES = ("float64", "float32")
+ORDERS = ("C", "F")
+
 
 def counts(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
     """Turn a list such as 100,1e5 into integers."""
@@ -59,6 +62,33 @@ def threads(context: click.Context, option: click.Parameter, text: str) -> int |
     if not text.isdecimal() or int(text) < 1:
         raise click.BadParameter(f"{text!r} should be an integer, at least 1, or auto")
     return int(text)
+
+
+def thread_counts(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int | None, ...] | None:
+    """Turn a list such as 1,2,auto into integers, and auto into None."""
+    if text is None:
+        return None
+    return tuple(dict.fromkeys(threads(context, option, part.strip()) for part in text.split(",")))
+
+
+def dtypes(context: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+    """Turn a list such as float64,float32 into names, each of which can be computed in."""
+    return _some_of(DTYPES, "dtype", text)
+
+
+def orders(context: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+    """Turn a list such as C,F into memory orders."""
+    return _some_of(ORDERS, "order", None if text is None else text.upper())
+
+
+def _some_of(known: tuple[str, ...], noun: str, text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    for name in names:
+        if name not in known:
+            raise click.BadParameter(f"there is no {noun} {name!r}; it should be one of {', '.join(known)}")
+    return names
 
 
 def alpha(context: click.Context, option: click.Parameter, text: str) -> float | Literal["auto"]:

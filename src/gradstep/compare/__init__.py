@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
-from collections.abc import Sequence
-from typing import Protocol
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 import gradstep
-from gradstep.compare import timing
-from gradstep.compare.machine import Machine, versions
-from gradstep.compare.problems import ALPHA, AnyProblem, Examples
-from gradstep.compare.records import SCHEMA, Cell, Record, Settings
+from gradstep import registry
+from gradstep.compare import budget, timing
+from gradstep.compare.machine import Machine, available_memory, commit, versions
+from gradstep.compare.noise import Watch
+from gradstep.compare.problems import ALPHA, AnyProblem, Examples, Problem
+from gradstep.compare.records import SCHEMA, Cause, Cell, FirstCall, LeftOut, Record, Settings
 from gradstep.compare.timing import Call, Contender, Forecast
 from gradstep.contract import KernelUnavailable, Step
+from gradstep.extras import MissingExtra
+
+LineUp = Callable[[int | None], Sequence[Contender]]
+"""Given a number of threads, returns who takes part; the same names for each."""
+
+TIMED = "one call of gradstep.step(X, y, w, b, alpha): the cost, the gradient and the update"
+"""What is timed, in words."""
 
 
 class Progress(Protocol):
     """What a run tells while it goes on."""
 
     def plan(self, seconds: float) -> None:
-        """Take note of how long the whole run should take."""
+        """Take note of how long the rest of the run should take."""
 
     def begin(self, what: str) -> None:
         """Take note of what is being worked on."""
@@ -41,6 +53,20 @@ class Silent:
         """Show nothing."""
 
 
+class RunInterrupted(KeyboardInterrupt):
+    """Ctrl-C was pressed during a run.
+
+    Attributes
+    ----------
+    record : Record
+        What had been measured until then; its `complete` is False.
+    """
+
+    def __init__(self, record: Record) -> None:
+        super().__init__()
+        self.record = record
+
+
 def kernel_contender(name: str, threads: int | None = 1) -> Contender:
     """Return the contender that calls `gradstep.step` with one kernel."""
 
@@ -52,15 +78,25 @@ def kernel_contender(name: str, threads: int | None = 1) -> Contender:
 
         return call
 
-    return Contender(name, prepare)
+    return Contender(name, prepare, load=lambda: _import_kernel(name), compiles=name == "numba")
+
+
+_import_seconds: dict[str, float] = {}
+
+
+def _import_kernel(name: str) -> float:
+    start = time.perf_counter()
+    registry.load(name)
+    return _import_seconds.setdefault(name, time.perf_counter() - start)
 
 
 def run(
-    contenders: Sequence[Contender],
+    line_up: LineUp,
     problems: Sequence[AnyProblem],
     settings: Settings,
     *,
     skip_unavailable: bool = True,
+    unavailable: Mapping[str, str] = MappingProxyType({}),
     notes: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Record:
@@ -68,14 +104,17 @@ def run(
 
     Parameters
     ----------
-    contenders : sequence of Contender
-        Who takes part.
+    line_up : callable
+        Who takes part, for each of the numbers of threads of the settings.
     problems : sequence of Problem or RealProblem
-        They are measured from the smallest to the largest, and reported in the given order.
+        Each is measured with each number of threads; the smallest come first, so that the times of the larger ones can
+        be forecast. They are reported in the given order.
     settings : Settings
-        The record's settings; its contenders are replaced by those that are available.
+        The record's settings; its contenders, dtypes and orders are replaced by those that took part.
     skip_unavailable : bool
-        Whether a kernel that cannot run is left out and noted; else `KernelUnavailable` is raised.
+        Whether a contender that cannot run is left out and noted; else the error is raised.
+    unavailable : mapping
+        Who is known not to take part, and why; passed on to the record.
     notes : sequence of str
         Passed on to the record.
     progress : Progress, optional
@@ -88,59 +127,172 @@ def run(
 
     Raises
     ------
-    KernelUnavailable
+    KernelUnavailable, MissingExtra
         If `skip_unavailable` is false.
+    RunInterrupted
+        If Ctrl-C is pressed; it holds the record so far.
     """
-    progress = progress or Silent()
-    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    forecast = Forecast()
-    first_calls, unavailable = _first_calls(contenders, settings, forecast, progress, skip_unavailable)
-    present = [contender for contender in contenders if contender.name in first_calls]
-    progress.plan(sum(_plan(present, problem, settings, forecast) for problem in problems))
-
-    cells: dict[int, Cell] = {}
-    for index in sorted(range(len(problems)), key=lambda k: problems[k].m * problems[k].n):
-        problem = problems[index]
-        progress.begin(f"{problem.name}, m = {problem.m}, n = {problem.n}")
-        cells[index] = timing.measure(present, problem, settings, forecast, progress.advance)
-    return Record(
-        schema=SCHEMA,
-        created=created,
-        timed="one call of gradstep.step(X, y, w, b, alpha): the cost, the gradient and the update",
-        machine=Machine.here(),
-        versions=versions(),
-        settings=Settings(**{**vars(settings), "contenders": [contender.name for contender in present]}),
-        first_calls=first_calls,
-        unavailable=unavailable,
-        notes=list(notes),
-        cells=[cells[index] for index in range(len(problems))],
-        peers={contender.name: contender.version for contender in present if contender.version},
-    )
+    whole = _Run(line_up, problems, settings, dict(unavailable), list(notes), progress or Silent())
+    try:
+        whole.make_first_calls(skip_unavailable)
+        whole.measure()
+    except KeyboardInterrupt:
+        raise RunInterrupted(whole.record(complete=False)) from None
+    return whole.record(complete=True)
 
 
-def _first_calls(
-    contenders: Sequence[Contender],
-    settings: Settings,
-    forecast: Forecast,
-    progress: Progress,
-    skip_unavailable: bool,
-) -> tuple[dict[str, float], dict[str, str]]:
-    seconds: dict[str, float] = {}
-    unavailable: dict[str, str] = {}
-    for contender in contenders:
-        progress.begin(f"first call of {contender.name}")
-        try:
-            seconds[contender.name] = timing.first_call(contender, forecast, settings.dtype, settings.order)
-        except KernelUnavailable as error:
-            if not skip_unavailable:
-                raise
-            unavailable[contender.name] = str(error)
-    return seconds, unavailable
+class _Place(NamedTuple):
+    """Where a cell is measured: its number in the order that was asked for, its problem and its number of threads."""
+
+    number: int
+    problem: AnyProblem
+    threads: int | None
 
 
-def _plan(contenders: Sequence[Contender], problem: AnyProblem, settings: Settings, forecast: Forecast) -> float:
-    expected = (timing.expected_seconds(each.name, problem, settings, forecast) for each in contenders)
-    return sum(seconds for seconds in expected if seconds <= settings.limit)
+class _Run:
+    """The state of a run."""
+
+    def __init__(
+        self,
+        line_up: LineUp,
+        problems: Sequence[AnyProblem],
+        settings: Settings,
+        unavailable: dict[str, str],
+        notes: list[str],
+        progress: Progress,
+    ) -> None:
+        self._created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        self._watch = Watch()
+        self._settings = settings
+        self._notes = notes
+        self._progress = progress
+        self._forecast = Forecast()
+        self._contenders = {threads: list(line_up(threads)) for threads in settings.threads}
+        self._first_calls: list[FirstCall] = []
+        self._unavailable = unavailable
+        self._left_out: list[LeftOut] = []
+        self._cells: dict[int, Cell] = {}
+        in_order = [(problem, threads) for problem in problems for threads in settings.threads]
+        self._places = [_Place(number, *place) for number, place in enumerate(in_order)]
+
+    def make_first_calls(self, skip_unavailable: bool) -> None:
+        """Import, compile and call each contender for each dtype, order and number of threads."""
+        kinds = dict.fromkeys((each.problem.dtype, each.problem.order, each.threads) for each in self._places)
+        for dtype, order, threads in kinds:
+            for contender in self._contenders[threads]:
+                if contender.name in self._unavailable:
+                    continue
+                self._progress.begin(f"first call of {contender.name}")
+                try:
+                    first = timing.first_call(contender, Problem(100, 10, dtype, order), threads, self._forecast)
+                except (KernelUnavailable, MissingExtra) as error:
+                    if not skip_unavailable:
+                        raise
+                    self._unavailable[contender.name] = str(error)
+                    continue
+                if any(each.contender == contender.name for each in self._first_calls):
+                    first = dataclasses.replace(first, imported=None)
+                self._first_calls.append(first)
+        self._contenders = {
+            threads: [each for each in contenders if each.name not in self._unavailable]
+            for threads, contenders in self._contenders.items()
+        }
+
+    def measure(self) -> None:
+        """Measure all that there is time and memory for, the smallest problems first."""
+        places = sorted(self._places, key=lambda place: place.problem.m * place.problem.n)
+        for done, place in enumerate(places):
+            planned = self._plan(places[done:])
+            self._watch.look()
+            self._progress.begin(_title(place))
+            self._measure_at(place, planned)
+        self._watch.look()
+
+    def _plan(self, places: Sequence[_Place]) -> set[tuple[int, str]]:
+        """Return which contenders shall be measured at which of the remaining places, and tell the progress."""
+        costs: dict[tuple[int, str], float] = {}
+        shared: dict[tuple[int, str], tuple[object, float]] = {}
+        for place in places:
+            preparation = self._forecast.seconds(timing.PREPARATION, place.problem.m, place.problem.n)
+            for contender in self._contenders[place.threads]:
+                expected = self._expected(contender, place)
+                if expected <= self._settings.limit:
+                    costs[place.number, contender.name] = expected
+                    shared[place.number, contender.name] = (place.number, preparation)
+        chosen = set(costs)
+        if self._settings.budget is not None:
+            chosen = budget.affordable(costs, shared, self._settings.budget - self._watch.seconds)
+        self._progress.plan(sum(costs[item] for item in chosen))
+        return chosen
+
+    def _expected(self, contender: Contender, place: _Place) -> float:
+        return timing.expected_seconds(contender.name, place.problem, place.threads, self._settings, self._forecast)
+
+    def _measure_at(self, place: _Place, planned: set[tuple[int, str]]) -> None:
+        contenders = self._contenders[place.threads]
+        unaffordable = {
+            each.name: f"about {expected:.2g} s expected, and the budget of {self._settings.budget:g} s is used up"
+            for each in contenders
+            if (expected := self._expected(each, place)) <= self._settings.limit
+            and (place.number, each.name) not in planned
+        }
+        lacking = budget.shortage(place.problem, contenders, available_memory())
+        if lacking is not None:
+            self._leave_out(place, None, "memory", lacking)
+            return
+        if len(unaffordable) == len(contenders) > 0:
+            self._leave_out(place, None, "budget", next(iter(unaffordable.values())))
+            return
+        for name, reason in unaffordable.items():
+            self._leave_out(place, name, "budget", reason)
+        self._cells[place.number] = timing.measure(
+            contenders,
+            place.problem,
+            place.threads,
+            self._settings,
+            self._forecast,
+            skipped=unaffordable,
+            on_progress=self._progress.advance,
+        )
+
+    def _leave_out(self, place: _Place, contender: str | None, cause: Cause, reason: str) -> None:
+        problem = place.problem
+        where = (problem.name, problem.m, problem.n, problem.dtype, problem.order, place.threads)
+        self._left_out.append(LeftOut(*where, contender, cause, reason))
+
+    def record(self, complete: bool) -> Record:
+        """Return what has been measured so far."""
+        present = list(dict.fromkeys(each.contender for each in self._first_calls))
+        versions_of = {each.name: each.version for each in next(iter(self._contenders.values()), [])}
+        return Record(
+            schema=SCHEMA,
+            created=self._created,
+            seconds=self._watch.seconds,
+            complete=complete,
+            commit=commit(),
+            timed=TIMED,
+            machine=Machine.here(),
+            versions=versions(),
+            settings=dataclasses.replace(
+                self._settings,
+                contenders=present,
+                dtypes=list(dict.fromkeys(each.problem.dtype for each in self._places)),
+                orders=list(dict.fromkeys(each.problem.order for each in self._places)),
+            ),
+            first_calls=self._first_calls,
+            unavailable=self._unavailable,
+            notes=self._notes,
+            left_out=self._left_out,
+            cells=[self._cells[number] for number in sorted(self._cells)],
+            peers={name: versions_of[name] for name in present if versions_of.get(name)},
+            noise=self._watch.noise(),
+        )
 
 
-__all__ = ["Contender", "Progress", "Record", "Settings", "kernel_contender", "run"]
+def _title(place: _Place) -> str:
+    problem = place.problem
+    threads = "threads by size" if place.threads is None else f"threads = {place.threads}"
+    return f"{problem.name}, m = {problem.m}, n = {problem.n}, {problem.dtype}, {problem.order}, {threads}"
+
+
+__all__ = ["Contender", "LineUp", "Progress", "Record", "RunInterrupted", "Settings", "kernel_contender", "run"]

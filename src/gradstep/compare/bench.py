@@ -100,9 +100,9 @@ class Bench:
         if key not in self._measured:
             given = problem()
             self._progress.begin(f"{given.name}, m = {given.m:,}, n = {given.n:,}")
-            settings = Settings([], threads=threads, rounds=rounds or self.scale.rounds)
+            settings = Settings([], rounds=rounds or self.scale.rounds)
             # A forecast that knows nothing skips nobody.
-            cell = timing.measure(list(contenders()), given, settings, timing.Forecast())
+            cell = timing.measure(list(contenders()), given, threads, settings, timing.Forecast())
             self._measured[key] = cell
             self.cells.append(cell)
         return self._measured[key]

@@ -5,14 +5,26 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import psutil
+
 from gradstep import engine, registry
 from gradstep.contract import KernelUnavailable
+
+# What the speed of a step can depend on; processors have some hundred features more.
+_FEATURES = (
+    *("sse2", "sse4_2", "avx", "f16c", "fma", "avx2", "avx_vnni"),
+    *("avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile"),
+    *("asimd", "asimdhp", "asimddp", "sve", "sve2"),
+)
+
+_CPU = Path("/sys/devices/system/cpu/cpu0")
 
 
 @dataclass(frozen=True)
@@ -31,6 +43,17 @@ class Machine:
         Those that this process may use.
     system : str
         The operating system and its release.
+    features : list of str
+        The instruction sets of the processor that matter here, as Linux names them; empty where it is not Linux.
+    caches : dict
+        The sizes in bytes of "L1d", "L2" and "L3" of the first core, as far as the system tells them. On a virtual
+        machine others may use them as well.
+    governor : str or None
+        How the system chooses the clock frequency; None where it does not tell.
+    memory : int
+        All of it, in bytes.
+    virtual : bool or None
+        Whether this is a virtual machine; None if that is not known.
     """
 
     processor: str
@@ -38,37 +61,113 @@ class Machine:
     cores: int
     usable_cores: int
     system: str
+    features: list[str]
+    caches: dict[str, int]
+    governor: str | None
+    memory: int
+    virtual: bool | None
 
     @classmethod
     def here(cls) -> Machine:
         """Describe this machine."""
-        system = f"{platform.system()} {platform.release()}"
-        return cls(processor_name(), platform.machine(), os.cpu_count() or 1, engine.usable_cores(), system)
+        flags = _flags()
+        return cls(
+            processor=processor_name(),
+            architecture=platform.machine(),
+            cores=os.cpu_count() or 1,
+            usable_cores=engine.usable_cores(),
+            system=f"{platform.system()} {platform.release()}",
+            features=[name for name in _FEATURES if name in flags],
+            caches=caches(),
+            governor=_first_line(_CPU / "cpufreq" / "scaling_governor"),
+            memory=psutil.virtual_memory().total,
+            # Only x86 processors tell in their flags that a hypervisor runs them.
+            virtual="hypervisor" in flags if "sse2" in flags else None,
+        )
+
+
+def _flags() -> set[str]:
+    """Return the flags of the processor as Linux lists them: "flags" on x86, "Features" on ARM."""
+    found = re.search(r"^(?:flags|Features)\s*:(.*)$", _cpuinfo(), re.MULTILINE)
+    return set(found[1].split()) if found else set()
+
+
+def _cpuinfo() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    return cpuinfo.read_text(encoding="utf-8") if cpuinfo.exists() else ""
+
+
+def _first_line(path: Path) -> str | None:
+    return path.read_text(encoding="ascii").strip() if path.exists() else None
 
 
 def processor_name() -> str:
     """Return the name of the processor, or of its architecture where the system does not tell more."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        named = re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(encoding="utf-8"), re.MULTILINE)
-        if named:
-            return named[1].strip()
-    if sys.platform == "darwin":
-        question = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
-        answer = subprocess.run(question, capture_output=True, text=True, check=False)
-        if answer.returncode == 0:
-            return answer.stdout.strip()
-    return platform.processor() or platform.machine()
+    named = re.search(r"^model name\s*:\s*(.+)$", _cpuinfo(), re.MULTILINE)
+    if named:
+        return named[1].strip()
+    return _sysctl("machdep.cpu.brand_string") or platform.processor() or platform.machine()
+
+
+def _sysctl(name: str) -> str:
+    """Return what macOS says to a question; an empty text elsewhere, or where it does not know."""
+    if sys.platform != "darwin":
+        return ""
+    answer = subprocess.run(["/usr/sbin/sysctl", "-n", name], capture_output=True, text=True, check=False)
+    return answer.stdout.strip() if answer.returncode == 0 else ""
+
+
+def caches() -> dict[str, int]:
+    """Return the sizes in bytes of the data caches of the first core, as far as the system tells them."""
+    sizes = {}
+    for folder in sorted((_CPU / "cache").glob("index*")):
+        level, kind, size = (_first_line(folder / name) for name in ("level", "type", "size"))
+        told = re.fullmatch(r"(\d+)([KMG]?)", size or "")
+        if told and kind in ("Data", "Unified"):
+            sizes["L1d" if level == "1" else f"L{level}"] = int(told[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[told[2]]
+    for name, question in (("L1d", "hw.l1dcachesize"), ("L2", "hw.l2cachesize"), ("L3", "hw.l3cachesize")):
+        if answer := _sysctl(question):
+            sizes[name] = int(answer)
+    return {name: size for name, size in sorted(sizes.items()) if size > 0}
 
 
 def last_level_cache() -> int:
     """Return the size in bytes of the largest cache of the first core; 32 MiB where the system does not tell it."""
-    found = [0]
-    for size in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size"):
-        told = re.fullmatch(r"(\d+)([KMG]?)", size.read_text(encoding="ascii").strip())
-        if told:
-            found.append(int(told[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[told[2]])
-    return max(found) or 32 << 20
+    return max(caches().values(), default=32 << 20)
+
+
+def available_memory() -> int:
+    """Return how many bytes this process can still take without driving others out: of the machine, or its container.
+
+    Linux tells a container its limit in the file system of control groups (version 2); what files the system caches
+    for it counts as used there, which makes the answer a cautious one.
+    """
+    free = psutil.virtual_memory().available
+    limit, used = (_first_line(Path("/sys/fs/cgroup") / name) for name in ("memory.max", "memory.current"))
+    if limit and used and limit.isdecimal():
+        free = min(free, max(0, int(limit) - int(used)))
+    return int(free)
+
+
+def commit() -> str | None:
+    """Return the git commit of the checkout that gradstep is imported from, with "-dirty" if a file of it is changed.
+
+    None if gradstep is not imported from a checkout, or git is not installed.
+    """
+    # An editable installation consists of links to the files of the checkout.
+    source = Path(engine.__file__).resolve()
+    if shutil.which("git") is None or _git(source, "ls-files", "--error-unmatch", source.name) is None:
+        return None
+    head = _git(source, "rev-parse", "HEAD")
+    changed = _git(source, "status", "--porcelain", "--untracked-files=no")
+    return f"{head}-dirty" if changed else head
+
+
+def _git(source: Path, *question: str) -> str | None:
+    """Return what git says in the folder of a file, or None if it fails there."""
+    command = ["git", "-C", str(source.parent), *question]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    return answer.stdout.strip() if answer.returncode == 0 else None
 
 
 def versions() -> dict[str, str | None]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import functools
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
@@ -53,6 +54,10 @@ class Peer:
         Given `Examples` and a number of threads, returns the call that is timed.
     setting : callable
         Given a number of threads, returns the context of a sample, where the library's threads are set globally.
+    compiles : bool
+        Whether it compiles at run time.
+    copies : dict
+        How many copies of X it keeps beside X, for an X in "C" and in "F" order.
     """
 
     name: str
@@ -61,15 +66,18 @@ class Peer:
     packages: tuple[str, ...]
     prepare: Callable[[Examples, int], Call]
     setting: Callable[[int], Setting] = _no_setting
+    compiles: bool = False
+    copies: Mapping[str, int] = field(default_factory=dict, hash=False)
 
-    def load(self) -> None:
-        """Import what it needs.
+    def load(self) -> float:
+        """Import what it needs, and return how many seconds that took when it was done first.
 
         Raises
         ------
         MissingExtra
             If it is not installed or cannot be imported; the message says how to cure that.
         """
+        start = time.perf_counter()
         for module in self.modules:
             try:
                 require(module, "peers", f"The peer {self.name}")
@@ -78,6 +86,7 @@ class Peer:
             except ImportError as error:
                 cure = "pip install --upgrade 'gradstep[peers]'"
                 raise MissingExtra(f"The peer {self.name} cannot be imported ({error}): {cure}") from error
+        return _import_seconds.setdefault(self.name, time.perf_counter() - start)
 
     def version(self) -> str:
         """Return the versions of its packages."""
@@ -95,7 +104,18 @@ class Peer:
         def setting(examples: Examples) -> Setting:
             return self.setting(_threads(examples, threads))
 
-        return Contender(self.name, prepare, setting, version=self.version())
+        return Contender(
+            self.name,
+            prepare,
+            setting,
+            version=self.version(),
+            load=self.load,
+            compiles=self.compiles,
+            copies=self.copies,
+        )
+
+
+_import_seconds: dict[str, float] = {}
 
 
 def _threads(examples: Examples, threads: int | None) -> int:
@@ -385,6 +405,8 @@ PEERS: dict[str, Peer] = {
             ("numba",),
             _numba_loop,
             _numba_threads,
+            compiles=True,
+            copies={"F": 1},
         ),
         Peer(
             "scikit-learn",
@@ -400,6 +422,7 @@ PEERS: dict[str, Peer] = {
             ("daal4py",),
             ("scikit-learn-intelex",),
             _daal4py,
+            copies={"F": 1},
         ),
         Peer(
             "torch",
@@ -409,7 +432,15 @@ PEERS: dict[str, Peer] = {
             _torch,
             _torch_threads,
         ),
-        Peer("jax", "jit(value_and_grad)", ("jax", "jax.extend.backend"), ("jax",), _jax),
+        Peer(
+            "jax",
+            "jit(value_and_grad)",
+            ("jax", "jax.extend.backend"),
+            ("jax",),
+            _jax,
+            compiles=True,
+            copies={"C": 1, "F": 2},
+        ),
     )
 }
 """All peers, by name."""

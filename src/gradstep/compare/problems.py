@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,32 +69,19 @@ class Problem:
         """What the labels mean."""
         return "random features, labels drawn from a logistic model"
 
-    def make(self) -> Examples:
-        """Make the arrays; the same ones each time.
+    @property
+    def X_bytes(self) -> int:
+        """The size of X."""
+        return self.m * self.n * np.dtype(self.dtype).itemsize
 
-        Raises
-        ------
-        MemoryError
-            If they would not fit into the machine's memory.
-        """
-        self._require_memory()
+    def make(self) -> Examples:
+        """Make the arrays; the same ones each time."""
         generator = np.random.default_rng([self.seed, self.m, self.n])
         X = generator.standard_normal((self.m, self.n), dtype=np.dtype(self.dtype).type)
         w, b = _weights(generator, self.n)
         z = X @ w.astype(self.dtype) + b
         y = generator.random(self.m) < 1.0 / (1.0 + np.exp(-z))
         return _laid_out(X, y, w, b, self.dtype, self.order)
-
-    def _require_memory(self) -> None:
-        if not hasattr(os, "sysconf"):
-            return
-        needed = self.m * self.n * np.dtype(self.dtype).itemsize * (2 if self.order == "F" else 1)
-        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        if needed > there:
-            raise MemoryError(
-                f"m = {self.m}, n = {self.n} needs {needed / 2**30:.1f} GiB of memory; "
-                f"this machine has {there / 2**30:.1f} GiB"
-            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +119,11 @@ class RealProblem:
     def n(self) -> int:
         """The number of features."""
         return int(self.features.shape[1])
+
+    @property
+    def X_bytes(self) -> int:
+        """The size of X."""
+        return self.m * self.n * np.dtype(self.dtype).itemsize
 
     def make(self) -> Examples:
         """Make the arrays; the same ones each time."""
@@ -175,6 +166,16 @@ class GivenX:
     def dtype(self) -> str:
         """The dtype in which X is computed."""
         return compute_dtype(self.X.dtype).name
+
+    @property
+    def order(self) -> str:
+        """The memory order of X."""
+        return "C" if self.X.flags.c_contiguous else "F"
+
+    @property
+    def X_bytes(self) -> int:
+        """The size of X."""
+        return self.X.nbytes
 
     def make(self) -> Examples:
         """Make the labels and weights; the same ones each time."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +16,7 @@ from typing import Any, Literal
 from gradstep.compare.machine import Machine
 from gradstep.files import write_whole
 
-SCHEMA = 1
+SCHEMA = 2
 
 Status = Literal["timed", "wrong", "skipped"]
 Unit = Literal["ratio", "factor", "MiB"]
@@ -59,7 +60,10 @@ class Result:
     check : Check or None
         The check of its result; None if it was skipped.
     samples : list of float
-        Every sample: the mean time of one call within `calls_per_sample` calls.
+        Every sample: the mean time of one call within `calls_per_sample` calls. Sample k was taken in round k, of this
+        contender and of all others of the cell.
+    warm_up : list of float
+        The samples that were taken before, until the time no longer fell; part of no result.
     calls_per_sample : int or None
         How many calls one sample lasts.
     median, interquartile_range : float or None
@@ -72,12 +76,15 @@ class Result:
     expected: float | None = None
     check: Check | None = None
     samples: list[float] = field(default_factory=list)
+    warm_up: list[float] = field(default_factory=list)
     calls_per_sample: int | None = None
     median: float | None = None
     interquartile_range: float | None = None
 
 
-def timed(contender: str, check: Check, samples: list[float], calls_per_sample: int) -> Result:
+def timed(
+    contender: str, check: Check, samples: list[float], calls_per_sample: int, warm_up: Sequence[float] = ()
+) -> Result:
     """Return the result of a contender that passed the check and was timed."""
     spread = 0.0
     if len(samples) > 1:
@@ -88,6 +95,7 @@ def timed(contender: str, check: Check, samples: list[float], calls_per_sample: 
         "timed",
         check=check,
         samples=samples,
+        warm_up=list(warm_up),
         calls_per_sample=calls_per_sample,
         median=statistics.median(samples),
         interquartile_range=spread,
@@ -96,7 +104,7 @@ def timed(contender: str, check: Check, samples: list[float], calls_per_sample: 
 
 @dataclass(frozen=True)
 class Cell:
-    """All contenders on one problem.
+    """All contenders on one problem, in one dtype, memory order and number of threads.
 
     Attributes
     ----------
@@ -106,6 +114,14 @@ class Cell:
         What the labels mean.
     m, n : int
         The number of examples and of features.
+    dtype : str
+        Of X.
+    order : str
+        Of X: "C" or "F".
+    threads : int or None
+        With how many everybody was called; None if each call chose by the size of X.
+    X_bytes : int
+        The size of X in memory.
     results : list of Result
         One for each contender, in the order of the settings.
     floor : Result or None
@@ -116,6 +132,10 @@ class Cell:
     task: str
     m: int
     n: int
+    dtype: str
+    order: str
+    threads: int | None
+    X_bytes: int
     results: list[Result]
     floor: Result | None = None
 
@@ -175,9 +195,9 @@ class Settings:
     ----------
     contenders : list of str
         Those that took part, in the order of the columns.
-    dtype, order : str
+    dtypes, orders : list of str
         Of the data.
-    threads : int or None
+    threads : list of int or None
         None if each call chose by the size of X.
     rounds : int
         The number of samples per contender and problem.
@@ -187,16 +207,104 @@ class Settings:
         Fixes the random problems and the order of the samples.
     alpha : float
         The learning rate of the steps.
+    preset : str or None
+        The name of the set of problems and contenders.
+    budget : float or None
+        How long the run should last at most.
+    base : str or None
+        The contender that others are compared with; None takes python where it was timed, else numpy.
     """
 
     contenders: list[str]
-    dtype: str = "float64"
-    order: str = "C"
-    threads: int | None = 1
+    dtypes: list[str] = field(default_factory=lambda: ["float64"])
+    orders: list[str] = field(default_factory=lambda: ["C"])
+    threads: list[int | None] = field(default_factory=lambda: [1])
     rounds: int = 7
     limit: float = 20.0
     seed: int = 0
     alpha: float = 1.0
+    preset: str | None = None
+    budget: float | None = None
+    base: str | None = None
+
+
+@dataclass(frozen=True)
+class FirstCall:
+    """What a contender takes before it is fast; never part of a sample.
+
+    Attributes
+    ----------
+    contender : str
+        Its name.
+    dtype, order : str
+        Of X; compilers compile for each of them.
+    threads : int or None
+        As of a cell.
+    imported : float or None
+        Importing what it needs that was not imported yet; None where that was done for an earlier line.
+    compiled : float or None
+        Of contenders that compile at run time: the first call less the second, which is compilation, or loading what
+        an earlier process compiled. None of others.
+    first : float
+        The whole first call with 100 examples and 10 features.
+    smallest : float
+        A call with one example and one feature, once it is warm: what a call costs whatever the size.
+    """
+
+    contender: str
+    dtype: str
+    order: str
+    threads: int | None
+    imported: float | None
+    compiled: float | None
+    first: float
+    smallest: float
+
+
+Cause = Literal["memory", "budget"]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A problem, or one contender on it, that was planned and not measured.
+
+    Attributes
+    ----------
+    problem, m, n, dtype, order, threads
+        As of `Cell`.
+    contender : str or None
+        Who was left out; None if everybody was, and there is no such cell.
+    cause : str
+        "memory": it would not have fitted; "budget": the time would not have sufficed.
+    reason : str
+        The same in words, with numbers.
+    """
+
+    problem: str
+    m: int
+    n: int
+    dtype: str
+    order: str
+    threads: int | None
+    contender: str | None
+    cause: Cause
+    reason: str
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The same floor, measured again and again through the run: what varies in it is the machine.
+
+    Attributes
+    ----------
+    X_bytes : int
+        How much each sample reads.
+    samples : list of tuple (float, float)
+        When it was taken, in seconds since the run began, and how long the reading took.
+    """
+
+    X_bytes: int
+    samples: list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -209,6 +317,13 @@ class Record:
         The version of this format.
     created : str
         When the run began, ISO 8601 in UTC.
+    seconds : float
+        How long it lasted.
+    complete : bool
+        False if it was interrupted; then the cells are those that had been measured.
+    commit : str or None
+        The git commit of the checkout that gradstep was imported from, followed by "-dirty" if a file of it was
+        changed; None if gradstep was installed in another way.
     timed : str
         What one call is, in words.
     machine : Machine
@@ -217,33 +332,41 @@ class Record:
         Name -> version, None for what is not installed; "cython" is the one that compiled the kernel.
     settings : Settings
         What was asked for.
-    first_calls : dict
-        Contender -> time of its first call in the process: import, and compilation or loading from a cache. Never part
-        of a sample.
+    first_calls : list of FirstCall
+        Import, compilation and the first call of each contender.
     unavailable : dict
         Contender -> why it could not take part.
     notes : list of str
         What else a reader should know, such as a data set that was left out.
+    left_out : list of LeftOut
+        What the memory or the budget did not allow for.
     cells : list of Cell
-        The measurements.
+        The measurements, in the order they were asked for.
     peers : dict
         Those of the contenders that are not kernels of gradstep, and their versions.
     targets : list of TargetResult
         What the measurements say about gradstep's targets, if that was asked for (``--preset targets``).
+    noise : Noise or None
+        How quiet the machine was; None where the floor cannot be measured.
     """
 
     schema: int
     created: str
+    seconds: float
+    complete: bool
+    commit: str | None
     timed: str
     machine: Machine
     versions: dict[str, str | None]
     settings: Settings
-    first_calls: dict[str, float]
+    first_calls: list[FirstCall]
     unavailable: dict[str, str]
     notes: list[str]
+    left_out: list[LeftOut]
     cells: list[Cell]
     peers: dict[str, str] = field(default_factory=dict)
     targets: list[TargetResult] = field(default_factory=list)
+    noise: Noise | None = None
 
     def wrong(self) -> list[tuple[Cell, Result]]:
         """Return the results that failed the check."""
@@ -268,6 +391,9 @@ def load(path: Path) -> Record:
         raise ValueError(f"{path}: the schema is {content.get('schema')}; this gradstep reads {SCHEMA}")
     content["machine"] = Machine(**content["machine"])
     content["settings"] = Settings(**content["settings"])
+    content["first_calls"] = [FirstCall(**first) for first in content["first_calls"]]
+    content["left_out"] = [LeftOut(**left) for left in content["left_out"]]
+    content["noise"] = _noise(content["noise"])
     content["cells"] = [_cell(cell) for cell in content["cells"]]
     content["targets"] = [_target(target) for target in content.get("targets", [])]
     return Record(**content)
@@ -277,6 +403,12 @@ def _cell(content: dict[str, Any]) -> Cell:
     floor = content.get("floor")
     results = [_result(result) for result in content["results"]]
     return Cell(**{**content, "results": results, "floor": None if floor is None else _result(floor)})
+
+
+def _noise(content: dict[str, Any] | None) -> Noise | None:
+    if content is None:
+        return None
+    return Noise(content["X_bytes"], [(at, seconds) for at, seconds in content["samples"]])
 
 
 def _target(content: dict[str, Any]) -> TargetResult:

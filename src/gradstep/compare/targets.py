@@ -13,13 +13,17 @@ import numpy as np
 
 import gradstep
 from gradstep import engine
-from gradstep.compare import Progress, Silent, footprint, peers
+from gradstep.compare import TIMED, Progress, Silent, footprint, peers
 from gradstep.compare.bench import TIMES_CACHE, Bench, Measured, NotMeasured, Scale, median
-from gradstep.compare.machine import Machine, last_level_cache, versions
+from gradstep.compare.machine import Machine, commit, last_level_cache, versions
+from gradstep.compare.noise import Watch
 from gradstep.compare.problems import ALPHA, Examples, GivenX, Problem
 from gradstep.compare.records import SCHEMA, Cell, Record, Settings, TargetResult, Unit
 from gradstep.compare.timing import Call, Contender
 from gradstep.contract import Gradient, Step
+
+NAME = "targets"
+"""The name of the preset."""
 
 _MIB = 1 << 20
 
@@ -384,25 +388,40 @@ def run(
     scale = scale or Scale.of_this_machine()
     progress = progress or Silent()
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    watch = Watch()
     bench = Bench(scale, chosen_peers, progress)
     progress.plan(len(targets))
     results = []
     for target in targets:
+        watch.look()
         results.append(_result(target, bench))
         progress.advance(1)
+    watch.look()
     return Record(
         schema=SCHEMA,
         created=created,
-        timed="one call of gradstep.step(X, y, w, b, alpha): the cost, the gradient and the update",
+        seconds=watch.seconds,
+        complete=True,
+        commit=commit(),
+        timed=TIMED,
         machine=Machine.here(),
         versions=versions(),
-        settings=Settings([], threads=None, rounds=scale.rounds),
-        first_calls={},
+        settings=Settings(
+            list(dict.fromkeys(result.contender for cell in bench.cells for result in cell.results)),
+            dtypes=list(dict.fromkeys(cell.dtype for cell in bench.cells)),
+            orders=list(dict.fromkeys(cell.order for cell in bench.cells)),
+            threads=list(dict.fromkeys(cell.threads for cell in bench.cells)),
+            rounds=scale.rounds,
+            preset=NAME,
+        ),
+        first_calls=[],
         unavailable={**bench.unavailable, **(unavailable or {})},
         notes=_notes(scale),
+        left_out=[],
         cells=bench.cells,
         peers={peer.name: peer.version() for peer in bench.peers},
         targets=results,
+        noise=watch.noise(),
     )
 
 
