@@ -38,7 +38,7 @@ check: $(STAMPS)/compare $(STAMPS)/dev
 	@$(RUN) check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 # The README's picture, and the record that it is drawn from.
-picture: $(STAMPS)/compare $(STAMPS)/picture
+picture: $(STAMPS)/compare $(STAMPS)/report
 	@$(RUN) gradstep compare --m 100,1e3,1e4,1e5,1e6 --n 100 --json docs/comparison.json
 	@$(RUN) python tools/draw_comparison.py docs/comparison.json docs/comparison.svg
 
@@ -66,7 +66,7 @@ $(STAMPS)/package: $(VENV)/pyvenv.cfg $(STAMPS)/modules $(COMPILED)
 	@touch $@
 
 # gradstep is installed already, so these add only what the extra asks for.
-$(STAMPS)/compare $(STAMPS)/test $(STAMPS)/dev $(STAMPS)/picture: $(STAMPS)/package
+$(STAMPS)/compare $(STAMPS)/test $(STAMPS)/dev $(STAMPS)/report: $(STAMPS)/package
 	@echo "Installing what 'make $(firstword $(MAKECMDGOALS))' needs: extra $(@F) ..."
 	@$(PIP) "gradstep[$(@F)]"
 	@touch $@

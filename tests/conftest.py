@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import browser as browsers
 import hypothesis
 import pytest
 from availability import load_or_explain
@@ -12,6 +15,9 @@ from command_line import Command, Outcome, write_csv
 
 from gradstep import Kernel, environment, registry
 from gradstep.cli import main
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # The same examples in every run: a failure on a pull request is a failure of that change.
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, database=None, print_blob=True)
@@ -57,3 +63,18 @@ def separable(tmp_path: Path) -> Path:
     """A CSV of two classes that overlap a little."""
     rows = "\n".join(f"{x},{x * x},{'ill' if x > 4 or x == 2 else 'well'}" for x in range(10))
     return write_csv(tmp_path / "data.csv", f"x,square,state\n{rows}\n")
+
+
+# Of a module and no longer: while Playwright runs, no other test of the same thread could use asyncio.run.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium; the test is skipped where none is installed."""
+    with browsers.launched() as running:
+        yield running
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[browsers.Open]:
+    """Opens a page without a network; the test fails if anything went wrong on it."""
+    with browsers.visits(browser) as opening:
+        yield opening
