@@ -13,12 +13,14 @@ MODULES := $(sort $(shell find src/gradstep kernels -name '*.py' -o -name '*.pyi
 COMPILED := setup.py pyproject.toml $(sort $(wildcard kernels/*.pyx kernels/*.pxd kernels/*.h kernels/*.c))
 
 .DELETE_ON_ERROR:
-.PHONY: help compare test check picture clean always
+.PHONY: help compare test check bench bench-check picture clean always
 
 help:
 	@echo "make compare   compare the kernels on a real data set and on a grid of sizes"
 	@echo "make test      run the tests; make test ARGS='-k threads' runs some of them"
 	@echo "make check     format, lint, types, spelling; changes nothing"
+	@echo "make bench     time a step of each kernel and of each peer that is installed, grouped by shape"
+	@echo "make bench-check  see whether asv can read the suite of benchmarks/"
 	@echo "make picture   measure again, and draw the README's picture"
 	@echo "make clean     remove .venv and everything that was built"
 	@echo "PYTHON=python3.12 before or after a target chooses the Python that .venv is made from."
@@ -36,6 +38,13 @@ check: $(STAMPS)/compare $(STAMPS)/dev
 	@$(RUN) cython-lint kernels
 	@$(RUN) codespell
 	@$(RUN) check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
+bench: $(STAMPS)/compare $(STAMPS)/test
+	@$(RUN) python -m pytest tests/test_performance.py -q --benchmark-enable --benchmark-group-by=group \
+	    --benchmark-sort=min --benchmark-columns=median,iqr,min,rounds $(ARGS)
+
+bench-check: $(STAMPS)/bench
+	@$(RUN) asv check -E existing
 
 # The README's picture, and the record that it is drawn from.
 picture: $(STAMPS)/compare $(STAMPS)/report
@@ -66,7 +75,7 @@ $(STAMPS)/package: $(VENV)/pyvenv.cfg $(STAMPS)/modules $(COMPILED)
 	@touch $@
 
 # gradstep is installed already, so these add only what the extra asks for.
-$(STAMPS)/compare $(STAMPS)/test $(STAMPS)/dev $(STAMPS)/report: $(STAMPS)/package
+$(STAMPS)/compare $(STAMPS)/test $(STAMPS)/dev $(STAMPS)/report $(STAMPS)/bench: $(STAMPS)/package
 	@echo "Installing what 'make $(firstword $(MAKECMDGOALS))' needs: extra $(@F) ..."
 	@$(PIP) "gradstep[$(@F)]"
 	@touch $@

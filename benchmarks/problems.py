@@ -21,9 +21,9 @@ KERNEL_NAMES = list(KERNELS)
 # run of a few minutes.
 MOST_BYTES = 128_000_000
 
-# Pure Python takes about 0.1 microseconds for an element: beyond this size its benchmarks would take longer than all
+# Pure Python takes about 0.15 microseconds for an element: beyond this size its benchmarks would take longer than all
 # others together, and its time per element no longer changes.
-MOST_PYTHON_ELEMENTS = 100_000
+MOST_PYTHON_ELEMENTS = 1_000_000
 
 # The series in m at fixed n, and those in n at fixed m. Powers of ten, because asv's x axis is linear: with the
 # exponent on it and a logarithmic y axis the chart is a log-log one.
@@ -32,13 +32,17 @@ FIXED_N = [2, 16, 100, 1000]
 LOG10_N = [0, 1, 2, 3, 4]
 FIXED_M = [100, 10_000]
 
-# How asv takes samples of a step: in two rounds, each in a process of its own, five samples of at least 10 ms after a
-# warm-up, in which the arrays are read. Ten samples, where asv's test of significance needs six, and the whole suite in
-# under three minutes on two cores.
+# How asv takes samples of a step: in two rounds, each in a process of its own, after a warm-up, in which the arrays are
+# read, three to five samples of at least 10 ms, the fewer the longer they take. So there are at least six, which asv's
+# test of significance needs, and the whole suite takes less than three minutes on two cores.
 ROUNDS = 2
-REPEAT = 5
+REPEAT = (3, 5, 0.3)
 SAMPLE_TIME = 0.01
 WARMUP_TIME = 0.05
+
+# The parameters of these series; their benchmarks are in scaling.py.
+IN_M = (KERNEL_NAMES, FIXED_N, LOG10_M)
+IN_N = (KERNEL_NAMES, FIXED_M, LOG10_N)
 
 NARROW_DTYPES = ["float16", "uint8"]
 
@@ -86,6 +90,16 @@ class Case:
         generator = np.random.default_rng([_SEED, self.m, self.n])
         values = generator.integers(0, 256, (self.m, self.n), np.uint8)
         return GivenX(self.dtype, np.asarray(values, self.dtype, order=self.order)).make()
+
+
+def at_m(n: int, log10_m: int) -> Case:
+    """Return the case of a point of a series in m."""
+    return Case(10**log10_m, n)
+
+
+def at_n(m: int, log10_n: int) -> Case:
+    """Return the case of a point of a series in n."""
+    return Case(m, 10**log10_n)
 
 
 def is_measured(kernel: str, case: Case) -> bool:

@@ -9,6 +9,8 @@ import numpy as np
 from benchmarks.problems import (
     FIXED_M,
     FIXED_N,
+    IN_M,
+    IN_N,
     KERNEL_NAMES,
     LOG10_M,
     LOG10_N,
@@ -18,6 +20,8 @@ from benchmarks.problems import (
     WARMUP_TIME,
     Case,
     Shelf,
+    at_m,
+    at_n,
     cases,
     is_measured,
     skipped,
@@ -30,23 +34,10 @@ from gradstep.compare.records import Cell, Result, Settings
 
 warm()
 
-_ROUNDS = 7
+ROUNDS_OF_A_CELL = 7
 
 # The slope of log time is taken over so many of the largest sizes: below, what a call costs at any size weighs more.
 _SIZES_PER_SLOPE = 3
-
-IN_M = (KERNEL_NAMES, FIXED_N, LOG10_M)
-IN_N = (KERNEL_NAMES, FIXED_M, LOG10_N)
-
-
-def at_m(n: int, log10_m: int) -> Case:
-    """Return the case of a point of `InM`."""
-    return Case(10**log10_m, n)
-
-
-def at_n(m: int, log10_n: int) -> Case:
-    """Return the case of a point of `InN`."""
-    return Case(m, 10**log10_n)
 
 
 def measure(wanted: Iterable[Case]) -> dict[Case, Cell]:
@@ -56,7 +47,7 @@ def measure(wanted: Iterable[Case]) -> dict[Case, Cell]:
 
 def _cell(case: Case) -> Cell:
     contenders = [kernel_contender(kernel) for kernel in KERNEL_NAMES if is_measured(kernel, case)]
-    settings = Settings([], threads=1, rounds=_ROUNDS)
+    settings = Settings([], threads=1, rounds=ROUNDS_OF_A_CELL)
     return timing.measure(contenders, Problem(case.m, case.n), settings, timing.Forecast())
 
 

@@ -1,82 +1,337 @@
-"""The asv suite can be imported, and every body runs once, at its smallest size."""
+"""The asv suite: every body runs, what it needs is there, and the configuration says what it should."""
 
 import importlib
 import inspect
 import itertools
+import json
+import math
+import pickle
 import pkgutil
-import subprocess
-import sys
+import re
+import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+from processes import run
 
 import gradstep
+from benchmarks import problems, scaling
+from benchmarks.problems import Case, Shelf
+from gradstep.compare.problems import Problem
+from gradstep.compare.records import Cell, Result
 
 ROOT = Path(__file__).parents[1]
+PREFIXES = ("time_", "timeraw_", "track_", "peakmem_")
 
-# How many types of arguments Numba's kernel was compiled for: once the suite is imported, and once every size has run.
+# How many types of arguments Numba's kernel was compiled for: once the suite is imported, and once every combination of
+# parameters has run, on arrays of four elements.
 COUNT_SIGNATURES = """
-from benchmarks.steps import EXAMPLES, FEATURES, Steps
+import os, sys, tempfile
+sys.path[:0] = [{root!r}, {tests!r}]
+from test_benchmarks import benchmarks_of_the_suite, four_elements
 from gradstep.kernels.numba_loop import partial_sums
 
+suite = [each for each in benchmarks_of_the_suite() if each.kind == "time"]
 print(len(partial_sums.signatures))
-problems = Steps().setup_cache()
-for m in EXAMPLES:
-    for n in FEATURES:
-        Steps().time_step(problems, "numba", m, n)
+four_elements()
+with tempfile.TemporaryDirectory() as folder:
+    os.chdir(folder)
+    for benchmark in suite:
+        cache = benchmark.setup_cache()
+        for arguments in benchmark.combinations():
+            if "numba" in arguments:
+                benchmark.body(cache, *arguments)
+    os.chdir(os.path.dirname(folder))
 print(len(partial_sums.signatures))
 """
 
 
-def smallest(values):
-    """Return the least of the numbers, or all values if they are names."""
-    return [min(values)] if all(isinstance(value, int) for value in values) else values
+@dataclass
+class Benchmark:
+    """One benchmark as asv sees it: attributes of the function hide those of the class."""
+
+    suite: type
+    name: str
+
+    def __str__(self):
+        return f"{self.suite.__module__.removeprefix('benchmarks.')}.{self.suite.__name__}.{self.name}"
+
+    @property
+    def kind(self):
+        return self.name.split("_")[0]
+
+    @property
+    def body(self):
+        return getattr(self.suite(), self.name)
+
+    @property
+    def params(self):
+        return self.attribute("params", ())
+
+    @property
+    def setup_cache(self):
+        return self.attribute("setup_cache", None)
+
+    def attribute(self, name, default=None):
+        for source in (getattr(self.suite, self.name), self.suite()):
+            if hasattr(source, name):
+                return getattr(source, name)
+        return default
+
+    def combinations(self):
+        skipped = set(self.attribute("skip_params", ()))
+        return [each for each in itertools.product(*self.params) if each not in skipped]
+
+    def smallest(self):
+        """Return the combinations with the least of each number, and all names."""
+        least = [[min(values)] if all(isinstance(value, int) for value in values) else values for values in self.params]
+        return [each for each in itertools.product(*least) if each in set(self.combinations())]
+
+    def call(self, cache, arguments):
+        return self.body(*arguments) if cache is None else self.body(cache, *arguments)
+
+
+def benchmarks_of_the_suite():
+    package = importlib.import_module("benchmarks")
+    modules = [importlib.import_module(f"benchmarks.{found.name}") for found in pkgutil.iter_modules(package.__path__)]
+    return [
+        Benchmark(suite, name)
+        for module in modules
+        for _, suite in inspect.getmembers(module, inspect.isclass)
+        if suite.__module__ == module.__name__
+        for name, _ in inspect.getmembers(suite, inspect.isfunction)
+        if name.startswith(PREFIXES)
+    ]
+
+
+def four_elements():
+    """Make the arrays of every case as small as possible, of its dtype and order."""
+    make = Case.make
+    Case.make = lambda case: make(Case(2, 2, case.dtype, case.order))
+
+
+SUITE = benchmarks_of_the_suite()
+every_benchmark = pytest.mark.parametrize("benchmark_", SUITE, ids=str)
+UNAVAILABLE = {kernel: reason for kernel, reason in gradstep.available().items() if reason is not None}
+
+
+def skip_unavailable(*names):
+    for name in names:
+        if name in UNAVAILABLE:
+            pytest.skip(UNAVAILABLE[name])
+
+
+class ShelfOnDemand(Shelf):
+    """Makes what is asked for, where `setup_cache` would make all."""
+
+    def __getitem__(self, case):
+        self.put([case])
+        return self.load(case)
+
+
+class CellsOnDemand(dict):
+    """Measures what is asked for, where `setup_cache` would measure all."""
+
+    def __missing__(self, case):
+        self[case] = scaling.measure([case])[case]
+        return self[case]
 
 
 @pytest.fixture(scope="module")
-def suites():
+def caches(tmp_path_factory):
+    """For each kind of benchmark what it is handed; a track of each case is measured once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT)
-        package = importlib.import_module("benchmarks")
-        modules = [
-            importlib.import_module(f"benchmarks.{found.name}") for found in pkgutil.iter_modules(package.__path__)
-        ]
-        yield [
-            suite
-            for module in modules
-            for _, suite in inspect.getmembers(module, inspect.isclass)
-            if suite.__module__ == module.__name__
-        ]
+        patch.setattr(scaling, "ROUNDS_OF_A_CELL", 1)
+        shelf, cells = ShelfOnDemand(tmp_path_factory.mktemp("shelf")), CellsOnDemand()
+        yield {"time": shelf, "peakmem": shelf, "track": cells, "timeraw": None}
 
 
-def test_every_body_runs(suites):
-    ran = []
-    for suite in suites:
-        problems = suite().setup_cache()
-        for name, body in inspect.getmembers(suite(), inspect.ismethod):
-            if not name.startswith("time_"):
-                continue
-            for arguments in itertools.product(*map(smallest, suite.params)):
-                assert arguments not in suite.skip_params
-                if gradstep.available().get(arguments[0]) is not None:
-                    continue
-                body(problems, *arguments)
-                ran.append((suite.__name__, name, *arguments))
-    runnable = [kernel for kernel, reason in gradstep.available().items() if reason is None]
-    assert {("Steps", "time_step", kernel, 100, 2) for kernel in runnable} <= set(ran)
+@every_benchmark
+def test_body_runs_at_its_smallest_size(benchmark_, caches):
+    smallest = benchmark_.smallest()
+    assert smallest
+    if "kernel" in benchmark_.attribute("param_names", ()):
+        assert {arguments[0] for arguments in smallest} >= set(benchmark_.params[0])
+    if benchmark_.kind == "track":
+        skip_unavailable(*gradstep.available())
+    for arguments in smallest:
+        if UNAVAILABLE.keys() & set(arguments):
+            continue
+        result = benchmark_.call(caches[benchmark_.kind], arguments)
+        if benchmark_.kind == "track":
+            assert math.isfinite(result) and result > 0, arguments
+        elif benchmark_.kind == "timeraw":
+            statement, setup = result if isinstance(result, tuple) else (result, "")
+            run(f"{setup}\n{statement}\nassert 'gradstep' in globals()")
 
 
-def test_no_suite_uses_what_spoils_a_measurement(suites):
-    for suite in suites:
-        assert not hasattr(suite, "setup"), f"{suite.__name__}.setup would make asv take one call per sample"
-        assert isinstance(suite.version, str), f"{suite.__name__}.version should be set by hand"
-        assert len(suite.params) == len(suite.param_names)
+@every_benchmark
+def test_setup_cache_leaves_what_every_combination_needs(benchmark_, tmp_path, monkeypatch):
+    if benchmark_.setup_cache is None:
+        assert benchmark_.kind == "timeraw"
+        return
+    skip_unavailable(*gradstep.available())
+    make = Case.make
+    monkeypatch.setattr(Case, "make", lambda case: make(Case(2, 2, case.dtype, case.order)))
+    monkeypatch.setattr(scaling, "Problem", lambda m, n: Problem(2, 2))
+    monkeypatch.setattr(scaling, "ROUNDS_OF_A_CELL", 1)
+    monkeypatch.setattr(scaling.timing, "_SAMPLE_SECONDS", 0.0)
+    monkeypatch.setattr(scaling.timing, "wait_until_idle", lambda: None)
+    monkeypatch.chdir(tmp_path)
+    # asv hands it to other processes like this.
+    cache = pickle.loads(pickle.dumps(benchmark_.setup_cache()))
+    assert benchmark_.combinations()
+    for arguments in benchmark_.combinations():
+        benchmark_.call(cache, arguments)
+
+
+@every_benchmark
+def test_benchmark_is_declared_as_asv_needs_it(benchmark_):
+    assert not hasattr(benchmark_.suite, "setup"), "asv would make one call per sample"
+    assert isinstance(benchmark_.attribute("version"), str), (
+        "to be set by hand: an edited comment would hide its history"
+    )
+    assert len(benchmark_.params) == len(benchmark_.attribute("param_names", ()))
+    if "kernel" in benchmark_.attribute("param_names", ()):
+        assert benchmark_.attribute("param_names")[0] == "kernel"
+        assert set(benchmark_.params[0]) <= set(gradstep.available())
+    if benchmark_.kind == "track":
+        assert isinstance(benchmark_.attribute("unit"), str)
+    if benchmark_.kind in ("time", "timeraw"):
+        repeat = benchmark_.attribute("repeat")
+        # Of timeraw the fewest would not do: that is a compilation of seconds, and said in benchmarks/README.md.
+        samples = repeat if isinstance(repeat, int) else repeat[0 if benchmark_.kind == "time" else 1]
+        assert benchmark_.attribute("rounds") * samples >= 6, "asv's test of significance needs six samples"
+    for skipped in benchmark_.attribute("skip_params", ()):
+        assert skipped in set(itertools.product(*benchmark_.params))
+
+
+def test_names():
+    """By which results of earlier commits and the page of scaling find them."""
+    assert {str(each) for each in SUITE} == {
+        "layouts.Layouts.time_step",
+        "memory.Memory.peakmem_reference",
+        "memory.Memory.peakmem_step",
+        "scaling.ExponentInM.track_exponent_in_m",
+        "scaling.ExponentInN.track_exponent_in_n",
+        "scaling.InM.time_step",
+        "scaling.InM.track_bandwidth",
+        "scaling.InM.track_floor_ratio",
+        "scaling.InM.track_speedup_over_numpy",
+        "scaling.InN.time_step",
+        "scaling.InN.track_bandwidth",
+        "scaling.InN.track_floor_ratio",
+        "scaling.InN.track_speedup_over_numpy",
+        "startup.FirstCall.timeraw_first_call",
+        "startup.Import.timeraw_import",
+        "threads.Threads.time_step",
+    }
+
+
+@pytest.mark.parametrize(
+    ("suite", "case_of", "least", "most"),
+    [
+        (scaling.InM, lambda n, log10_m: (n, 10**log10_m), 10**2, 10**6),
+        (scaling.InN, lambda m, log10_n: (m, 10**log10_n), 10**0, 10**4),
+    ],
+    ids=["in m", "in n"],
+)
+def test_series_reach_as_far_as_they_should(suite, case_of, least, most):
+    benchmark = Benchmark(suite, "time_step")
+    series = {}
+    for kernel, *others in benchmark.combinations():
+        fixed, size = case_of(*others)
+        assert 8 * fixed * size <= problems.MOST_BYTES
+        series.setdefault((kernel, fixed), []).append(size)
+    assert len({fixed for _, fixed in series}) >= 2
+    for (kernel, fixed), sizes in series.items():
+        # Of a single size no slope could be told.
+        assert len(sizes) >= 2
+        assert min(sizes) == least
+        # A step further would pass a bound.
+        bound = problems.MOST_PYTHON_ELEMENTS if kernel == "python" else problems.MOST_BYTES // 8
+        assert max(sizes) == most or fixed * max(sizes) * 10 > bound, (kernel, fixed)
+    assert {kernel for (kernel, _), sizes in series.items() if max(sizes) == most} >= {"numba", "cython", "numpy"}
 
 
 def test_compilation_is_over_before_the_first_timing():
     """In a fresh interpreter: here, other tests may have compiled the kernel already."""
-    done = subprocess.run(
-        [sys.executable, "-c", COUNT_SIGNATURES], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    imported, timed = map(int, done.stdout.split())
+    skip_unavailable("numba", "cython")
+    output = run(COUNT_SIGNATURES.format(root=str(ROOT), tests=str(ROOT / "tests")))
+    imported, timed = map(int, output.split())
     assert imported == timed > 0
+
+
+def test_peak_memory_has_a_reference_of_the_same_arrays():
+    by_name = {each.name: each for each in SUITE}
+    step, reference = by_name["peakmem_step"], by_name["peakmem_reference"]
+    assert list(step.params[1]) == list(reference.params[0])
+    assert step.attribute("setup_cache").__func__ is reference.attribute("setup_cache").__func__
+
+
+@pytest.mark.parametrize(
+    "case", [Case(7, 3), Case(7, 3, "float32", "F"), Case(7, 3, "float16"), Case(7, 3, "uint8", "F")]
+)
+def test_shelf_keeps_every_bit_and_the_layout(case, tmp_path):
+    made = case.make()
+    found = Shelf(tmp_path).put([case])[case]
+    assert made.X.shape == (case.m, case.n) and made.X.dtype == case.dtype
+    assert made.X.flags.f_contiguous == (case.order == "F")
+    for one, other in zip(made, found, strict=True):
+        np.testing.assert_array_equal(one, other, strict=True)
+    assert found.X.strides == made.X.strides
+
+
+def test_shelf_tells_what_it_does_not_have(tmp_path):
+    with pytest.raises(FileNotFoundError, match="7-3-float64-C-X"):
+        Shelf(tmp_path)[Case(7, 3)]
+
+
+def timed(name, median):
+    return Result(name, "timed", samples=[median], median=median)
+
+
+CELL = Cell("random", "", 1000, 100, [timed("cython", 2e-4), timed("numpy", 8e-4)], timed("x read", 1e-4))
+
+
+def test_what_is_tracked():
+    assert scaling.floor_ratio(CELL, "cython") == pytest.approx(2.0)
+    assert scaling.bandwidth(Case(1000, 100), CELL, "cython") == pytest.approx(4.0)
+    assert scaling.speedup_over_numpy(CELL, "cython") == pytest.approx(4.0)
+    # Of the first one nothing is seen: only the last three count.
+    assert scaling.exponent([1, 10, 100, 1000], [9.0, 1.0, 10.0, 100.0]) == pytest.approx(1.0)
+    assert scaling.exponent([10, 1000], [2.0, 2.0]) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_a_wrong_result_is_no_measurement():
+    wrong = Cell("random", "", 2, 2, [Result("numba", "wrong", "off by 1")], timed("x read", 1e-4))
+    with pytest.raises(ValueError, match=r"numba was not timed at m = 2, n = 2: \['off by 1'\]"):
+        scaling.seconds(wrong, "numba")
+
+
+def configuration(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    return json.loads(re.sub(r"^\s*//.*$", "", text, flags=re.MULTILINE))
+
+
+def test_two_configurations_differ_in_versions_alone():
+    default, versions = configuration("asv.conf.json"), configuration("asv.versions.conf.json")
+    wanted = {name: versions["matrix"]["req"].pop(name) for name in ("numpy", "numba")}
+    for name, several in wanted.items():
+        assert default["matrix"]["req"].pop(name) == [""]
+        assert len(set(several)) == 2 and "" in several
+    assert versions.pop("exclude") and "exclude" not in default
+    assert default == versions
+
+
+def test_environment_holds_what_the_package_asks_for():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    build = {re.split(r"\W", each)[0].lower() for each in project["build-system"]["requires"]}
+    needed = {re.split(r"\W", each)[0].lower() for each in project["project"]["dependencies"]}
+    # With NumPy in it, pip would build and run with another version than the matrix names.
+    assert "numpy" not in build
+    matrix = configuration("asv.conf.json")["matrix"]
+    assert set(matrix["req"]) == needed | build | {"threadpoolctl"}
+    assert all(threads == ["1"] for threads in matrix["env_nobuild"].values())

@@ -147,7 +147,7 @@ def test_sdist_holds_the_whole_checkout_and_nothing_generated(checkout, unpacked
         if path.is_file() and "egg-info" not in str(path)
     }
     wanted |= {Path(name) for name in ("LICENSE", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile")}
-    wanted |= {Path(name) for name in ("pyproject.toml", "setup.py", "asv.conf.json")}
+    wanted |= {Path(name) for name in ("pyproject.toml", "setup.py", "asv.conf.json", "asv.versions.conf.json")}
     held = {path.relative_to(unpacked) for path in unpacked.rglob("*") if path.is_file()}
     assert wanted <= held
     assert {Path("kernels/cython_loop.pyx"), Path("kernels/cython_loop.pyi")} <= held

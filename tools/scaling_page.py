@@ -6,7 +6,7 @@ import ast
 import datetime
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -32,6 +32,8 @@ SIZES_PER_SLOPE = 3
 
 _TEMPLATE = "scaling.html.jinja"
 _PLOTLY_MARKERS = {"s": "square", "^": "triangle-up", "D": "diamond", "o": "circle"}
+# Of a name, as a share of the chart.
+_NAME_HEIGHT = 0.055
 _INK, _GRID = "#333333", "#E3E3E3"
 
 
@@ -75,6 +77,17 @@ class Row(NamedTuple):
     fixed: int
     size: int
 
+
+class Scale(NamedTuple):
+    """How values become heights on an axis, and back."""
+
+    type: str
+    height: Callable[[float], float]
+    value: Callable[[float], float]
+
+
+LOG = Scale("log", math.log10, lambda height: 10.0**height)
+LINEAR = Scale("linear", float, float)
 
 Points = dict[Row, Point]
 
@@ -380,7 +393,10 @@ def _traces(panel: Panel, points: Points) -> list[dict[str, Any]]:
         bands += _band(kernel, series)
         lines.append(_line(kernel, [size for size, _ in series], [point for _, point in series], panel.measure))
         ends.append((kernel, series[-1][0], series[-1][1].value))
-    return [*bands, *lines, *_names(ends, panel.y_range)]
+    if not ends:
+        return []
+    heights = _moved_apart(ends, panel.y_range[1] - panel.y_range[0], LOG)
+    return [*bands, *lines, _names(ends, heights, LOG)]
 
 
 def _band(kernel: str, series: Sequence[tuple[Any, Point]]) -> list[dict[str, Any]]:
@@ -422,31 +438,30 @@ def _enclosed(point: Point, suffix: str) -> str:
     return f"<br>{point.lower:.3g}{suffix} to {point.upper:.3g}{suffix}"
 
 
-def _names(ends: Sequence[tuple[str, float, float]], y_range: tuple[float, float]) -> list[dict[str, Any]]:
-    """Return the kernels' names beside the ends of their lines; those that would lie on each other are moved apart."""
-    apart = 0.055 * (y_range[1] - y_range[0])
-    x, y, text, ink = [], [], [], []
-    lowest: dict[float, float] = {}
-    for kernel, size, value in sorted(ends, key=lambda end: end[2]):
-        height = max(math.log10(value), lowest.get(size, -math.inf) + apart)
-        lowest[size] = height
-        x.append(size)
-        y.append(10**height)
-        text.append(f" {kernel}")
-        ink.append(styles([kernel])[kernel].ink)
-    if not text:
-        return []
+def _names(ends: Sequence[tuple[str, Any, float]], heights: Sequence[float], scale: Scale) -> dict[str, Any]:
+    """Return the kernels' names beside the ends of their lines, at these heights."""
     names = go.Scatter(
-        x=x,
-        y=y,
-        text=text,
+        x=[x for _, x, _ in ends],
+        y=[scale.value(height) for height in heights],
+        # Two spaces that do not collapse keep the name off the marker.
+        text=[f"\u00a0\u00a0{kernel}" for kernel, _, _ in ends],
         mode="text",
         textposition="middle right",
-        textfont={"color": ink},
+        textfont={"color": [styles([kernel])[kernel].ink for kernel, _, _ in ends]},
         cliponaxis=False,
         hoverinfo="skip",
     )
-    return [dict(names.to_plotly_json())]
+    return dict(names.to_plotly_json())
+
+
+def _moved_apart(ends: Sequence[tuple[str, Any, float]], span: float, scale: Scale) -> list[float]:
+    """Return the heights of names on the axis: those at the same x that would lie on each other are moved up."""
+    heights = [scale.height(value) for _, _, value in ends]
+    highest: dict[Any, float] = {}
+    for k in sorted(range(len(ends)), key=heights.__getitem__):
+        x = ends[k][1]
+        heights[k] = highest[x] = max(heights[k], highest.get(x, -math.inf) + _NAME_HEIGHT * span)
+    return heights
 
 
 def _exponents(points: Points) -> list[dict[str, Any]]:
@@ -487,23 +502,30 @@ def _courses(history: History) -> Iterator[dict[str, Any]]:
     for benchmark, fixed, size in rows:
         axis, measure = names[benchmark]
         at = f"{axis.fixed} = {fixed:,}" + (f", {axis.symbol} = {size:,}" if size else "")
-        traces = []
-        for kernel in KERNELS:
-            series = [
-                (commit.label.split()[0], points[row])
-                for commit, points in history.commits
-                if (row := Row(benchmark, kernel, fixed, size)) in points
-            ]
-            if series:
-                traces += _band(kernel, series)
-                traces.append(_line(kernel, [x for x, _ in series], [point for _, point in series], measure))
         yield {
             "group": f"{measure.title} in {axis.symbol}",
             "title": at,
             "y_title": measure.y_title,
             "tick_suffix": measure.tick_suffix,
-            # Exponents may be 0 or less.
-            "log": size > 0,
-            "traces": traces,
+            **_course(history, [Row(benchmark, kernel, fixed, size) for kernel in KERNELS], measure),
             "link": f"index.html#{benchmark}?" + f"p-{axis.fixed}={fixed}",
         }
+
+
+def _course(history: History, rows: Sequence[Row], measure: Measure) -> dict[str, Any]:
+    """Return the lines of one chart over the commits, and its axis."""
+    # Exponents may be 0 or less.
+    scale = LOG if rows[0].size else LINEAR
+    bands, lines, ends, heights = [], [], [], []
+    for row in rows:
+        series = [(commit.commit_hash[:8], points[row]) for commit, points in history.commits if row in points]
+        if not series:
+            continue
+        bands += _band(row.kernel, series)
+        lines.append(_line(row.kernel, [x for x, _ in series], [point for _, point in series], measure))
+        ends.append((row.kernel, series[-1][0], series[-1][1].value))
+        heights += [scale.height(point.value) for _, point in series]
+    span = max(max(heights) - min(heights), 0.3)
+    names = _moved_apart(ends, span, scale)
+    y_range = [min(heights) - 0.08 * span, max(*heights, *names) + 0.08 * span]
+    return {"traces": [*bands, *lines, _names(ends, names, scale)], "scale": scale.type, "y_range": y_range}
