@@ -335,3 +335,18 @@ def test_environment_holds_what_the_package_asks_for():
     matrix = configuration("asv.conf.json")["matrix"]
     assert set(matrix["req"]) == needed | build | {"threadpoolctl"}
     assert all(threads == ["1"] for threads in matrix["env_nobuild"].values())
+
+
+def test_readme_names_every_benchmark():
+    text = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    for each in SUITE:
+        assert f"`{each}`" in text or f"`...{each.name}`" in text, each
+
+
+def test_make_has_every_target_that_is_called():
+    targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for path in [ROOT / ".ci" / "run", *(ROOT / ".github" / "workflows").glob("*.yml")]:
+        called = re.findall(
+            r"^\s*(?:- run: )?make (?:--silent )?([a-z-]+)", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
+        assert set(called) <= targets, path
