@@ -46,6 +46,25 @@ bench: $(STAMPS)/compare $(STAMPS)/test
 bench-check: $(STAMPS)/bench
 	@$(RUN) asv check -E existing
 
+# RANGE=a..b: the commits, instead of the current one. VENDOR=1: asv's scripts beside its pages, for a closed network.
+# MACHINE=name: what asv calls this machine. BENCH=regex: only these benchmarks.
+dashboard: $(STAMPS)/bench
+	@$(RUN) python -m tools.dashboard $(if $(RANGE),--range '$(RANGE)') $(if $(VENDOR),--vendor) \
+	    $(if $(MACHINE),--machine '$(MACHINE)') $(if $(BENCH),--bench '$(BENCH)')
+
+# `asv preview` would listen to the whole network.
+dashboard-serve: $(STAMPS)/bench
+	@$(RUN) python -m http.server --bind 127.0.0.1 --directory .asv/html $(or $(PORT),8080)
+
+bench-compare: $(STAMPS)/bench
+	@$(if $(BASE),,echo "Name the commit to compare with: make bench-compare BASE=main" >&2; exit 2)
+	@$(RUN) python -m tools.bench_compare '$(BASE)' $(if $(HEAD),--head '$(HEAD)') $(if $(BENCH),--bench '$(BENCH)') \
+	    $(if $(FACTOR),--factor $(FACTOR)) $(if $(MICROSECONDS),--microseconds $(MICROSECONDS)) \
+	    $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(MACHINE),--machine '$(MACHINE)')
+
+test-regressions: $(STAMPS)/compare $(STAMPS)/test $(STAMPS)/bench
+	@$(RUN) python -m pytest tests/minutes -s -v $(ARGS)
+
 # The README's picture, and the record that it is drawn from.
 picture: $(STAMPS)/compare $(STAMPS)/report
 	@$(RUN) gradstep compare --m 100,1e3,1e4,1e5,1e6 --n 100 --json docs/comparison.json

@@ -2,8 +2,6 @@
 
 import functools
 import http.server
-import json
-import re
 import shutil
 import subprocess
 import sys
@@ -138,7 +136,7 @@ def test_scaling_page_draws_every_chart(open_page, vendored, width):
     # One for each fixed number, for the time, the floor and the speed-up.
     assert charts.count() == 3 * (len(FIXED_N) + len(FIXED_M))
     for chart in charts.all():
-        assert {text.strip() for text in chart.locator(".textpoint").all_inner_texts()} == set(KERNELS)
+        assert {text.strip() for text in chart.locator(".textpoint").all_text_contents()} == set(KERNELS)
         assert chart.locator(".lines path.js-line").count() >= len(KERNELS)
     assert page.locator("#course-chart .lines path.js-line").count() >= len(KERNELS)
     assert browsers.sideways_scroll(page) == 0

@@ -24,7 +24,7 @@ CONFIG = "asv.conf.json"
 STORE = Path(".asv/vendor")
 
 # asv's exit status when a benchmark failed; any other one but 0 says that it could not run at all.
-_SOME_FAILED = 2
+SOME_FAILED = 2
 
 _LAST_ENTRY = '<li id="nav-li-regressions"><a href="#/regressions">Regressions</a></li>'
 
@@ -77,7 +77,7 @@ def measure(conf: Config, commits: str, bench: str | None, machine: str | None) 
     command += [commits]
     status = asv(*command)
     failed = list(failures(conf, set(hashes)))
-    if status not in (0, _SOME_FAILED) or (status == _SOME_FAILED and not failed):
+    if status not in (0, SOME_FAILED) or (status == SOME_FAILED and not failed):
         raise DashboardError(f"`asv {' '.join(command)}` ended with status {status}")
     return failed
 

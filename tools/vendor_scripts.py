@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,6 +80,7 @@ def vendor(page: Path, store: Path) -> list[str]:
     lock, replaced = locked_files(), []
     folder = page.parent / FOLDER
     folder.mkdir(exist_ok=True)
+    fetch(lock.values(), store)
 
     def local(match: re.Match[str]) -> str:
         tag = match.group()
@@ -101,37 +103,37 @@ def vendor(page: Path, store: Path) -> list[str]:
     return replaced
 
 
-def read_member(locked: Locked, store: Path) -> bytes:
-    """Return the content of a file, from its package in the store or else from npm."""
-    package = store / f"{locked.package}-{locked.version}.tgz"
-    if not package.exists():
-        _fetch(locked, store)
-    if not has_hash(package.read_bytes(), locked.integrity):
-        package.unlink()
-        raise VendorError(f"{package.name} is not the package that {LOCK.name} names: its sha512 is another one")
-    with tarfile.open(package) as archive:
-        member = archive.extractfile(f"package/{locked.member}")
-        if member is None:
-            raise VendorError(f"{package.name} has no file {locked.member}")
-        return member.read()
-
-
-def _fetch(locked: Locked, store: Path) -> None:
+def fetch(files: Iterable[Locked], store: Path) -> None:
+    """Let npm fetch the packages that the store does not have."""
+    missing = sorted({f"{file.package}@{file.version}" for file in files if not _package(file, store).exists()})
+    if not missing:
+        return
     npm = shutil.which("npm")
     if npm is None:
         raise VendorError("npm was not found; it fetches the packages that asv's scripts are taken from")
     store.mkdir(parents=True, exist_ok=True)
-    # Nothing of the package is run: `npm pack` only fetches it.
-    command = [npm, "pack", f"{locked.package}@{locked.version}", "--ignore-scripts", "--silent"]
-    done = subprocess.run(
-        [*command, "--pack-destination", store],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    # Nothing of the packages is run: `npm pack` only fetches them.
+    command = [npm, "pack", *missing, "--ignore-scripts", "--silent", "--pack-destination", store]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode != 0:
-        raise VendorError(f"npm could not fetch {locked.package} {locked.version}:\n{done.stdout}")
+        raise VendorError(f"npm could not fetch {', '.join(missing)}:\n{done.stdout}")
+
+
+def read_member(file: Locked, store: Path) -> bytes:
+    """Return the content of a file from its package in the store, if that is the one of the lock."""
+    package = _package(file, store)
+    if not has_hash(package.read_bytes(), file.integrity):
+        package.unlink()
+        raise VendorError(f"{package.name} is not the package that {LOCK.name} names: its sha512 is another one")
+    with tarfile.open(package) as archive:
+        member = archive.extractfile(f"package/{file.member}")
+        if member is None:
+            raise VendorError(f"{package.name} has no file {file.member}")
+        return member.read()
+
+
+def _package(file: Locked, store: Path) -> Path:
+    return store / f"{file.package}-{file.version}.tgz"
 
 
 def has_hash(content: bytes, integrity: str) -> bool:
