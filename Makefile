@@ -1,4 +1,5 @@
-# The commands of this checkout. Each makes .venv first if need be; nothing outside this folder is changed.
+# The commands of this checkout. Each makes .venv first if need be; nothing outside this folder is changed, except that
+# asv describes the machine in ~/.asv-machine.json.
 
 PYTHON ?= python3
 VENV := .venv
@@ -13,7 +14,8 @@ MODULES := $(sort $(shell find src/gradstep kernels -name '*.py' -o -name '*.pyi
 COMPILED := setup.py pyproject.toml $(sort $(wildcard kernels/*.pyx kernels/*.pxd kernels/*.h kernels/*.c))
 
 .DELETE_ON_ERROR:
-.PHONY: help compare test check bench bench-check picture clean always
+.PHONY: help compare test check bench bench-check bench-compare dashboard dashboard-serve test-regressions picture \
+    clean always
 
 help:
 	@echo "make compare   compare the kernels on a real data set and on a grid of sizes"
@@ -21,6 +23,10 @@ help:
 	@echo "make check     format, lint, types, spelling; changes nothing"
 	@echo "make bench     time a step of each kernel and of each peer that is installed, grouped by shape"
 	@echo "make bench-check  see whether asv can read the suite of benchmarks/"
+	@echo "make dashboard  measure the current commit, or RANGE=a..b, and publish .asv/html; VENDOR=1 for a closed network"
+	@echo "make dashboard-serve   show the dashboard on http://127.0.0.1:8080, or another PORT"
+	@echo "make bench-compare BASE=main   measure two commits in turns; fails if the current one is slower"
+	@echo "make test-regressions  see whether bench-compare flags a slowdown, and no noise; takes an hour"
 	@echo "make picture   measure again, and draw the README's picture"
 	@echo "make clean     remove .venv and everything that was built"
 	@echo "PYTHON=python3.12 before or after a target chooses the Python that .venv is made from."
