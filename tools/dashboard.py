@@ -76,8 +76,8 @@ def measure(conf: Config, commits: str, bench: str | None, machine: str | None) 
     command += ["--bench", bench] if bench else []
     command += [commits]
     status = asv(*command)
-    failed = list(failures(conf, set(hashes)))
-    if status not in (0, SOME_FAILED) or (status == SOME_FAILED and not failed):
+    failed = list(failures(conf, set(hashes))) if status in (0, SOME_FAILED) else []
+    if status != 0 and not failed:
         raise DashboardError(f"`asv {' '.join(command)}` ended with status {status}")
     return failed
 
