@@ -118,7 +118,9 @@ def write_results(folder, hashes):
                 for texts in itertools.product(*benchmark["params"])
             ]
             timed = ".time" in name
-            samples = [[x * (1 + 0.01 * k) for k in range(-4, 5)] if timed else None for x in values]
+            # Of the first commit there are two samples, from which asv makes an interval that includes 0.
+            spread = [1 + 0.01 * k for k in range(-4, 5)] if commit else [0.2, 1.8]
+            samples = [[x * factor for factor in spread] if timed else None for x in values]
             results.add_result(
                 benchmark,
                 BenchmarkResult(values, samples, [1 if x else None for x in samples], 0, "", None),

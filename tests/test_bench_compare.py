@@ -42,6 +42,11 @@ def test_disturbed_rounds_of_the_new_commit_are_no_slowdown():
     assert not is_slower(rounds(1e-3, 1), rounds(1e-3, 2, (1, 9, 9, 9, 9, 9)))
 
 
+def test_one_long_sample_in_each_round_changes_nothing():
+    quiet, disturbed = [[1e-3] * SAMPLES] * ROUNDS, [[1e-3] * (SAMPLES - 1) + [9e-3]] * ROUNDS
+    assert judge(Row("row", quiet, disturbed)).ratio == 1.0
+
+
 def test_less_than_the_factor_does_not_count():
     base, head = [[1.0] * SAMPLES] * ROUNDS, [[1.29] * SAMPLES] * ROUNDS
     assert judge(Row("row", base, head)).p < 0.01

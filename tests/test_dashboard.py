@@ -4,6 +4,7 @@ import functools
 import http.server
 import io
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ from asv.config import Config
 
 from benchmarks.problems import FIXED_M, FIXED_N
 from gradstep.registry import KERNELS
-from tools import dashboard, vendor_scripts
+from tools import dashboard, scaling_page, vendor_scripts
 
 STEPS = {"m": "scaling.InM.time_step", "n": "scaling.InN.time_step"}
 
@@ -125,6 +126,8 @@ def test_page_on_scaling_leads_to_a_benchmark_page_with_four_kernels(open_page, 
 
 def test_asv_pages_lead_to_the_page_on_scaling(open_page, site):
     page = open_page(site + "index.html")
+    # A request that the next page breaks off would count as a fault.
+    page.wait_for_load_state("networkidle")
     page.get_by_role("link", name="Scaling").click()
     page.wait_for_url("**/scaling.html")
     assert charts_of(page).count() > 0
@@ -178,6 +181,16 @@ def test_exponents_have_intervals(open_page, published):
     for cell in cells:
         value, lower, upper = map(float, re.fullmatch(r"([\d.]+) \(([\d.]+) to ([\d.]+)\)", cell).groups())
         assert 0 < lower <= value <= upper < 1.1
+
+
+def test_interval_that_a_logarithmic_axis_cannot_show_gives_way_to_the_quartiles():
+    """Of two samples asv makes an interval that includes 0; of fewer than two, an infinite one."""
+    quartiles = {"q_25": 1e-3, "q_75": 2e-3}
+    shown = {"ci_99_a": 1e-4, "ci_99_b": 3e-3}
+    assert scaling_page.interval({**shown, **quartiles}) == (1e-4, 3e-3)
+    assert scaling_page.interval({"ci_99_a": -1e-4, "ci_99_b": 3e-3, **quartiles}) == (1e-3, 2e-3)
+    assert scaling_page.interval({"ci_99_a": -math.inf, "ci_99_b": math.inf, **quartiles}) == (1e-3, 2e-3)
+    assert scaling_page.interval(None) == (None, None)
 
 
 def test_files_name_the_kernels(published):

@@ -124,9 +124,12 @@ def failures(conf: Config, commits: set[str]) -> Iterator[str]:
             continue
         for name in sorted(results.get_result_keys(benchmarks)):
             params = benchmarks[name]["params"]
-            for values, value in zip(product(*params), results.get_result_value(name, params), strict=True):
-                if value is None:
-                    yield f"{results.commit_hash[:8]} {name}" + (f"({', '.join(values)})" if values else "")
+            values = results.get_result_value(name, params)
+            rows = [at for at, value in zip(product(*params), values, strict=True) if value is None]
+            if len(rows) == len(values):
+                yield f"{results.commit_hash[:8]} {name}"
+            else:
+                yield from (f"{results.commit_hash[:8]} {name}({', '.join(at)})" for at in rows)
 
 
 def add_machine(name: str | None) -> None:

@@ -101,7 +101,7 @@ MEASURES = (
         "time_step",
         "Time of a step",
         "The whole call on one thread. The bands are asv's 99 % intervals of the median, or the quartiles where it "
-        "took too few samples for an interval.",
+        "took too few samples for one.",
         "seconds",
         "s",
         None,
@@ -249,13 +249,13 @@ def _points_of(
         # asv keeps parameters as Python would print them.
         at = {key: ast.literal_eval(text) for key, text in zip(names, values, strict=True)}
         row = Row(name, at["kernel"], at[fixed], 10 ** at[size] if size else 0)
-        yield row, Point(value, *_interval(stats), tuple(samples or ()))
+        yield row, Point(value, *interval(stats), tuple(samples or ()))
 
 
-def _interval(stats: dict[str, float] | None) -> tuple[float | None, float | None]:
-    """Return asv's interval; it is infinite where there were too few samples, and the quartiles take its place."""
+def interval(stats: dict[str, float] | None) -> tuple[float | None, float | None]:
+    """Return asv's interval; the quartiles take its place where it is infinite or, from a few samples, includes 0."""
     for low, high in (("ci_99_a", "ci_99_b"), ("q_25", "q_75")):
-        if stats and low in stats and math.isfinite(stats[low]) and math.isfinite(stats[high]):
+        if stats and low in stats and 0.0 < stats[low] <= stats[high] < math.inf:
             return stats[low], stats[high]
     return None, None
 
