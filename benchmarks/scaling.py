@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import random
+import statistics
 from collections.abc import Iterable, Sequence
+from functools import partial
+from timeit import Timer
 
 import numpy as np
 
@@ -28,68 +33,75 @@ from benchmarks.problems import (
     step,
     warm,
 )
-from gradstep.compare import kernel_contender, timing
-from gradstep.compare.problems import Problem
-from gradstep.compare.records import Cell, Result, Settings
+from gradstep.compare.floor import Floor
 
 warm()
 
-ROUNDS_OF_A_CELL = 7
+# How the times are taken that are tracked: so many samples, each at least so long.
+TRACKED_ROUNDS = 7
+TRACKED_SECONDS = 2e-3
 
 # The slope of log time is taken over so many of the largest sizes: below, what a call costs at any size weighs more.
 _SIZES_PER_SLOPE = 3
 
+FLOOR = "x read"
 
-def measure(wanted: Iterable[Case]) -> dict[Case, Cell]:
-    """Measure each case: all kernels and the floor, which only reads X, take turns within each round."""
-    return {case: _cell(case) for case in wanted}
-
-
-def _cell(case: Case) -> Cell:
-    contenders = [kernel_contender(kernel) for kernel in KERNEL_NAMES if is_measured(kernel, case)]
-    settings = Settings([], threads=1, rounds=ROUNDS_OF_A_CELL)
-    return timing.measure(contenders, Problem(case.m, case.n), settings, timing.Forecast())
+# The median time of a call in seconds, by name: of each kernel and of the floor.
+Times = dict[str, float]
 
 
-def measure_in_m() -> dict[Case, Cell]:
+def measure(wanted: Iterable[Case]) -> dict[Case, Times]:
+    """Measure each case: all kernels and the floor, which only reads X, take turns within each round.
+
+    Of gradstep only what has been there for long is called, so that the suite can measure old commits.
+    """
+    return {case: _times(case) for case in wanted}
+
+
+def _times(case: Case) -> Times:
+    examples = case.make()
+    kernels = [kernel for kernel in KERNEL_NAMES if is_measured(kernel, case)]
+    timers = {kernel: Timer(partial(step, examples, kernel)) for kernel in kernels}
+    timers[FLOOR] = Timer(Floor(examples.X))
+    numbers = {name: _calls_per_sample(timer) for name, timer in timers.items()}
+    samples: dict[str, list[float]] = {name: [] for name in timers}
+    order = list(timers)
+    shuffle = random.Random(0).shuffle
+    for _ in range(TRACKED_ROUNDS):
+        shuffle(order)
+        for name in order:
+            samples[name].append(timers[name].timeit(numbers[name]) / numbers[name])
+    return {name: statistics.median(each) for name, each in samples.items()}
+
+
+def _calls_per_sample(timer: Timer) -> int:
+    timer.timeit(1)
+    return max(1, math.ceil(TRACKED_SECONDS / timer.timeit(1)))
+
+
+def measure_in_m() -> dict[Case, Times]:
     """Measure all cases of `InM` once for all that is tracked there."""
     return measure(cases(IN_M, at_m))
 
 
-def measure_in_n() -> dict[Case, Cell]:
+def measure_in_n() -> dict[Case, Times]:
     """Measure all cases of `InN` once for all that is tracked there."""
     return measure(cases(IN_N, at_n))
 
 
-def seconds(cell: Cell, name: str) -> float:
-    """Return the median time of a kernel or of the floor.
-
-    Raises
-    ------
-    ValueError
-        If its result was wrong or it could not run.
-    """
-    results: Sequence[Result] = [*cell.results, *([cell.floor] if cell.floor is not None else [])]
-    for result in results:
-        if result.contender == name and result.median is not None:
-            return result.median
-    reasons = [result.reason for result in results if result.contender == name]
-    raise ValueError(f"{name} was not timed at m = {cell.m}, n = {cell.n}: {reasons}")
-
-
-def floor_ratio(cell: Cell, kernel: str) -> float:
+def floor_ratio(times: Times, kernel: str) -> float:
     """Return the time of a step over that of only reading X."""
-    return seconds(cell, kernel) / seconds(cell, timing.FLOOR)
+    return times[kernel] / times[FLOOR]
 
 
-def bandwidth(case: Case, cell: Cell, kernel: str) -> float:
+def bandwidth(case: Case, times: Times, kernel: str) -> float:
     """Return how many GB of X a step works off in a second."""
-    return case.bytes / seconds(cell, kernel) / 1e9
+    return case.bytes / times[kernel] / 1e9
 
 
-def speedup_over_numpy(cell: Cell, kernel: str) -> float:
+def speedup_over_numpy(times: Times, kernel: str) -> float:
     """Return how many times as fast as the NumPy kernel a kernel is."""
-    return seconds(cell, "numpy") / seconds(cell, kernel)
+    return times["numpy"] / times[kernel]
 
 
 def exponent(sizes: Sequence[int], times: Sequence[float]) -> float:
@@ -115,18 +127,18 @@ class InM:
         """Take one step."""
         step(shelf[at_m(n, log10_m)], kernel)
 
-    def track_floor_ratio(self, cells: dict[Case, Cell], kernel: str, n: int, log10_m: int) -> float:
+    def track_floor_ratio(self, times: dict[Case, Times], kernel: str, n: int, log10_m: int) -> float:
         """Track the time of a step over that of only reading X, both measured in turns."""
-        return floor_ratio(cells[at_m(n, log10_m)], kernel)
+        return floor_ratio(times[at_m(n, log10_m)], kernel)
 
-    def track_bandwidth(self, cells: dict[Case, Cell], kernel: str, n: int, log10_m: int) -> float:
+    def track_bandwidth(self, times: dict[Case, Times], kernel: str, n: int, log10_m: int) -> float:
         """Track the bytes of X over the time of a step."""
         case = at_m(n, log10_m)
-        return bandwidth(case, cells[case], kernel)
+        return bandwidth(case, times[case], kernel)
 
-    def track_speedup_over_numpy(self, cells: dict[Case, Cell], kernel: str, n: int, log10_m: int) -> float:
+    def track_speedup_over_numpy(self, times: dict[Case, Times], kernel: str, n: int, log10_m: int) -> float:
         """Track the time of the NumPy kernel over that of a kernel, both measured in turns."""
-        return speedup_over_numpy(cells[at_m(n, log10_m)], kernel)
+        return speedup_over_numpy(times[at_m(n, log10_m)], kernel)
 
 
 class InN:
@@ -146,18 +158,18 @@ class InN:
         """Take one step."""
         step(shelf[at_n(m, log10_n)], kernel)
 
-    def track_floor_ratio(self, cells: dict[Case, Cell], kernel: str, m: int, log10_n: int) -> float:
+    def track_floor_ratio(self, times: dict[Case, Times], kernel: str, m: int, log10_n: int) -> float:
         """Track the time of a step over that of only reading X, both measured in turns."""
-        return floor_ratio(cells[at_n(m, log10_n)], kernel)
+        return floor_ratio(times[at_n(m, log10_n)], kernel)
 
-    def track_bandwidth(self, cells: dict[Case, Cell], kernel: str, m: int, log10_n: int) -> float:
+    def track_bandwidth(self, times: dict[Case, Times], kernel: str, m: int, log10_n: int) -> float:
         """Track the bytes of X over the time of a step."""
         case = at_n(m, log10_n)
-        return bandwidth(case, cells[case], kernel)
+        return bandwidth(case, times[case], kernel)
 
-    def track_speedup_over_numpy(self, cells: dict[Case, Cell], kernel: str, m: int, log10_n: int) -> float:
+    def track_speedup_over_numpy(self, times: dict[Case, Times], kernel: str, m: int, log10_n: int) -> float:
         """Track the time of the NumPy kernel over that of a kernel, both measured in turns."""
-        return speedup_over_numpy(cells[at_n(m, log10_n)], kernel)
+        return speedup_over_numpy(times[at_n(m, log10_n)], kernel)
 
 
 class ExponentInM:
@@ -167,10 +179,10 @@ class ExponentInM:
     param_names = ("kernel", "n")
     version = "1"
 
-    def track_exponent_in_m(self, cells: dict[Case, Cell], kernel: str, n: int) -> float:
+    def track_exponent_in_m(self, times: dict[Case, Times], kernel: str, n: int) -> float:
         """Track the slope over the largest m."""
         series = [case for log10_m in LOG10_M if is_measured(kernel, case := at_m(n, log10_m))]
-        return exponent([case.m for case in series], [seconds(cells[case], kernel) for case in series])
+        return exponent([case.m for case in series], [times[case][kernel] for case in series])
 
 
 class ExponentInN:
@@ -180,11 +192,14 @@ class ExponentInN:
     param_names = ("kernel", "m")
     version = "1"
 
-    def track_exponent_in_n(self, cells: dict[Case, Cell], kernel: str, m: int) -> float:
+    def track_exponent_in_n(self, times: dict[Case, Times], kernel: str, m: int) -> float:
         """Track the slope over the largest n."""
         series = [case for log10_n in LOG10_N if is_measured(kernel, case := at_n(m, log10_n))]
-        return exponent([case.n for case in series], [seconds(cells[case], kernel) for case in series])
+        return exponent([case.n for case in series], [times[case][kernel] for case in series])
 
+
+# A minute, which asv gives by default, could be too short on a loaded machine.
+measure_in_m.timeout = measure_in_n.timeout = 300.0
 
 # asv looks for attributes at the function first: what is tracked shares measurements, not the arrays of time_step.
 for _in_m in (

@@ -1,5 +1,6 @@
 """The asv suite: every body runs, what it needs is there, and the configuration says what it should."""
 
+import functools
 import importlib
 import inspect
 import itertools
@@ -8,6 +9,7 @@ import math
 import pickle
 import pkgutil
 import re
+import timeit
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +20,7 @@ from processes import run
 
 import gradstep
 from benchmarks import problems, scaling
-from benchmarks.problems import Case, Shelf
-from gradstep.compare.problems import Problem
-from gradstep.compare.records import Cell, Result
+from benchmarks.problems import KERNEL_NAMES, Case, Shelf
 
 ROOT = Path(__file__).parents[1]
 PREFIXES = ("time_", "timeraw_", "track_", "peakmem_")
@@ -131,7 +131,7 @@ class ShelfOnDemand(Shelf):
         return self.load(case)
 
 
-class CellsOnDemand(dict):
+class TimesOnDemand(dict):
     """Measures what is asked for, where `setup_cache` would measure all."""
 
     def __missing__(self, case):
@@ -143,9 +143,9 @@ class CellsOnDemand(dict):
 def caches(tmp_path_factory):
     """For each kind of benchmark what it is handed; a track of each case is measured once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scaling, "ROUNDS_OF_A_CELL", 1)
-        shelf, cells = ShelfOnDemand(tmp_path_factory.mktemp("shelf")), CellsOnDemand()
-        yield {"time": shelf, "peakmem": shelf, "track": cells, "timeraw": None}
+        patch.setattr(scaling, "TRACKED_ROUNDS", 1)
+        shelf, times = ShelfOnDemand(tmp_path_factory.mktemp("shelf")), TimesOnDemand()
+        yield {"time": shelf, "peakmem": shelf, "track": times, "timeraw": None}
 
 
 @every_benchmark
@@ -175,10 +175,8 @@ def test_setup_cache_leaves_what_every_combination_needs(benchmark_, tmp_path, m
     skip_unavailable(*gradstep.available())
     make = Case.make
     monkeypatch.setattr(Case, "make", lambda case: make(Case(2, 2, case.dtype, case.order)))
-    monkeypatch.setattr(scaling, "Problem", lambda m, n: Problem(2, 2))
-    monkeypatch.setattr(scaling, "ROUNDS_OF_A_CELL", 1)
-    monkeypatch.setattr(scaling.timing, "_SAMPLE_SECONDS", 0.0)
-    monkeypatch.setattr(scaling.timing, "wait_until_idle", lambda: None)
+    monkeypatch.setattr(scaling, "TRACKED_ROUNDS", 1)
+    monkeypatch.setattr(scaling, "TRACKED_SECONDS", 0.0)
     monkeypatch.chdir(tmp_path)
     # asv hands it to other processes like this.
     cache = pickle.loads(pickle.dumps(benchmark_.setup_cache()))
@@ -289,26 +287,32 @@ def test_shelf_tells_what_it_does_not_have(tmp_path):
         Shelf(tmp_path)[Case(7, 3)]
 
 
-def timed(name, median):
-    return Result(name, "timed", samples=[median], median=median)
-
-
-CELL = Cell("random", "", 1000, 100, [timed("cython", 2e-4), timed("numpy", 8e-4)], timed("x read", 1e-4))
+TIMES = {"cython": 2e-4, "numpy": 8e-4, "x read": 1e-4}
 
 
 def test_what_is_tracked():
-    assert scaling.floor_ratio(CELL, "cython") == pytest.approx(2.0)
-    assert scaling.bandwidth(Case(1000, 100), CELL, "cython") == pytest.approx(4.0)
-    assert scaling.speedup_over_numpy(CELL, "cython") == pytest.approx(4.0)
+    assert scaling.floor_ratio(TIMES, "cython") == pytest.approx(2.0)
+    assert scaling.bandwidth(Case(1000, 100), TIMES, "cython") == pytest.approx(4.0)
+    assert scaling.speedup_over_numpy(TIMES, "cython") == pytest.approx(4.0)
     # Of the first one nothing is seen: only the last three count.
     assert scaling.exponent([1, 10, 100, 1000], [9.0, 1.0, 10.0, 100.0]) == pytest.approx(1.0)
     assert scaling.exponent([10, 1000], [2.0, 2.0]) == pytest.approx(0.0, abs=1e-12)
 
 
-def test_a_wrong_result_is_no_measurement():
-    wrong = Cell("random", "", 2, 2, [Result("numba", "wrong", "off by 1")], timed("x read", 1e-4))
-    with pytest.raises(ValueError, match=r"numba was not timed at m = 2, n = 2: \['off by 1'\]"):
-        scaling.seconds(wrong, "numba")
+def test_times_are_those_of_one_call(monkeypatch):
+    """By a clock that each step moves on by a second and each reading of X by a quarter."""
+    now = [0.0]
+
+    def advance(seconds):
+        now[0] += seconds
+
+    monkeypatch.setattr(scaling, "step", lambda examples, kernel: advance(1.0 + KERNEL_NAMES.index(kernel)))
+    monkeypatch.setattr(scaling, "Floor", lambda X: lambda: advance(0.25))
+    monkeypatch.setattr(scaling, "Timer", functools.partial(timeit.Timer, timer=lambda: now[0]))
+    monkeypatch.setattr(scaling, "TRACKED_SECONDS", 10.0)
+    case = Case(2, 2)
+    expected = {kernel: 1.0 + index for index, kernel in enumerate(KERNEL_NAMES)} | {scaling.FLOOR: 0.25}
+    assert scaling.measure([case]) == {case: expected}
 
 
 def configuration(name):
