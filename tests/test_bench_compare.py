@@ -1,9 +1,11 @@
 """How a comparison of two commits judges the samples that asv took."""
 
+import doctest
 import random
 
 import pytest
 
+from tools import bench_compare
 from tools.bench_compare import Row, Thresholds, judge
 
 THRESHOLDS = Thresholds(factor=1.3, seconds=1e-6)
@@ -62,3 +64,9 @@ def test_less_than_the_absolute_threshold_does_not_count():
 def test_one_short_round_of_the_old_commit_is_not_significant():
     """The shortest sample alone would be a ratio of 2."""
     assert not is_slower(rounds(1e-3, 1, (0.5, 1, 1, 1, 1, 1)), rounds(1e-3, 1))
+
+
+def test_example():
+    failed, tried = doctest.testmod(bench_compare)
+    assert tried > 0
+    assert failed == 0

@@ -30,7 +30,9 @@ DEFAULT_BENCH = "time_step"
 RESULTS = Path(".asv/compare")
 
 # In each round asv starts a new process and takes this number of samples, so that it is known which belong to which.
-SAMPLES_PER_ROUND = 5
+# They are short, because on a machine that does other work besides a long one is never left alone.
+SAMPLES_PER_ROUND = 10
+SECONDS_PER_SAMPLE = 0.002
 
 # Of the test of Mann and Whitney on the rounds. A row has to pass it twice, in measurements that share nothing.
 SIGNIFICANCE = 0.1
@@ -138,7 +140,7 @@ class Comparison:
             conf,
             range_spec=[self._head, self._base],
             bench=list(bench),
-            attribute={"rounds": self._rounds, "repeat": SAMPLES_PER_ROUND},
+            attribute={"rounds": self._rounds, "repeat": SAMPLES_PER_ROUND, "sample_time": SECONDS_PER_SAMPLE},
             record_samples=True,
             interleave_rounds=True,
             machine=self._machine,
