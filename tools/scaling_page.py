@@ -524,7 +524,8 @@ def _course(history: History, rows: Sequence[Row], measure: Measure) -> dict[str
         bands += _band(row.kernel, series)
         lines.append(_line(row.kernel, [x for x, _ in series], [point for _, point in series], measure))
         ends.append((row.kernel, series[-1][0], series[-1][1].value))
-        heights += [scale.height(point.value) for _, point in series]
+        bounds = [bound for _, point in series for bound in (point.lower, point.value, point.upper)]
+        heights += [scale.height(bound) for bound in bounds if bound is not None]
     span = max(max(heights) - min(heights), 0.3)
     names = _moved_apart(ends, span, scale)
     y_range = [min(heights) - 0.08 * span, max(*heights, *names) + 0.08 * span]
