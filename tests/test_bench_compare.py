@@ -19,7 +19,9 @@ def rounds(shortest, seed, factors=(1.0,) * ROUNDS):
 
 
 def is_slower(base, head):
-    return judge(Row("row", base, head)).is_slower(THRESHOLDS)
+    """Judge two measurements with the same outcome."""
+    row = Row("row", base, head)
+    return bench_compare.is_slower(row, row, THRESHOLDS)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -47,6 +49,14 @@ def test_disturbed_rounds_of_the_new_commit_are_no_slowdown():
 def test_one_long_sample_in_each_round_changes_nothing():
     quiet, disturbed = [[1e-3] * SAMPLES] * ROUNDS, [[1e-3] * (SAMPLES - 1) + [9e-3]] * ROUNDS
     assert judge(Row("row", quiet, disturbed)).ratio == 1.0
+
+
+def test_what_is_not_slower_in_both_measurements_does_not_count():
+    same = Row("row", rounds(1e-3, 1), rounds(1e-3, 2))
+    slower = Row("row", rounds(1e-3, 3), rounds(3e-3, 4))
+    assert bench_compare.is_slower(slower, slower, THRESHOLDS)
+    assert not bench_compare.is_slower(slower, same, THRESHOLDS)
+    assert not bench_compare.is_slower(same, slower, THRESHOLDS)
 
 
 def test_less_than_the_factor_does_not_count():

@@ -34,8 +34,8 @@ RESULTS = Path(".asv/compare")
 SAMPLES_PER_ROUND = 10
 SECONDS_PER_SAMPLE = 0.002
 
-# Of the test of Mann and Whitney on the rounds. A row has to pass it twice, in measurements that share nothing.
-SIGNIFICANCE = 0.1
+# Of the test of Mann and Whitney on the rounds of both measurements.
+SIGNIFICANCE = 0.05
 
 
 class CompareError(Exception):
@@ -85,10 +85,9 @@ class Verdict(NamedTuple):
         """How many times as long the new commit takes."""
         return self.head / self.base
 
-    def is_slower(self, thresholds: Thresholds) -> bool:
-        """Whether the row has become slower: by more than both thresholds, and not by chance."""
-        by_more = self.ratio >= thresholds.factor and self.head - self.base >= thresholds.seconds
-        return by_more and self.p < SIGNIFICANCE
+    def exceeds(self, thresholds: Thresholds) -> bool:
+        """Whether the new commit takes longer by more than both thresholds."""
+        return self.ratio >= thresholds.factor and self.head - self.base >= thresholds.seconds
 
 
 def judge(row: Row) -> Verdict:
@@ -105,6 +104,13 @@ def judge(row: Row) -> Verdict:
     base, head = ([min(samples) for samples in rounds] for rounds in (row.base, row.head))
     _, p = mann_whitney_u(base, head)
     return Verdict(min(base), min(head), round(p, 6))
+
+
+def is_slower(first: Row, second: Row, thresholds: Thresholds) -> bool:
+    """Whether a row is slower by more than the thresholds in each of two measurements, and in both not by chance."""
+    both = Row(first.name, first.base + second.base, first.head + second.head)
+    by_more = all(judge(row).exceeds(thresholds) for row in (first, second))
+    return by_more and judge(both).p < SIGNIFICANCE
 
 
 class Comparison:
@@ -208,16 +214,18 @@ def compare(comparison: Comparison, bench: str, thresholds: Thresholds) -> Findi
     CompareError
         If they could not be measured, or there is none.
     """
-    first = [(row.name, judge(row)) for row in comparison.measure([bench])]
+    first = {row.name: row for row in comparison.measure([bench])}
     if not first:
         raise CompareError("no benchmark that takes samples of a time was selected, or none ran on both commits")
-    sys.stdout.write(f"{table(first)}\n")
-    suspects = [f"^{re.escape(name)}$" for name, verdict in first if verdict.is_slower(thresholds)]
+    verdicts = [(name, judge(row)) for name, row in first.items()]
+    sys.stdout.write(f"{table(verdicts)}\n")
+    suspects = [name for name, verdict in verdicts if verdict.exceeds(thresholds)]
     if not suspects:
-        return Findings(first, [])
+        return Findings(verdicts, [])
     sys.stdout.write(f"{len(suspects)} of {len(first)} rows look slower and are measured once more.\n")
-    second = [(row.name, judge(row)) for row in comparison.measure(suspects)]
-    return Findings(first, [(name, verdict) for name, verdict in second if verdict.is_slower(thresholds)])
+    second = comparison.measure([f"^{re.escape(name)}$" for name in suspects])
+    sys.stdout.write(f"{table((row.name, judge(row)) for row in second)}\n")
+    return Findings(verdicts, [(row.name, judge(row)) for row in second if is_slower(first[row.name], row, thresholds)])
 
 
 def table(verdicts: Iterable[tuple[str, Verdict]]) -> str:
