@@ -26,7 +26,7 @@ help:
 	@echo "make dashboard  measure the current commit, or RANGE=a..b, and publish .asv/html; VENDOR=1 for a closed network"
 	@echo "make dashboard-serve   show the dashboard on http://127.0.0.1:8080, or another PORT"
 	@echo "make bench-compare BASE=main   measure two commits in turns; fails if the current one is slower"
-	@echo "make test-regressions  see whether bench-compare flags a slowdown, and no noise; takes an hour"
+	@echo "make test-regressions  see whether bench-compare flags a slowdown, and no noise; takes half an hour"
 	@echo "make picture   measure again, and draw the README's picture"
 	@echo "make clean     remove .venv and everything that was built"
 	@echo "PYTHON=python3.12 before or after a target chooses the Python that .venv is made from."

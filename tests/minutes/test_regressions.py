@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[2]
 SLOWER_KERNEL = "numpy"
 TRIES = 5
 
-# Another choice of rows, among them some with n >= 100 of every kernel.
-BENCH = os.environ.get("GRADSTEP_REGRESSIONS_BENCH", r"^scaling\.InN\.time_step")
+# m = 100 and every n: the rows that take the least time. Another choice should have rows with n >= 100 of every kernel.
+BENCH = os.environ.get("GRADSTEP_REGRESSIONS_BENCH", r"^scaling\.InN\.time_step\('\w+', 100,")
 
 # With n >= 100, the first half of the rows is worked through again.
 SLOWDOWN = """
