@@ -116,7 +116,7 @@ def test_grid_shows_every_scaling_benchmark(open_page, site):
 @pytest.mark.parametrize("axis", ["m", "n"])
 def test_page_on_scaling_leads_to_a_benchmark_page_with_four_kernels(open_page, site, axis):
     page = open_page(site + "scaling.html")
-    page.locator(f"a[href*='#{STEPS[axis]}']").last.click()
+    page.locator(f".panels a[href*='#{STEPS[axis]}']").last.click()
     page.wait_for_selector("#main-graph .legend td", state="attached")
     assert page.locator("#title").inner_text().strip() == STEPS[axis]
     assert is_drawn(page, "#main-graph canvas.flot-base")
