@@ -1,4 +1,5 @@
-# The commands of this checkout. Each makes .venv first if need be; nothing outside this folder is changed.
+# The commands of this checkout. Each makes .venv first if need be; nothing outside this folder is changed, except that
+# asv describes the machine in ~/.asv-machine.json.
 
 PYTHON ?= python3
 VENV := .venv
@@ -14,15 +15,20 @@ MODULES := $(sort $(shell find src/gradstep kernels -name '*.py' -o -name '*.pyi
 COMPILED := setup.py pyproject.toml $(sort $(wildcard kernels/*.pyx kernels/*.pxd kernels/*.h kernels/*.c))
 
 .DELETE_ON_ERROR:
-.PHONY: help compare test check bench bench-check picture clean always
+.PHONY: help compare test check bench bench-check bench-compare dashboard dashboard-serve test-regressions picture \
+    clean always
 
 help:
 	@echo "make compare   compare the kernels on a real data set and on a grid of sizes"
 	@echo "make test      run the tests; make test ARGS='-k threads' runs some of them"
 	@echo "make check     format, lint, types, spelling; changes nothing"
+	@echo "make picture   measure again; write the README's table and draw its picture"
 	@echo "make bench     time a step of each kernel and of each peer that is installed, grouped by shape"
 	@echo "make bench-check  see whether asv can read the suite of benchmarks/"
-	@echo "make picture   measure again, and draw the README's picture"
+	@echo "make dashboard  measure the current commit, or RANGE=a..b, and publish .asv/html; VENDOR=1 for a closed network"
+	@echo "make dashboard-serve   show the dashboard on http://127.0.0.1:8080, or another PORT"
+	@echo "make bench-compare BASE=main   measure two commits in turns; fails if the current one is slower"
+	@echo "make test-regressions  see whether bench-compare flags a slowdown, and no noise; takes half an hour"
 	@echo "make clean     remove .venv and everything that was built"
 	@echo "PYTHON=python3.12 before or after a target chooses the Python that .venv is made from."
 
@@ -47,10 +53,29 @@ bench: $(STAMPS)/compare $(STAMPS)/test
 bench-check: $(STAMPS)/bench
 	@$(RUN) asv check -E existing
 
-# The README's picture, and the record that it is drawn from.
-picture: $(STAMPS)/compare $(STAMPS)/picture
-	@$(RUN) gradstep compare --m 100,1e3,1e4,1e5,1e6 --n 100 --json docs/comparison.json
-	@$(RUN) python tools/draw_comparison.py docs/comparison.json docs/comparison.svg
+# RANGE=a..b: the commits, instead of the current one. VENDOR=1: asv's scripts beside its pages, for a closed network.
+# MACHINE=name: what asv calls this machine. BENCH=regex: only these benchmarks.
+dashboard: $(STAMPS)/bench
+	@$(RUN) python -m tools.dashboard $(if $(RANGE),--range '$(RANGE)') $(if $(VENDOR),--vendor) \
+	    $(if $(MACHINE),--machine '$(MACHINE)') $(if $(BENCH),--bench '$(BENCH)')
+
+# `asv preview` would listen to the whole network.
+dashboard-serve: $(STAMPS)/bench
+	@$(RUN) python -m http.server --bind 127.0.0.1 --directory .asv/html $(or $(PORT),8080)
+
+bench-compare: $(STAMPS)/bench
+	@$(if $(BASE),,echo "Name the commit to compare with: make bench-compare BASE=main" >&2; exit 2)
+	@$(RUN) python -m tools.bench_compare '$(BASE)' $(if $(HEAD),--head '$(HEAD)') $(if $(BENCH),--bench '$(BENCH)') \
+	    $(if $(FACTOR),--factor $(FACTOR)) $(if $(MICROSECONDS),--microseconds $(MICROSECONDS)) \
+	    $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(MACHINE),--machine '$(MACHINE)')
+
+test-regressions: $(STAMPS)/compare $(STAMPS)/test $(STAMPS)/bench
+	@$(RUN) python -m pytest tests/minutes -s -v $(ARGS)
+
+# The README's picture and table, and the record that they come from. On a quiet machine it takes some ten minutes.
+picture: $(STAMPS)/compare $(STAMPS)/report $(STAMPS)/peers
+	@$(RUN) gradstep compare --preset scaling --peers all --threads 1,$(CORES) --limit 5 --json docs/comparison.json
+	@$(RUN) python tools/update_readme.py docs/comparison.json README.md docs/comparison.svg
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info .asv .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml
@@ -76,7 +101,7 @@ $(STAMPS)/package: $(VENV)/pyvenv.cfg $(STAMPS)/modules $(COMPILED)
 	@touch $@
 
 # gradstep is installed already, so these add only what the extra asks for.
-$(STAMPS)/compare $(STAMPS)/test $(STAMPS)/dev $(STAMPS)/picture $(STAMPS)/bench: $(STAMPS)/package
+$(STAMPS)/compare $(STAMPS)/test $(STAMPS)/dev $(STAMPS)/report $(STAMPS)/peers $(STAMPS)/bench: $(STAMPS)/package
 	@echo "Installing what 'make $(firstword $(MAKECMDGOALS))' needs: extra $(@F) ..."
 	@$(PIP) "gradstep[$(@F)]"
 	@touch $@

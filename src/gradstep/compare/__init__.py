@@ -173,6 +173,7 @@ class _Run:
         self._unavailable = unavailable
         self._left_out: list[LeftOut] = []
         self._cells: dict[int, Cell] = {}
+        self._hoped = self._spent = 0.0
         self._complete = False
         in_order = [(problem, threads) for problem in problems for threads in settings.threads]
         self._places = [_Place(number, *place) for number, place in enumerate(in_order)]

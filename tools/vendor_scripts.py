@@ -1,0 +1,147 @@
+"""Puts the scripts and styles that asv's page loads from elsewhere beside it, so that it works on a closed network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+LOCK = Path(__file__).with_name("vendored_scripts.json")
+FOLDER = "vendor"
+
+_TAG = re.compile(r"<(?:script|link)\b[^>]*>")
+_ADDRESS = re.compile(r'(?P<attribute>src|href)="(?:https?:)?//[^"]*/(?P<file>[^"/]+)"')
+_INTEGRITY = re.compile(r'\s+integrity="(?P<hash>[^"]*)"')
+# What only a request to another site needs.
+_OF_ANOTHER_SITE = re.compile(r'\s+(?:crossorigin|referrerpolicy)="[^"]*"')
+
+
+class VendorError(Exception):
+    """The scripts could not be put beside the page."""
+
+
+class Locked(NamedTuple):
+    """One file of the lock.
+
+    Attributes
+    ----------
+    file : str
+        The last part of the address under which asv's page asks for it.
+    package, version, integrity : str
+        The package of npm, and its sha512 as npm publishes it.
+    member : str
+        The path of the file in the package.
+    """
+
+    file: str
+    package: str
+    version: str
+    integrity: str
+    member: str
+
+
+def locked_files() -> dict[str, Locked]:
+    """Return the files of the lock by name."""
+    entries = [Locked(**entry) for entry in json.loads(LOCK.read_text(encoding="utf-8"))["files"]]
+    return {entry.file: entry for entry in entries}
+
+
+def vendor(page: Path, store: Path) -> list[str]:
+    """Let a page load its scripts and styles from a folder beside it.
+
+    A file that is byte for byte the one that the page asks for keeps the page's hash; for another one the hash of what
+    stands beside the page takes its place.
+
+    Parameters
+    ----------
+    page : Path
+        An `index.html` that asv has published.
+    store : Path
+        Where the packages are kept; those that are there already are not fetched again.
+
+    Returns
+    -------
+    list of str
+        The names of files that are not the ones that the page asks for, but others of the same library.
+
+    Raises
+    ------
+    VendorError
+        If npm is needed and missing, a package cannot be fetched or has another hash than the lock says, or the page
+        asks for a file that the lock does not have.
+    """
+    lock, replaced = locked_files(), []
+    folder = page.parent / FOLDER
+    folder.mkdir(exist_ok=True)
+    fetch(lock.values(), store)
+
+    def local(match: re.Match[str]) -> str:
+        tag = match.group()
+        address = _ADDRESS.search(tag)
+        if address is None:
+            return tag
+        name = address["file"]
+        if name not in lock:
+            raise VendorError(f"{page} asks for {name}, which {LOCK.name} does not have")
+        content = read_member(lock[name], store)
+        (folder / name).write_bytes(content)
+        tag = _OF_ANOTHER_SITE.sub("", tag).replace(address.group(), f'{address["attribute"]}="{FOLDER}/{name}"')
+        asked = _INTEGRITY.search(tag)
+        if asked is None or has_hash(content, asked["hash"]):
+            return tag
+        replaced.append(name)
+        return tag.replace(asked["hash"], sha512(content))
+
+    page.write_text(_TAG.sub(local, page.read_text(encoding="utf-8")), encoding="utf-8")
+    return replaced
+
+
+def fetch(files: Iterable[Locked], store: Path) -> None:
+    """Let npm fetch the packages that the store does not have."""
+    missing = sorted({f"{file.package}@{file.version}" for file in files if not _package(file, store).exists()})
+    if not missing:
+        return
+    npm = shutil.which("npm")
+    if npm is None:
+        raise VendorError("npm was not found; it fetches the packages that asv's scripts are taken from")
+    store.mkdir(parents=True, exist_ok=True)
+    # Nothing of the packages is run: `npm pack` only fetches them.
+    command = [npm, "pack", *missing, "--ignore-scripts", "--silent", "--pack-destination", store]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode != 0:
+        raise VendorError(f"npm could not fetch {', '.join(missing)}:\n{done.stdout}")
+
+
+def read_member(file: Locked, store: Path) -> bytes:
+    """Return the content of a file from its package in the store, if that is the one of the lock."""
+    package = _package(file, store)
+    if not has_hash(package.read_bytes(), file.integrity):
+        package.unlink()
+        raise VendorError(f"{package.name} is not the package that {LOCK.name} names: its sha512 is another one")
+    with tarfile.open(package) as archive:
+        member = archive.extractfile(f"package/{file.member}")
+        if member is None:
+            raise VendorError(f"{package.name} has no file {file.member}")
+        return member.read()
+
+
+def _package(file: Locked, store: Path) -> Path:
+    return store / f"{file.package}-{file.version}.tgz"
+
+
+def has_hash(content: bytes, integrity: str) -> bool:
+    """Whether a hash, as HTML and npm write it, is that of the content."""
+    algorithm, _, digest = integrity.partition("-")
+    return base64.b64encode(hashlib.new(algorithm, content).digest()).decode() == digest
+
+
+def sha512(content: bytes) -> str:
+    """Return the hash of the content, as HTML and npm write it."""
+    return "sha512-" + base64.b64encode(hashlib.sha512(content).digest()).decode()
