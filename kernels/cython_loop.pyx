@@ -24,6 +24,7 @@ cdef extern from "vector_rows.h" nogil:
     const char *INSTRUCTION_SET
     const char NATIVE_ORDER
     const Py_ssize_t WIDE_ROW_BYTES
+    const Py_ssize_t SHORT_ROW_BYTES
     void dots_as_f64(
         char kind, const void *x, Py_ssize_t stride, const double *w, Py_ssize_t n, Py_ssize_t count, double *dots)
     void dots_as_f32(
@@ -267,7 +268,7 @@ cdef Py_ssize_t rows_at_a_time(Py_ssize_t row_bytes) noexcept nogil:
     """Return how many rows stay in the cache from the first pass to the second: measured, in docs/performance.md."""
     if row_bytes > WIDE_ROW_BYTES:
         return 8
-    if row_bytes > 1600:
+    if row_bytes > SHORT_ROW_BYTES:
         return 32
     return min(128, max(8, 8192 // row_bytes // 8 * 8))
 

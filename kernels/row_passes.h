@@ -8,20 +8,33 @@
 
 #define VECTOR NAME(lanes)
 
+/* Asks for what the first pass reads some rows later: short rows stay in L1 for the second pass, longer ones in L2. */
+INLINE void ROWS(ask)(const ELEMENT *x, int is_short)
+{
+    if (is_short)
+        TO_L1(x);
+    else
+        TO_L2(x);
+}
+
 /* The lanes whose sum is x . w. Four accumulators, because an addition takes three or four cycles. */
-INLINE VECTOR ROWS(products)(const ELEMENT *x, const REAL *w, ptrdiff_t n)
+INLINE VECTOR ROWS(products)(const ELEMENT *x, const REAL *w, ptrdiff_t n, int is_short)
 {
     VECTOR a = NAME(all)(0), b = a, c = a, d = a;
     const ptrdiff_t whole = n / LANES * LANES;
     ptrdiff_t j = 0;
     for (; j + 4 * LANES <= whole; j += 4 * LANES) {
+        for (int k = 0; k < 4; k++)
+            ROWS(ask)(x + j + k * LANES, is_short);
         a = NAME(add)(a, NAME(multiply)(ROWS(load)(x + j), NAME(load)(w + j)));
         b = NAME(add)(b, NAME(multiply)(ROWS(load)(x + j + LANES), NAME(load)(w + j + LANES)));
         c = NAME(add)(c, NAME(multiply)(ROWS(load)(x + j + 2 * LANES), NAME(load)(w + j + 2 * LANES)));
         d = NAME(add)(d, NAME(multiply)(ROWS(load)(x + j + 3 * LANES), NAME(load)(w + j + 3 * LANES)));
     }
-    for (; j < whole; j += LANES)
+    for (; j < whole; j += LANES) {
+        ROWS(ask)(x + j, is_short);
         a = NAME(add)(a, NAME(multiply)(ROWS(load)(x + j), NAME(load)(w + j)));
+    }
     if (j < n)
         b = NAME(add)(b, NAME(multiply)(ROWS(load_part)(x + j, n - j), NAME(load)(w + j)));
     return NAME(add)(NAME(add)(a, b), NAME(add)(c, d));
@@ -37,8 +50,10 @@ INLINE void ROWS(products_of_8)(const ELEMENT *x, ptrdiff_t stride, const REAL *
     ptrdiff_t j = 0;
     for (; j < whole; j += LANES) {
         const VECTOR w_j = NAME(load)(w + j);
-        for (int k = 0; k < 8; k++)
+        for (int k = 0; k < 8; k++) {
+            TO_L2(x + k * stride + j);
             sum[k] = NAME(add)(sum[k], NAME(multiply)(ROWS(load)(x + k * stride + j), w_j));
+        }
     }
     if (j < n) {
         const VECTOR w_j = NAME(load)(w + j);
@@ -66,15 +81,21 @@ static void ROWS(row_dots)(
             for (; row < rows; row++)
                 p[row] = NAME(multiply)(ROWS(load_part)(x + row * stride, n), w_first);
         } else if (n <= 2 * LANES) {
-            for (; row < rows; row++)
+            for (; row < rows; row++) {
+                TO_L2(x + row * stride);
+                TO_L2(x + row * stride + LANES);
                 p[row] = NAME(mix)(ROWS(load)(x + row * stride), w_first,
                                    ROWS(load_part)(x + row * stride + LANES, n - LANES), w_second);
+            }
         } else if (n * (ptrdiff_t)sizeof(REAL) > WIDE_ROW_BYTES && rows == 8) {
             ROWS(products_of_8)(x, stride, w, n, p);
             row = 8;
         }
+        if (n * (ptrdiff_t)sizeof(ELEMENT) <= SHORT_ROW_BYTES)
+            for (; row < rows; row++)
+                p[row] = ROWS(products)(x + row * stride, w, n, 1);
         for (; row < rows; row++)
-            p[row] = ROWS(products)(x + row * stride, w, n);
+            p[row] = ROWS(products)(x + row * stride, w, n, 0);
         for (; row < 8; row++)
             p[row] = NAME(all)(0);
         NAME(sum_lanes_of_8)(p, dots + k);

@@ -179,8 +179,10 @@ static double NAME(read)(const REAL *x, ptrdiff_t n)
         p[k] = NAME(all)(0);
     ptrdiff_t j = 0;
     for (; j + 8 * LANES <= n; j += 8 * LANES)
-        for (int k = 0; k < 8; k++)
+        for (int k = 0; k < 8; k++) {
+            TO_L2(x + j + k * LANES);
             p[k] = NAME(add)(p[k], NAME(load)(x + j + k * LANES));
+        }
     for (; j < n; j += LANES)
         p[0] = NAME(add)(p[0], NAME(load_part)(x + j, n - j < LANES ? n - j : LANES));
     REAL sums[8];

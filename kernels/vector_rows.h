@@ -15,6 +15,9 @@
  * Below, one row at a time wins: a hardware prefetcher follows one stream best (docs/performance.md). */
 #define WIDE_ROW_BYTES 12000
 
+/* Up to here some rows stay in the L1 cache, together with w and dw. */
+#define SHORT_ROW_BYTES 1600
+
 INLINE double number_f64(double value)
 {
     return value;
