@@ -72,7 +72,7 @@ bench-compare: $(STAMPS)/bench
 test-regressions: $(STAMPS)/compare $(STAMPS)/test $(STAMPS)/bench
 	@$(RUN) python -m pytest tests/minutes -s -v $(ARGS)
 
-# The README's picture and table, and the record that they come from. On a quiet machine it takes some ten minutes.
+# The README's picture and table, and the record that they come from. It takes one to three minutes.
 picture: $(STAMPS)/compare $(STAMPS)/report $(STAMPS)/peers
 	@$(RUN) gradstep compare --preset scaling --peers all --threads 1,$(CORES) --limit 5 --json docs/comparison.json
 	@$(RUN) python tools/update_readme.py docs/comparison.json README.md docs/comparison.svg
