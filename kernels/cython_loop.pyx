@@ -61,8 +61,8 @@ cdef enum:
     SPAN = MOST_ROWS + LANES
     # Up to this many features, rows are first copied into columns: eight rows then fill the lanes, not one row.
     FEW_FEATURES = 3
-    # Sums are added up in the data's own precision over this many rows, from there on in float64. Their product of
-    # 1 + e is one that a double can hold, and that of an eighth of them one for a float.
+    # Sums are added up in the data's own precision over this many rows, from there on in float64. The product of their
+    # 1 + e fits into a double, and the part of it in one lane into a float.
     ROWS_PER_FLUSH = 512
 
 instruction_set = INSTRUCTION_SET.decode()
