@@ -25,14 +25,20 @@ cdef extern from "vector_rows.h" nogil:
     const char NATIVE_ORDER
     const Py_ssize_t WIDE_ROW_BYTES
     const Py_ssize_t SHORT_ROW_BYTES
+    const Py_ssize_t BYTES_OF_SHORT_ROWS
+    const Py_ssize_t LONG_ROWS
     void dots_as_f64(
-        char kind, const void *x, Py_ssize_t stride, const double *w, Py_ssize_t n, Py_ssize_t count, double *dots)
+        char kind, const void *x, const void *next, Py_ssize_t stride, const double *w, Py_ssize_t n, Py_ssize_t count,
+        double *dots)
     void dots_as_f32(
-        char kind, const void *x, Py_ssize_t stride, const float *w, Py_ssize_t n, Py_ssize_t count, float *dots)
+        char kind, const void *x, const void *next, Py_ssize_t stride, const float *w, Py_ssize_t n, Py_ssize_t count,
+        float *dots)
     void add_as_f64(
-        char kind, const void *x, Py_ssize_t stride, const double *c, Py_ssize_t n, Py_ssize_t count, double *sums)
+        char kind, const void *x, const void *next, Py_ssize_t stride, const double *c, Py_ssize_t n, Py_ssize_t count,
+        double *sums)
     void add_as_f32(
-        char kind, const void *x, Py_ssize_t stride, const float *c, Py_ssize_t n, Py_ssize_t count, float *sums)
+        char kind, const void *x, const void *next, Py_ssize_t stride, const float *c, Py_ssize_t n, Py_ssize_t count,
+        float *sums)
     void copy_columns_as_f64(
         char kind, const void *x, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t rows, double *columns, Py_ssize_t span)
     void copy_columns_as_f32(
@@ -64,6 +70,8 @@ cdef enum:
     # Sums are added up in the data's own precision over this many rows, from there on in float64. The product of their
     # 1 + e fits into a double, and the part of it in one lane into a float.
     ROWS_PER_FLUSH = 512
+    # X of fewer bytes has stayed in the L2 cache since it was written or read last, and is not asked for.
+    CACHED_BYTES = 1 << 20
 
 instruction_set = INSTRUCTION_SET.decode()
 
@@ -216,6 +224,7 @@ cdef int sum_blocks(
             raise ValueError("X should have unit stride along its rows or along its columns")
 
     cdef Py_ssize_t most = rows_at_a_time(n * itemsize) if by_rows else rows_of_columns(n * sizeof(real))
+    cdef bint asks_ahead = n * <Py_ssize_t> sizeof(real) <= WIDE_ROW_BYTES and m * n * itemsize > CACHED_BYTES
     cdef Py_ssize_t padded = (n + LANES - 1) // LANES * LANES
     cdef Py_ssize_t numbers = (4 + FEW_FEATURES) * SPAN + TOTALS * LANES + 2 * padded
     cdef void *memory = malloc(numbers * sizeof(real) + 64)
@@ -233,6 +242,7 @@ cdef int sum_blocks(
     cdef Py_ssize_t block, first, stop, rows, unflushed
     cdef const real *c_first
     cdef const char *few
+    cdef const char *next
     for block in range((m - 1) // block_rows + 1):
         first = block * block_rows
         stop = m if m - first < block_rows else first + block_rows
@@ -252,7 +262,11 @@ cdef int sum_blocks(
                 add_short_rows(
                     kind_of_X, few, row_stride, y + first, c_first, padded_w, b, n, rows, scratch, totals, dw, out)
             else:
-                add_rows(kind_of_X, few, row_stride, y + first, c_first, padded_w, b, n, rows, scratch, totals, dw)
+                next = NULL
+                if asks_ahead and first + rows < m:
+                    next = few + rows * strides[0]
+                add_rows(
+                    kind_of_X, few, next, row_stride, y + first, c_first, padded_w, b, n, rows, scratch, totals, dw)
             first += rows
             unflushed += rows
             if unflushed == ROWS_PER_FLUSH or first == stop:
@@ -269,8 +283,8 @@ cdef Py_ssize_t rows_at_a_time(Py_ssize_t row_bytes) noexcept nogil:
     if row_bytes > WIDE_ROW_BYTES:
         return 8
     if row_bytes > SHORT_ROW_BYTES:
-        return 32
-    return min(128, max(8, 8192 // row_bytes // 8 * 8))
+        return LONG_ROWS
+    return min(128, max(8, BYTES_OF_SHORT_ROWS // row_bytes // 8 * 8))
 
 
 cdef Py_ssize_t rows_of_columns(Py_ssize_t row_bytes) noexcept nogil:
@@ -279,24 +293,24 @@ cdef Py_ssize_t rows_of_columns(Py_ssize_t row_bytes) noexcept nogil:
 
 
 cdef void add_rows(
-    char kind, const void *X, Py_ssize_t row_stride, const real *y, const real *c, const real *w, double b,
-    Py_ssize_t n, Py_ssize_t rows, real *scratch, real *totals, real *dw,
+    char kind, const void *X, const void *next, Py_ssize_t row_stride, const real *y, const real *c, const real *w,
+    double b, Py_ssize_t n, Py_ssize_t rows, real *scratch, real *totals, real *dw,
 ) noexcept nogil:
-    """Take a few rows of a C-ordered X through both passes."""
+    """Take a few rows of a C-ordered X through both passes, while as many at `next` are on their way to the cache."""
     cdef real *z = scratch
     cdef real *dz = scratch + SPAN
     cdef Py_ssize_t i
     if real is double:
-        dots_as_f64(kind, X, row_stride, w, n, rows, z)
+        dots_as_f64(kind, X, next, row_stride, w, n, rows, z)
     else:
-        dots_as_f32(kind, X, row_stride, w, n, rows, z)
+        dots_as_f32(kind, X, next, row_stride, w, n, rows, z)
     for i in range(rows):
         z[i] += <real> b
     add_slopes_and_losses(z, y, c, rows, scratch, totals)
     if real is double:
-        add_as_f64(kind, X, row_stride, dz, n, rows, dw)
+        add_as_f64(kind, X, next, row_stride, dz, n, rows, dw)
     else:
-        add_as_f32(kind, X, row_stride, dz, n, rows, dw)
+        add_as_f32(kind, X, next, row_stride, dz, n, rows, dw)
 
 
 cdef void add_columns(
@@ -310,16 +324,16 @@ cdef void add_columns(
     for i in range((rows + LANES - 1) // LANES * LANES):
         z[i] = <real> b
     if real is double:
-        add_as_f64(kind, X, column_stride, w, rows, n, z)
+        add_as_f64(kind, X, NULL, column_stride, w, rows, n, z)
     else:
-        add_as_f32(kind, X, column_stride, w, rows, n, z)
+        add_as_f32(kind, X, NULL, column_stride, w, rows, n, z)
     # Leaves zeros behind dz, which row_dots reads in whole lanes; it writes, too, so what dw holds is put away first.
     add_slopes_and_losses(z, y, c, rows, scratch, totals)
     flush(dw, n, out)
     if real is double:
-        dots_as_f64(kind, X, column_stride, dz, rows, n, dw)
+        dots_as_f64(kind, X, NULL, column_stride, dz, rows, n, dw)
     else:
-        dots_as_f32(kind, X, column_stride, dz, rows, n, dw)
+        dots_as_f32(kind, X, NULL, column_stride, dz, rows, n, dw)
 
 
 cdef void add_short_rows(

@@ -63,17 +63,26 @@ typedef double piece_f64 __attribute__((vector_size(8 * WIDTH_f64)));
 typedef float piece_f32 __attribute__((vector_size(4 * WIDTH_f32)));
 #endif
 
-/* Asks for the memory AHEAD bytes behind an address, in the L1 or the L2 cache. One stream of loads does not keep the memory of
- * a processor with AVX-512 busy; Zen 4, which has a build without this, is slower with it (docs/performance.md). A request
- * behind the end of the data does nothing. */
+/* Asks for the memory from an address on, in the L2 cache. One stream of loads does not keep the memory of a processor with
+ * AVX-512 busy; Zen 4, which has a build without this, is slower with it (docs/performance.md). A request for memory that does not
+ * exist does nothing. */
 #if defined(VECTOR_TYPES) && defined(__AVX512F__)
-#define AHEAD 8192
-#define TO_L1(x) __builtin_prefetch((const char *)(x) + AHEAD, 0, 3)
-#define TO_L2(x) __builtin_prefetch((const char *)(x) + AHEAD, 0, 2)
+#define ASKS_AHEAD 1
+INLINE void ask(const char *memory, ptrdiff_t bytes)
+{
+    for (ptrdiff_t k = 0; k < bytes; k += 64)
+        __builtin_prefetch(memory + k, 0, 2);
+}
 #else
-#define TO_L1(x) ((void)0)
-#define TO_L2(x) ((void)0)
+#define ASKS_AHEAD 0
+INLINE void ask(const char *memory, ptrdiff_t bytes)
+{
+    (void)memory, (void)bytes;
+}
 #endif
+
+/* How far ahead within one stream: measured (docs/performance.md). */
+#define AHEAD 8192
 
 typedef struct { piece_f64 piece[LANES / WIDTH_f64]; } lanes_f64;
 typedef struct { piece_f32 piece[LANES / WIDTH_f32]; } lanes_f32;

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import llvmlite.binding  # type: ignore[import-untyped]
 import numba
 import numpy as np
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -28,6 +30,21 @@ _WIDE_ROW_BYTES = 12_000
 
 # The most rows that are taken through both passes at once.
 _MOST_ROWS = 512
+
+
+def _asks_ahead() -> bool:
+    """Whether this processor gains from requests for the rows that come next: those with AVX-512, but for Zen 4."""
+    features: dict[str, bool] = llvmlite.binding.get_host_cpu_features()
+    return features.get("avx512f", False) and llvmlite.binding.get_host_cpu_name() != "znver4"
+
+
+# One stream of loads does not keep the memory of some processors busy. There both passes ask for the rows that come
+# next, and take as many rows as stay in an L1 cache of 48 KiB (docs/performance.md).
+_ASKS_AHEAD = _asks_ahead()
+_BYTES_OF_SHORT_ROWS, _LONG_ROWS = (24_576, 8) if _ASKS_AHEAD else (8192, 32)
+
+# X of fewer bytes has stayed in the L2 cache since it was written or read last, and is not asked for.
+_CACHED_BYTES = 1 << 20
 
 # dw is added up in the data's own precision over about this many rows, from there on in float64. With the rows that are
 # added at once fewer than 1024, whose factors 1 + e have a product that a float64 can hold.
@@ -68,6 +85,7 @@ def partial_sums(
     by_rows = column_stride == 1 if n > 1 else row_stride != 1
     numbers = _memory_of(X, (m - 1) * row_stride + (n - 1) * column_stride + 1)
     most = _rows_at_a_time(n * X.itemsize) if by_rows else _rows_of_columns(n * X.itemsize)
+    asks_ahead = _ASKS_AHEAD and n * X.itemsize <= _WIDE_ROW_BYTES and m * n * X.itemsize > _CACHED_BYTES
 
     z = np.empty(_MOST_ROWS, X.dtype)
     dz = np.empty(_MOST_ROWS, X.dtype)
@@ -84,7 +102,8 @@ def partial_sums(
         unflushed = 0
         while first < stop:
             rows = min(most, stop - first)
-            _first_pass(numbers, columns, by_rows, first, row_stride, column_stride, n, rows, w, b, z)
+            following = (first + rows) * row_stride if asks_ahead and first + rows < m else -1
+            _first_pass(numbers, columns, by_rows, first, following, row_stride, column_stride, n, rows, w, b, z)
             _slopes_and_losses(z, y[first : first + rows], e, dz, loss)
             if sample_weight is not None:
                 _weigh(e, dz, loss, sample_weight[first : first + rows])
@@ -93,7 +112,7 @@ def partial_sums(
             sums[n] += _total(dz, rows)
             sums[n + 1] += _total(loss, rows)
 
-            _second_pass(numbers, columns, by_rows, first, row_stride, column_stride, n, rows, dz, dw, sums)
+            _second_pass(numbers, columns, by_rows, first, following, row_stride, column_stride, n, rows, dz, dw, sums)
             first += rows
             unflushed += rows
             if unflushed >= _ROWS_PER_FLUSH or first == stop:
@@ -108,6 +127,7 @@ def _first_pass(
     columns: FloatArray,
     by_rows: bool,
     first: int,
+    following: int,
     row_stride: int,
     column_stride: int,
     n: int,
@@ -116,7 +136,10 @@ def _first_pass(
     b: float,
     z: FloatArray,
 ) -> None:
-    """Write X w + b of some rows; of rows that are short, `columns` keeps a copy for the second pass."""
+    """Write X w + b of some rows; of rows that are short, `columns` keeps a copy for the second pass.
+
+    The rows that come next begin at `following`, unless it is -1.
+    """
     if not by_rows:
         z[:rows] = b
         _add_rows(numbers, first, column_stride, rows, n, w, z)
@@ -129,7 +152,7 @@ def _first_pass(
     if n * numbers.itemsize > _WIDE_ROW_BYTES:
         _dots_of_wide_rows(numbers, first * row_stride, row_stride, n, rows, w, z)
     else:
-        _dots(numbers, first * row_stride, row_stride, n, rows, w, z)
+        _dots(numbers, first * row_stride, row_stride, n, rows, w, z, following)
     for i in range(rows):
         z[i] += b
 
@@ -140,6 +163,7 @@ def _second_pass(
     columns: FloatArray,
     by_rows: bool,
     first: int,
+    following: int,
     row_stride: int,
     column_stride: int,
     n: int,
@@ -156,7 +180,7 @@ def _second_pass(
         _dots(columns, 0, _MOST_ROWS, rows, n, dz, dw)
         _move(dw, sums)
     else:
-        _add_rows(numbers, first * row_stride, row_stride, n, rows, dz, dw)
+        _add_rows(numbers, first * row_stride, row_stride, n, rows, dz, dw, following)
 
 
 @_compiled
@@ -173,8 +197,8 @@ def _rows_at_a_time(row_bytes: int) -> int:
     if row_bytes > _WIDE_ROW_BYTES:
         return 8
     if row_bytes > 1600:
-        return 32
-    return min(128, max(8, 8192 // row_bytes // 8 * 8))
+        return _LONG_ROWS
+    return min(128, max(8, _BYTES_OF_SHORT_ROWS // row_bytes // 8 * 8))
 
 
 @_compiled
@@ -191,6 +215,30 @@ def _pointer(typing_context: Any, address: Any) -> Any:  # noqa: ARG001 - Numba'
         return builder.inttoptr(arguments[0], cgutils.voidptr_t)
 
     return types.voidptr(types.intp), code
+
+
+@intrinsic
+def _ask_for_line(typing_context: Any, address: Any) -> Any:  # noqa: ARG001 - Numba's signature
+    """Ask for the cache line at an address, in the L2 cache. An address without memory does no harm."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        # LLVM Language Reference, llvm.prefetch: the address, 0 for reading, the locality (2 is L2), 1 for data.
+        number = ir.IntType(32)
+        signature = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, number, number, number])
+        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [cgutils.voidptr_t], signature)
+        pointer = builder.inttoptr(arguments[0], cgutils.voidptr_t)
+        builder.call(prefetch, [pointer, number(0), number(2), number(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), code
+
+
+@_compiled
+def _ask(numbers: FloatArray, start: int, count: int) -> None:
+    """Ask for some numbers that are read later, a cache line at a time."""
+    first = numbers.ctypes.data + start * numbers.itemsize
+    for address in range(first, first + count * numbers.itemsize, 64):
+        _ask_for_line(address)  # type: ignore[call-arg]  # Numba hands over the context itself
 
 
 @_compiled
@@ -214,9 +262,20 @@ def _copy_columns(numbers: FloatArray, start: int, stride: int, n: int, rows: in
 
 
 @_compiled_sum
-def _dots(numbers: FloatArray, start: int, stride: int, n: int, count: int, w: FloatArray, dots: FloatArray) -> None:
-    """Write the products of `count` rows of n numbers, `stride` apart, with w."""
+def _dots(
+    numbers: FloatArray,
+    start: int,
+    stride: int,
+    n: int,
+    count: int,
+    w: FloatArray,
+    dots: FloatArray,
+    following: int = -1,
+) -> None:
+    """Write the products of `count` rows of n numbers, `stride` apart, with w; ask for 3/4 of as many that follow."""
     for k in range(count):
+        if following >= 0:
+            _ask(numbers, following + k * stride * 3 // 4, n * 3 // 4)
         first = start + k * stride
         x = numbers[first : first + n]
         dot = numbers.dtype.type(0)
@@ -249,13 +308,23 @@ def _dots_of_wide_rows(
 
 @_compiled_sum
 def _add_rows(
-    numbers: FloatArray, start: int, stride: int, n: int, count: int, c: FloatArray, total: FloatArray
+    numbers: FloatArray,
+    start: int,
+    stride: int,
+    n: int,
+    count: int,
+    c: FloatArray,
+    total: FloatArray,
+    following: int = -1,
 ) -> None:
-    """Add to `total` the sum of `count` rows of n numbers, `stride` apart, each times its c."""
+    """Add to `total` the sum of `count` rows, each times its c; ask for what `_dots` has not asked for."""
     whole = count // 4 * 4
+    rest = following + count * stride * 3 // 4
     # Four rows for one load and store of the total.
     for k in range(0, whole, 4):
         first = start + k * stride
+        if following >= 0:
+            _ask(numbers, rest + k * stride // 4, n)
         x0 = numbers[first : first + n]
         x1 = numbers[first + stride : first + stride + n]
         x2 = numbers[first + 2 * stride : first + 2 * stride + n]

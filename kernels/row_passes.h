@@ -8,31 +8,35 @@
 
 #define VECTOR NAME(lanes)
 
-/* Asks for what the first pass reads some rows later: short rows stay in L1 for the second pass, longer ones in L2. */
-INLINE void ROWS(ask)(const ELEMENT *x, int is_short)
+/* Both passes ask for the rows that come next, so that memory is never idle: the first one for three quarters of their numbers
+ * while it reads as many, the second one for the last quarter. `done` of them have been read, and `numbers` are read now. */
+INLINE void ROWS(ask_in_first)(const ELEMENT *next, ptrdiff_t done, ptrdiff_t numbers)
 {
-    if (is_short)
-        TO_L1(x);
-    else
-        TO_L2(x);
+    if (next != NULL)
+        ask((const char *)(next + done * 3 / 4), numbers * (ptrdiff_t)sizeof(ELEMENT) * 3 / 4);
+}
+
+INLINE void ROWS(ask_in_second)(const ELEMENT *next, ptrdiff_t done, ptrdiff_t numbers)
+{
+    if (next != NULL)
+        ask((const char *)(next + done / 4), numbers * (ptrdiff_t)sizeof(ELEMENT) / 4);
 }
 
 /* The lanes whose sum is x . w. Four accumulators, because an addition takes three or four cycles. */
-INLINE VECTOR ROWS(products)(const ELEMENT *x, const REAL *w, ptrdiff_t n, int is_short)
+INLINE VECTOR ROWS(products)(const ELEMENT *x, const ELEMENT *next, ptrdiff_t done, const REAL *w, ptrdiff_t n)
 {
     VECTOR a = NAME(all)(0), b = a, c = a, d = a;
     const ptrdiff_t whole = n / LANES * LANES;
     ptrdiff_t j = 0;
     for (; j + 4 * LANES <= whole; j += 4 * LANES) {
-        for (int k = 0; k < 4; k++)
-            ROWS(ask)(x + j + k * LANES, is_short);
+        ROWS(ask_in_first)(next, done + j, 4 * LANES);
         a = NAME(add)(a, NAME(multiply)(ROWS(load)(x + j), NAME(load)(w + j)));
         b = NAME(add)(b, NAME(multiply)(ROWS(load)(x + j + LANES), NAME(load)(w + j + LANES)));
         c = NAME(add)(c, NAME(multiply)(ROWS(load)(x + j + 2 * LANES), NAME(load)(w + j + 2 * LANES)));
         d = NAME(add)(d, NAME(multiply)(ROWS(load)(x + j + 3 * LANES), NAME(load)(w + j + 3 * LANES)));
     }
     for (; j < whole; j += LANES) {
-        ROWS(ask)(x + j, is_short);
+        ROWS(ask_in_first)(next, done + j, LANES);
         a = NAME(add)(a, NAME(multiply)(ROWS(load)(x + j), NAME(load)(w + j)));
     }
     if (j < n)
@@ -51,7 +55,7 @@ INLINE void ROWS(products_of_8)(const ELEMENT *x, ptrdiff_t stride, const REAL *
     for (; j < whole; j += LANES) {
         const VECTOR w_j = NAME(load)(w + j);
         for (int k = 0; k < 8; k++) {
-            TO_L2(x + k * stride + j);
+            ask((const char *)(x + k * stride + j) + AHEAD, 1);
             sum[k] = NAME(add)(sum[k], NAME(multiply)(ROWS(load)(x + k * stride + j), w_j));
         }
     }
@@ -65,9 +69,9 @@ INLINE void ROWS(products_of_8)(const ELEMENT *x, ptrdiff_t stride, const REAL *
 }
 
 /* dots[k] = x_k . w for `count` rows x_k of n numbers, the k-th at x + k * stride; w is padded with zeros. Writes dots
- * up to the next multiple of eight. */
+ * up to the next multiple of eight. As many rows at `next` are read later, unless it is NULL. */
 static void ROWS(row_dots)(
-    const ELEMENT *x, ptrdiff_t stride, const REAL *w, ptrdiff_t n, ptrdiff_t count, REAL *RESTRICT dots)
+    const ELEMENT *x, const ELEMENT *next, ptrdiff_t stride, const REAL *w, ptrdiff_t n, ptrdiff_t count, REAL *RESTRICT dots)
 {
     const VECTOR w_first = NAME(load)(w), w_second = n > LANES ? NAME(load)(w + LANES) : NAME(all)(0);
     for (ptrdiff_t k = 0; k < count; k += 8, x += 8 * stride) {
@@ -82,8 +86,7 @@ static void ROWS(row_dots)(
                 p[row] = NAME(multiply)(ROWS(load_part)(x + row * stride, n), w_first);
         } else if (n <= 2 * LANES) {
             for (; row < rows; row++) {
-                TO_L2(x + row * stride);
-                TO_L2(x + row * stride + LANES);
+                ROWS(ask_in_first)(next, (k + row) * stride, 2 * LANES);
                 p[row] = NAME(mix)(ROWS(load)(x + row * stride), w_first,
                                    ROWS(load_part)(x + row * stride + LANES, n - LANES), w_second);
             }
@@ -91,11 +94,11 @@ static void ROWS(row_dots)(
             ROWS(products_of_8)(x, stride, w, n, p);
             row = 8;
         }
-        if (n * (ptrdiff_t)sizeof(ELEMENT) <= SHORT_ROW_BYTES)
+        if (next != NULL)
             for (; row < rows; row++)
-                p[row] = ROWS(products)(x + row * stride, w, n, 1);
+                p[row] = ROWS(products)(x + row * stride, next, (k + row) * stride, w, n);
         for (; row < rows; row++)
-            p[row] = ROWS(products)(x + row * stride, w, n, 0);
+            p[row] = ROWS(products)(x + row * stride, NULL, 0, w, n);
         for (; row < 8; row++)
             p[row] = NAME(all)(0);
         NAME(sum_lanes_of_8)(p, dots + k);
@@ -108,11 +111,14 @@ static void ROWS(row_dots)(
         NAME(add)(NAME(add)(NAME(mix)(c[0], part(0), c[1], part(1)), NAME(mix)(c[2], part(2), c[3], part(3))),         \
                   NAME(add)(NAME(mix)(c[4], part(4), c[5], part(5)), NAME(mix)(c[6], part(6), c[7], part(7))))))
 
-/* sum += c_k x_k over `count` rows x_k of n numbers, the k-th at x + k * stride; `sum` is padded. */
+/* sum += c_k x_k over `count` rows x_k of n numbers, the k-th at x + k * stride; `sum` is padded. As many rows at `next` are
+ * read later, unless it is NULL. */
 static void ROWS(add_rows)(
-    const ELEMENT *x, ptrdiff_t stride, const REAL *coefficients, ptrdiff_t n, ptrdiff_t count, REAL *RESTRICT sum)
+    const ELEMENT *x, const ELEMENT *next, ptrdiff_t stride, const REAL *coefficients, ptrdiff_t n, ptrdiff_t count,
+    REAL *RESTRICT sum)
 {
     const ptrdiff_t whole = n / LANES * LANES;
+    const ELEMENT *rest = next == NULL ? NULL : next + count * stride * 3 / 4;
     ptrdiff_t k = 0;
     for (; k + 8 <= count; k += 8, x += 8 * stride) {
         VECTOR c[8];
@@ -121,8 +127,10 @@ static void ROWS(add_rows)(
         ptrdiff_t j = 0;
 #define WHOLE(row) ROWS(load)(x + row * stride + j)
 #define PART(row) ROWS(load_part)(x + row * stride + j, n - j)
-        for (; j < whole; j += LANES)
+        for (; j < whole; j += LANES) {
+            ROWS(ask_in_second)(rest, k * stride + 8 * j, 8 * LANES);
             ADD_EIGHT(sum + j, WHOLE);
+        }
         if (j < n)
             ADD_EIGHT(sum + j, PART);
 #undef WHOLE

@@ -180,7 +180,7 @@ static double NAME(read)(const REAL *x, ptrdiff_t n)
     ptrdiff_t j = 0;
     for (; j + 8 * LANES <= n; j += 8 * LANES)
         for (int k = 0; k < 8; k++) {
-            TO_L2(x + j + k * LANES);
+            ask((const char *)(x + j + k * LANES) + AHEAD, 1);
             p[k] = NAME(add)(p[k], NAME(load)(x + j + k * LANES));
         }
     for (; j < n; j += LANES)
