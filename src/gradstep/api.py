@@ -119,7 +119,9 @@ def step(
     """
     alpha = validate.positive("alpha", alpha)
     J, dw, db = gradient(X, y, w, b, sample_weight=sample_weight, l2=l2, kernel=kernel, threads=threads)
-    return Step((np.asarray(w) - alpha * dw).astype(dw.dtype, copy=False), float(b) - alpha * db, J)
+    # dw is new, and becomes the new w. Of an array without dimensions NumPy makes a factor in half the time of a float.
+    np.multiply(dw, np.array(alpha, dw.dtype), dw)
+    return Step(np.subtract(w, dw, dw), float(b) - alpha * db, J)
 
 
 def objective(
@@ -198,6 +200,8 @@ class Objective:
         )
         self.threads = self._pass.threads
         self._plain = sample_weight is None and self.l2 == 0.0
+        # Without dimensions: NumPy divides by a float in twice the time, most of a microsecond.
+        self._m = np.array(float(self.m))
 
     def __call__(self, theta: NDArray[Any]) -> tuple[float, NDArray[np.float64]]:
         """Return the cost and its gradient at ``theta = [w, b]``.
@@ -221,14 +225,14 @@ class Objective:
     def gradient(self, w: FloatArray, b: float) -> Gradient:
         """Return the cost and its gradient at (w, b); w is a float32 or float64 array of shape (n,), unchecked."""
         J, grad = self._evaluate(w, b)
-        return Gradient(J, grad[:-1].astype(w.dtype, copy=False), float(grad[-1]))
+        return Gradient(J, grad[:-1].astype(w.dtype, copy=False), grad.item(-1))
 
     def _evaluate(self, w: FloatArray, b: float) -> tuple[float, NDArray[np.float64]]:
         """Return the cost and [dw, db]."""
         sums = self._pass(w, b)
         if self._plain:
-            sums /= self._pass.total_weight
-            return float(sums[-1]), sums[:-1]
+            np.divide(sums, self._m, sums)
+            return sums.item(-1), sums[:-1]
         # An overflow shows in the result, here as in the pass, and is no warning.
         with np.errstate(over="ignore", invalid="ignore"):
             sums /= self._pass.total_weight

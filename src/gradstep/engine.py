@@ -166,7 +166,7 @@ class Pass:
     def _native(self, w: FloatArray, b: float) -> tuple[FloatArray, float]:
         """Return w and b as the kernel reads them: both rounded to the dtype of the computation, b as a float."""
         dtype = self._examples.dtype
-        if w.dtype == dtype == np.float64 and w.flags.c_contiguous:
+        if w.dtype == dtype and dtype.itemsize == 8 and w.flags.c_contiguous:
             return w, b
         # Whatever overflows here ends in sums that are not finite.
         with np.errstate(over="ignore", invalid="ignore"):

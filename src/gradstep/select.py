@@ -32,7 +32,7 @@ class Choice(NamedTuple):
 def resolve(kernel: str | Kernel, m: int, n: int) -> Kernel:
     """Return the kernel meant by an argument ``kernel=``: a name, "auto", or a kernel itself."""
     if kernel == "auto":
-        return choose(m, n).kernel
+        return _choose(m, n)[0]
     if isinstance(kernel, str):
         return registry.load(kernel)
     if not hasattr(kernel, "partial_sums"):
@@ -46,26 +46,27 @@ def choose(m: int, n: int) -> Choice:
     The environment's choice if ``GRADSTEP_KERNEL`` names one. Else Cython, which is compiled already. Where it is
     missing: Numba from 10,000 elements on, if it is installed; else NumPy.
     """
+    return Choice(*_choose(m, n))
+
+
+def _choose(m: int, n: int) -> tuple[Kernel, str]:
+    """Do what `choose` does; a named tuple takes longer to make than the choice."""
     named = environment.variable("GRADSTEP_KERNEL")
     if named is not None and named != "auto":
-        return Choice(registry.load(named), "GRADSTEP_KERNEL says so")
+        return registry.load(named), "GRADSTEP_KERNEL says so"
     try:
-        return Choice(
-            registry.load("cython"), "compiled ahead of time, and the fastest or nearly so at all sizes measured"
-        )
+        return registry.load("cython"), "compiled ahead of time, and the fastest or nearly so at all sizes measured"
     except KernelUnavailable:
         return _choose_without_cython(m * n)
 
 
-def _choose_without_cython(elements: int) -> Choice:
+def _choose_without_cython(elements: int) -> tuple[Kernel, str]:
     if elements < _NUMBA_FROM_ELEMENTS:
-        return Choice(
-            registry.load("numpy"), "cython is not available, and Numba's start would cost more than it saves"
-        )
+        return registry.load("numpy"), "cython is not available, and Numba's start would cost more than it saves"
     try:
-        return Choice(registry.load("numba"), "cython is not available")
+        return registry.load("numba"), "cython is not available"
     except KernelUnavailable:
-        return Choice(registry.load("numpy"), "neither cython nor numba is available")
+        return registry.load("numpy"), "neither cython nor numba is available"
 
 
 def fastest(m: int, n: int, dtype: DTypeLike = "float64", *, measure: bool = False) -> Kernel:

@@ -31,8 +31,11 @@ class Data(NamedTuple):
 
 def compute_dtype(dtype: DTypeLike) -> np.dtype[np.floating[Any]]:
     """Return the dtype in which data of `dtype` is computed: float32 for float16 and float32, else float64."""
-    given = np.dtype(dtype)
-    return _FLOAT32 if given.kind == "f" and given.itemsize <= _FLOAT32.itemsize else _FLOAT64
+    return _compute_dtype(np.dtype(dtype))
+
+
+def _compute_dtype(given: np.dtype[Any]) -> np.dtype[np.floating[Any]]:
+    return _FLOAT32 if given.kind == "f" and given.itemsize <= 4 else _FLOAT64
 
 
 def data(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Data:
@@ -46,7 +49,7 @@ def data(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> 
     y = _vector("y", y, m, "one label per row of X")
     if sample_weight is not None:
         sample_weight = _vector("sample_weight", sample_weight, m, "one weight per row of X")
-    return Data(X, y, sample_weight, compute_dtype(X.dtype))
+    return Data(X, y, sample_weight, _compute_dtype(X.dtype))
 
 
 def real_dtype(name: str, dtype: DTypeLike) -> np.dtype[Any]:
@@ -142,11 +145,14 @@ def raise_for_culprit(examples: Data, w: FloatArray, b: float) -> None:
 
 def _real_array(name: str, values: ArrayLike) -> Array:
     array = np.asarray(values)
-    if array.dtype.kind not in _REAL_KINDS:
-        raise TypeError(f"{name} has dtype {array.dtype}; it should be real numbers (float, integer or bool)")
-    if array.dtype.byteorder in "<>" and array.dtype.isnative:
+    dtype = array.dtype
+    if dtype is _FLOAT64:
+        return array
+    if dtype.kind not in _REAL_KINDS:
+        raise TypeError(f"{name} has dtype {dtype}; it should be real numbers (float, integer or bool)")
+    if dtype.byteorder in "<>" and dtype.isnative:
         # The native byte order, but spelled out: a kernel may not recognize that in the format of a buffer.
-        return array.view(array.dtype.newbyteorder("="))
+        return array.view(dtype.newbyteorder("="))
     return array
 
 
