@@ -84,7 +84,7 @@ def partial_sums(
     column_stride = X.strides[1] // X.itemsize
     by_rows = column_stride == 1 if n > 1 else row_stride != 1
     numbers = _memory_of(X, (m - 1) * row_stride + (n - 1) * column_stride + 1)
-    most = _rows_at_a_time(n * X.itemsize) if by_rows else _rows_of_columns(n * X.itemsize)
+    most = _rows_at_a_time(n, n * X.itemsize) if by_rows else _rows_of_columns(n * X.itemsize)
     asks_ahead = _ASKS_AHEAD and n * X.itemsize <= _WIDE_ROW_BYTES and m * n * X.itemsize > _CACHED_BYTES
 
     z = np.empty(_MOST_ROWS, X.dtype)
@@ -192,8 +192,10 @@ def _move(dw: FloatArray, sums: NDArray[np.float64]) -> None:
 
 
 @_compiled
-def _rows_at_a_time(row_bytes: int) -> int:
+def _rows_at_a_time(n: int, row_bytes: int) -> int:
     """Return how many rows stay in the cache from the first pass to the second: measured, in docs/performance.md."""
+    if n <= _FEW_FEATURES:
+        return _MOST_ROWS
     if row_bytes > _WIDE_ROW_BYTES:
         return 8
     if row_bytes > 1600:
@@ -255,6 +257,18 @@ def _memory_of(X: FloatArray, length: int) -> FloatArray:
 @_compiled
 def _copy_columns(numbers: FloatArray, start: int, stride: int, n: int, rows: int, columns: FloatArray) -> None:
     """Copy the few columns of some rows apart."""
+    # Where the compiler knows the distance of two rows, it loads whole vectors and takes them apart.
+    if n == stride == 2:
+        for i in range(rows):
+            columns[i] = numbers[start + 2 * i]
+            columns[_MOST_ROWS + i] = numbers[start + 2 * i + 1]
+        return
+    if n == stride == 3:
+        for i in range(rows):
+            columns[i] = numbers[start + 3 * i]
+            columns[_MOST_ROWS + i] = numbers[start + 3 * i + 1]
+            columns[2 * _MOST_ROWS + i] = numbers[start + 3 * i + 2]
+        return
     for j in range(n):
         column = columns[j * _MOST_ROWS : j * _MOST_ROWS + rows]
         for i in range(rows):
