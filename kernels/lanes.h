@@ -81,6 +81,10 @@ INLINE void ask(const char *memory, ptrdiff_t bytes)
 }
 #endif
 
+/* So many rows share a load of w if they are in the cache: four need 16 of the 32 registers that only AVX-512 has. Of rows in
+ * memory one at a time is the single stream that the hardware follows best. */
+#define ROWS_PER_LOAD (PIECE_BYTES == 64 ? 4 : 1)
+
 /* How far ahead within one stream: measured (docs/performance.md). */
 #define AHEAD 8192
 

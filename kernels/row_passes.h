@@ -22,26 +22,39 @@ INLINE void ROWS(ask_in_second)(const ELEMENT *next, ptrdiff_t done, ptrdiff_t n
         ask((const char *)(next + done / 4), numbers * (ptrdiff_t)sizeof(ELEMENT) / 4);
 }
 
-/* The lanes whose sum is x . w. Four accumulators, because an addition takes three or four cycles. */
-INLINE VECTOR ROWS(products)(const ELEMENT *x, const ELEMENT *next, ptrdiff_t done, const REAL *w, ptrdiff_t n)
+/* For each of `rows` rows, a constant, the lanes whose sum is x . w. Four accumulators a row, because an addition takes three or
+ * four cycles. As many rows at `next` are read later, `done` numbers behind it for the first row. */
+INLINE void ROWS(products)(
+    const ELEMENT *x, ptrdiff_t stride, int rows, const ELEMENT *next, ptrdiff_t done, const REAL *w, ptrdiff_t n, VECTOR *p)
 {
-    VECTOR a = NAME(all)(0), b = a, c = a, d = a;
+    VECTOR sum[ROWS_PER_LOAD][4];
+    for (int row = 0; row < rows; row++)
+        for (int k = 0; k < 4; k++)
+            sum[row][k] = NAME(all)(0);
     const ptrdiff_t whole = n / LANES * LANES;
     ptrdiff_t j = 0;
     for (; j + 4 * LANES <= whole; j += 4 * LANES) {
-        ROWS(ask_in_first)(next, done + j, 4 * LANES);
-        a = NAME(add)(a, NAME(multiply)(ROWS(load)(x + j), NAME(load)(w + j)));
-        b = NAME(add)(b, NAME(multiply)(ROWS(load)(x + j + LANES), NAME(load)(w + j + LANES)));
-        c = NAME(add)(c, NAME(multiply)(ROWS(load)(x + j + 2 * LANES), NAME(load)(w + j + 2 * LANES)));
-        d = NAME(add)(d, NAME(multiply)(ROWS(load)(x + j + 3 * LANES), NAME(load)(w + j + 3 * LANES)));
+        ROWS(ask_in_first)(next, done + rows * j, rows * 4 * LANES);
+        for (int k = 0; k < 4; k++) {
+            const VECTOR w_j = NAME(load)(w + j + k * LANES);
+            for (int row = 0; row < rows; row++)
+                sum[row][k] = NAME(add)(
+                    sum[row][k], NAME(multiply)(ROWS(load)(x + row * stride + j + k * LANES), w_j));
+        }
     }
     for (; j < whole; j += LANES) {
-        ROWS(ask_in_first)(next, done + j, LANES);
-        a = NAME(add)(a, NAME(multiply)(ROWS(load)(x + j), NAME(load)(w + j)));
+        ROWS(ask_in_first)(next, done + rows * j, rows * LANES);
+        const VECTOR w_j = NAME(load)(w + j);
+        for (int row = 0; row < rows; row++)
+            sum[row][0] = NAME(add)(sum[row][0], NAME(multiply)(ROWS(load)(x + row * stride + j), w_j));
     }
-    if (j < n)
-        b = NAME(add)(b, NAME(multiply)(ROWS(load_part)(x + j, n - j), NAME(load)(w + j)));
-    return NAME(add)(NAME(add)(a, b), NAME(add)(c, d));
+    if (j < n) {
+        const VECTOR w_j = NAME(load)(w + j);
+        for (int row = 0; row < rows; row++)
+            sum[row][1] = NAME(add)(sum[row][1], NAME(multiply)(ROWS(load_part)(x + row * stride + j, n - j), w_j));
+    }
+    for (int row = 0; row < rows; row++)
+        p[row] = NAME(add)(NAME(add)(sum[row][0], sum[row][1]), NAME(add)(sum[row][2], sum[row][3]));
 }
 
 /* The same for eight rows at once: w is loaded once for the eight, which pays when it does not stay in the L1 cache. */
@@ -94,11 +107,11 @@ static void ROWS(row_dots)(
             ROWS(products_of_8)(x, stride, w, n, p);
             row = 8;
         }
-        if (next != NULL)
-            for (; row < rows; row++)
-                p[row] = ROWS(products)(x + row * stride, next, (k + row) * stride, w, n);
+        if (next == NULL)
+            for (; row + ROWS_PER_LOAD <= rows; row += ROWS_PER_LOAD)
+                ROWS(products)(x + row * stride, stride, ROWS_PER_LOAD, NULL, 0, w, n, p + row);
         for (; row < rows; row++)
-            p[row] = ROWS(products)(x + row * stride, NULL, 0, w, n);
+            ROWS(products)(x + row * stride, stride, 1, next, (k + row) * stride, w, n, p + row);
         for (; row < 8; row++)
             p[row] = NAME(all)(0);
         NAME(sum_lanes_of_8)(p, dots + k);

@@ -268,9 +268,10 @@ def _readable_rows(X: Array, dtype: np.dtype[Any], narrow_dtypes: Collection[str
     """Whether a kernel can read X in place: native, aligned, one axis contiguous and the other going forwards."""
     if X.dtype != dtype and (X.dtype.name not in narrow_dtypes or not X.dtype.isnative):
         return False
-    if not X.flags.aligned:
+    flags = X.flags
+    if not flags.aligned:
         return False
-    if X.flags.c_contiguous or X.flags.f_contiguous:
+    if flags.c_contiguous or flags.f_contiguous:
         return True
     (m, n), (row_stride, column_stride) = X.shape, X.strides
     rows_contiguous = n == 1 or column_stride == X.itemsize
@@ -285,7 +286,8 @@ def _forward(stride: int, itemsize: int) -> bool:
 
 
 def _readable_vector(values: Array, dtype: np.dtype[Any]) -> bool:
-    return values.dtype == dtype and values.flags.aligned and values.flags.c_contiguous
+    flags = values.flags
+    return values.dtype == dtype and flags.aligned and flags.c_contiguous
 
 
 @functools.cache
