@@ -20,7 +20,7 @@ from gradstep.compare.records import Settings, TargetResult
 from gradstep.compare.timing import Contender, Reference
 from gradstep.extras import MissingExtra
 
-TINY = Scale(X_bytes=1 << 17, narrow_elements=1 << 15, many_rows=1000, largest=10_000, rounds=2)
+TINY = Scale(data_bytes=1 << 17, narrow_elements=1 << 15, many_rows=1000, largest=10_000, rounds=2)
 
 
 @pytest.fixture(params=peers.PEERS)

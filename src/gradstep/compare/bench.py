@@ -33,8 +33,8 @@ class Scale:
 
     Attributes
     ----------
-    X_bytes : int
-        Of an X that is read from memory.
+    data_bytes : int
+        Of an X that is read from memory, together with its y: with two features y is a third of it.
     narrow_elements : int
         Of an X that is compared in a narrow and in a wide dtype; the narrow one should exceed the cache as well.
     many_rows : int
@@ -45,7 +45,7 @@ class Scale:
         Samples of each time.
     """
 
-    X_bytes: int
+    data_bytes: int
     narrow_elements: int
     many_rows: int = 2_000_000
     largest: int = 10**8
@@ -58,6 +58,10 @@ class Scale:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 8 << 30
         # The peers need several vectors of length m beside X, and some a copy of it.
         return cls(min(beyond_cache, memory // 16), min(beyond_cache, memory // 32), largest=min(10**8, memory // 64))
+
+    def rows(self, n: int) -> int:
+        """Return the number of rows of an X with n columns that is read from memory."""
+        return max(8, self.data_bytes // (8 * (n + 1)))
 
 
 class Measured(NamedTuple):
@@ -85,11 +89,11 @@ class Bench:
 
     @cached_property
     def _values(self) -> NDArray[np.float64]:
-        return np.random.default_rng(0).standard_normal(self.scale.X_bytes // 8)
+        return np.random.default_rng(0).standard_normal(self.scale.data_bytes // 8)
 
     def in_memory(self, n: int) -> NDArray[np.float64]:
         """Return an X with n columns that has to be read from memory; the same values for every n."""
-        m = max(8, self._values.size // n)
+        m = self.scale.rows(n)
         return np.resize(self._values, (m, n)) if m * n > self._values.size else self._values[: m * n].reshape(m, n)
 
     def cell(

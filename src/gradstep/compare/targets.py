@@ -209,21 +209,17 @@ def peak_memory(bench: Bench, n: int) -> Measured:
     if "cython" in bench.unavailable:
         raise NotMeasured(bench.unavailable["cython"])
     try:
-        return Measured(footprint.measure(_rows(bench.scale, n), n, _cores(ALL)) / _MIB)
+        return Measured(footprint.measure(bench.scale.rows(n), n, _cores(ALL)) / _MIB)
     except footprint.NoFootprint as error:
         raise NotMeasured(str(error)) from error
 
 
-def _rows(scale: Scale, n: int) -> int:
-    return max(8, scale.X_bytes // (8 * n))
-
-
 def _memory_must(n: int, scale: Scale) -> float:
-    return 0.02 * _rows(scale, n) * n * 8 / _MIB + 16.0
+    return 0.02 * scale.rows(n) * n * 8 / _MIB + 16.0
 
 
 def _memory_aim(n: int, scale: Scale) -> float:
-    m = _rows(scale, n)
+    m = scale.rows(n)
     blocks = -(-m // engine.block_rows(m, n, np.float64))
     return 1.0 + blocks * (n + 2) * 8 / _MIB
 
@@ -471,7 +467,8 @@ def _bound(bound: Bound, scale: Scale) -> float:
 
 def _notes(scale: Scale) -> list[str]:
     cache = last_level_cache()
-    size = f"X in memory is {scale.X_bytes / _MIB:,.0f} MiB, {scale.X_bytes / cache:.1f} times the last-level cache"
-    if scale.X_bytes < TIMES_CACHE * cache:
-        return [f"{size}; it should be {TIMES_CACHE} times, for which the memory or the scale is too small"]
+    times = scale.data_bytes / cache
+    size = f"X and y in memory are {scale.data_bytes / _MIB:,.0f} MiB, {times:.1f} times the last-level cache"
+    if scale.data_bytes < TIMES_CACHE * cache:
+        return [f"{size}; they should be {TIMES_CACHE} times, for which the memory or the scale is too small"]
     return [size]
