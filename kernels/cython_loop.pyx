@@ -23,6 +23,7 @@ cdef extern from "vector_rows.h" nogil:
     """
     const char *INSTRUCTION_SET
     const char NATIVE_ORDER
+    const bint ASKS_AHEAD
     const Py_ssize_t WIDE_ROW_BYTES
     const Py_ssize_t SHORT_ROW_BYTES
     const Py_ssize_t BYTES_OF_SHORT_ROWS
@@ -224,7 +225,9 @@ cdef int sum_blocks(
             raise ValueError("X should have unit stride along its rows or along its columns")
 
     cdef Py_ssize_t most = rows_at_a_time(n * itemsize) if by_rows else rows_of_columns(n * sizeof(real))
-    cdef bint asks_ahead = n * <Py_ssize_t> sizeof(real) <= WIDE_ROW_BYTES and m * n * itemsize > CACHED_BYTES
+    cdef bint asks_ahead = (
+        ASKS_AHEAD and n * <Py_ssize_t> sizeof(real) <= WIDE_ROW_BYTES and m * n * itemsize > CACHED_BYTES
+    )
     cdef Py_ssize_t padded = (n + LANES - 1) // LANES * LANES
     cdef Py_ssize_t numbers = (4 + FEW_FEATURES) * SPAN + TOTALS * LANES + 2 * padded
     cdef void *memory = malloc(numbers * sizeof(real) + 64)
