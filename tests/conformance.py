@@ -325,6 +325,21 @@ def check_wide_rows(kernel: Kernel) -> None:
             problem.assert_right(problem.gradient(kernel, np.asarray(problem.X, order=order)), order)
 
 
+def check_rows_from_memory(kernel: Kernel) -> None:
+    """X of more than 1 MiB, of which kernels may ask for the next rows: each block has the sums that it has alone."""
+    for n, dtype in ((2, "float64"), (16, "float64"), (23, "float32"), (100, "float64"), (1_001, "float64")):
+        m = (1 << 20) // (n * np.dtype(dtype).itemsize) + 9
+        numbers = np.random.default_rng(n).standard_normal((m, n + 1)).astype(dtype)
+        X, y = np.ascontiguousarray(numbers[:, :n]), np.abs(numbers[:, n]) % 1
+        w = (numbers[0, :n] / n**0.5).astype(dtype)
+        block_rows = m // 3 + 1
+        sums = raw_sums(kernel, X, y, w, 0.1, block_rows)
+        for block, start in enumerate(range(0, m, block_rows)):
+            rows = slice(start, start + block_rows)
+            alone = raw_sums(kernel, X[rows], y[rows], w, 0.1, block_rows)
+            assert same_bits(alone[0], sums[block]), f"({m}, {n}) {dtype}, block {block}"
+
+
 def check_inputs_unchanged(kernel: Kernel) -> None:
     """No input differs in a byte after a call, whether it may be written to or not."""
     for order in (np.ascontiguousarray, np.asfortranarray):
@@ -387,6 +402,7 @@ CHECKS: list[Callable[[Kernel], None]] = [
     check_blocks_stand_alone,
     check_flags,
     check_wide_rows,
+    check_rows_from_memory,
     check_inputs_unchanged,
     check_no_warning,
 ]

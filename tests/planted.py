@@ -158,6 +158,15 @@ def _carries_over(X, y, w, b, block_rows, out, sample_weight=None):
     out[1:, -1] += out[:-1, -1] * 2.0**-52
 
 
+def _skips_a_row_of_large_data(X, y, w, b, block_rows, out, sample_weight=None):
+    """One path of two leaves out a row: the one that rows from memory take."""
+    RIGHT.partial_sums(X, y, w, b, block_rows, out, sample_weight)
+    if X.nbytes > 1 << 20:
+        row = np.empty((1, out.shape[1]))
+        RIGHT.partial_sums(X[:1], y[:1], w, b, 1, row, None if sample_weight is None else sample_weight[:1])
+        out[0] -= row[0]
+
+
 def _two_ulps_off(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Move every value by two units in the last place, up and down in turn; values at 0 stay."""
     towards = np.where(rows % 2 == 0, np.inf, 0.0).astype(values.dtype)
@@ -208,5 +217,6 @@ WRONG: list[tuple[PlantedKernel, str]] = [
     (planted("rounds labels", row=_labels_rounded), "check_labels"),
     (PlantedKernel("writes to X", _writes_to_X), "check_inputs_unchanged"),
     (PlantedKernel("carries a rounding over from block to block", _carries_over), "check_blocks_stand_alone"),
+    (PlantedKernel("skips a row of more than 1 MiB", _skips_a_row_of_large_data), "check_rows_from_memory"),
 ]
 """Each wrong kernel, and the name of a check that has to catch it."""

@@ -59,6 +59,22 @@ def test_same_bits_as_the_baseline(build, dtype, layout):
             assert same_bits(*results), f"({m}, {n}), blocks of {block_rows} rows"
 
 
+@pytest.mark.parametrize("build", instruction_sets.NAMES[1:], indirect=True)
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "uint8", "int8"])
+def test_rows_from_memory_have_the_same_bits_as_the_baseline(build, dtype):
+    """More than 1 MiB of X, so that a build may ask for the next rows; whether they lie side by side or apart."""
+    baseline = planted.PlantedKernel("baseline", instruction_sets.load("baseline").partial_sums)
+    for n in (4, 8, 9, 16, 17, 40, 100, 201, 1_001, 3_001):
+        m = (1 << 20) // (n * np.dtype(dtype).itemsize) + 13
+        X = np.random.default_rng(n).integers(0, 100, (m, n)).astype(dtype)
+        computed = np.float32 if dtype in ("float32", "float16") else np.float64
+        y, w = (np.arange(m) % 2).astype(computed), (np.cos(np.arange(n)) / (9 * n**0.5)).astype(computed)
+        for rows in (X, X[:, : n // 2]):
+            results = [raw_sums(k, rows, y, w[: rows.shape[1]], 0.1, m // 2, None) for k in (build, baseline)]
+            assert np.isfinite(results[1]).all()
+            assert same_bits(*results), f"({m}, {rows.shape[1]})"
+
+
 def test_the_environment_chooses():
     load_or_explain("cython")
     code = """
