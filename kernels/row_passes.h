@@ -9,7 +9,8 @@
 #define VECTOR NAME(lanes)
 
 /* Both passes ask for the rows that come next, so that memory is never idle: the first one for three quarters of their numbers
- * while it reads as many, the second one for the last quarter. `done` of them have been read, and `numbers` are read now. */
+ * while it reads as many, the second one for the last quarter. Where `numbers` numbers are read now, behind the first `done` of
+ * these rows, the same share of the next rows is asked for. */
 INLINE void ROWS(ask_in_first)(const ELEMENT *next, ptrdiff_t done, ptrdiff_t numbers)
 {
     if (next != NULL)
@@ -23,7 +24,7 @@ INLINE void ROWS(ask_in_second)(const ELEMENT *next, ptrdiff_t done, ptrdiff_t n
 }
 
 /* For each of `rows` rows, a constant, the lanes whose sum is x . w. Four accumulators a row, because an addition takes three or
- * four cycles. As many rows at `next` are read later, `done` numbers behind it for the first row. */
+ * four cycles. The rows lie behind the first `done` numbers of their group, and as large a group at `next` is read later. */
 INLINE void ROWS(products)(
     const ELEMENT *x, ptrdiff_t stride, int rows, const ELEMENT *next, ptrdiff_t done, const REAL *w, ptrdiff_t n, VECTOR *p)
 {
