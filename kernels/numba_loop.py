@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import llvmlite.binding  # type: ignore[import-untyped]
+import llvmlite.binding  # type: ignore[import-untyped]  # it has no types, as Numba has none
 import numba
 import numpy as np
 from llvmlite import ir

@@ -73,3 +73,23 @@ def test_step_lowers_the_cost(kernel):
         w, b, J = step(problem.X, problem.y, w, b, 0.2, kernel=kernel)
         costs.append(J)
     assert (np.diff(costs) < 0).all()
+
+
+class OutOfUfuncs:
+    """Becomes an array when asked to, but takes part in no ufunc of NumPy, as some libraries' arrays do not."""
+
+    __array_ufunc__ = None
+
+    def __init__(self, values):
+        self._values = np.array(values)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self._values, dtype)
+
+
+def test_step_from_an_array_of_another_library():
+    X, y = [[1.0, 2.0], [3.0, 4.0]], [0, 1]
+    expected = step(X, y, [0.5, -0.5], 0.0, 0.1)
+    actual = step(X, y, OutOfUfuncs([0.5, -0.5]), 0.0, 0.1)
+    assert actual.w.tolist() == expected.w.tolist()
+    assert (actual.b, actual.J) == (expected.b, expected.J)

@@ -135,7 +135,7 @@ def step(
     J, dw, db = _gradient(X, y, w, b, sample_weight, l2, kernel, threads)
     # dw is new, and becomes the new w. Of an array without dimensions NumPy makes a factor in half the time of a float.
     np.multiply(dw, np.array(alpha, dw.dtype), dw)
-    return Step(np.subtract(w, dw, dw), float(b) - alpha * db, J)
+    return Step(np.subtract(np.asarray(w), dw, dw), float(b) - alpha * db, J)
 
 
 def objective(
