@@ -12,7 +12,7 @@ CORES = $(shell $(BIN)/python -c 'from gradstep import engine; print(engine.usab
 # What the installation is made from. It links these files one by one, so it is made again when a file is added, removed
 # or renamed; after an edit only where something has to be compiled.
 MODULES := $(sort $(shell find src/gradstep kernels -name '*.py' -o -name '*.pyi' -o -name '*.json' -o -path '*/page/*'))
-COMPILED := setup.py pyproject.toml $(sort $(wildcard kernels/*.pyx kernels/*.pxd kernels/*.h kernels/*.c))
+COMPILED := setup.py pyproject.toml $(sort $(wildcard kernels/*.pyx kernels/*.pxd kernels/vector/*.h))
 
 .DELETE_ON_ERROR:
 .PHONY: help compare test check bench bench-check bench-compare dashboard dashboard-serve test-regressions picture \

@@ -34,7 +34,7 @@ class BuildExtensions(build_ext):
 
 MODULE = "gradstep.kernels.cython_loop"
 
-# The one source is built once for each of these, and gradstep.instruction_sets chooses at import. The first one runs on
+# The one source is built once for each of these, and gradstep.processor chooses at import. The first one runs on
 # every processor of its architecture; the names are those of GRADSTEP_ISA.
 INSTRUCTION_SETS = {
     "baseline": [],
@@ -69,7 +69,7 @@ def extensions():
             MODULE if instruction_set == "baseline" else f"{MODULE}_{instruction_set}",
             ["kernels/cython_loop.pyx"],
             include_dirs=["kernels"],
-            depends=glob.glob("kernels/*.h"),
+            depends=glob.glob("kernels/vector/*.h"),
             extra_compile_args=flags,
         )
         # A build folder each: Cython writes one C file per module name.
@@ -82,7 +82,7 @@ setup(
     package_dir={"": "src", "gradstep.kernels": "kernels"},
     package_data={
         "gradstep": ["py.typed"],
-        "gradstep.compare": ["*.json", "page/*"],
+        "gradstep.compare": ["record/*.json", "show/page/*"],
         "gradstep.kernels": ["*.pyi"],
     },
     ext_modules=extensions(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.problems import KERNEL_NAMES, Case, Shelf, step, warm
-from gradstep.compare.problems import Examples
+from gradstep.compare.measure.problems import Examples
 
 # 16 MB of X, which more than a copy of X or of z would show against.
 ELEMENTS = 2_000_000

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import gradstep
-from gradstep.compare.problems import ALPHA, Examples, GivenX, Problem
+from gradstep.compare.measure.problems import ALPHA, Examples, GivenX, Problem
 from gradstep.registry import KERNELS
 
 KERNEL_NAMES = list(KERNELS)

@@ -33,7 +33,7 @@ from benchmarks.problems import (
     step,
     warm,
 )
-from gradstep.compare.floor import Floor
+from gradstep.compare.measure.floor import Floor
 
 warm()
 

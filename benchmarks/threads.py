@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.problems import REPEAT, ROUNDS, SAMPLE_TIME, WARMUP_TIME, Case, Shelf, cases, skipped, step, warm
 from gradstep import engine
-from gradstep.compare import timing
+from gradstep.compare.measure import timing
 from gradstep.registry import KERNELS
 
 N = 100

@@ -8,12 +8,12 @@ from cpython.buffer cimport (
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset, strchr
 
-cdef extern from "processor.h" nogil:
+cdef extern from "vector/processor.h" nogil:
     bint processor_has_avx2()
     bint processor_has_avx512()
     bint processor_halves_512_bits()
 
-cdef extern from "vector_rows.h" nogil:
+cdef extern from "vector/vector_rows.h" nogil:
     """
     #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
     #define NATIVE_ORDER '>'

@@ -14,7 +14,7 @@ from availability import load_or_explain
 from command_line import Command, Outcome, write_csv
 
 from gradstep import Kernel, environment, registry
-from gradstep.cli import main
+from gradstep.cli.main import main
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gradstep import instruction_sets, registry
+from gradstep import processor, registry
 
 _PROT_NONE = 0
 
@@ -327,11 +327,11 @@ def main(subject: str, record_path: str) -> None:
         planted = FAULTY | {name: partial_sums for name, (partial_sums, _) in WRONG.items()}
         calls = run_kernel(planted[name], [(1, 1), (2, 3), (9, 13)], record)
     elif group == "cython":
-        calls = run_kernel(instruction_sets.load(name).partial_sums, SHAPES, record)
+        calls = run_kernel(processor.load(name).partial_sums, SHAPES, record)
     elif group == "narrow":
-        calls = run_kernel(instruction_sets.load(name).partial_sums, SHAPES[::5], record, NARROW_DTYPES)
+        calls = run_kernel(processor.load(name).partial_sums, SHAPES[::5], record, NARROW_DTYPES)
     elif group == "read":
-        calls = run_read(instruction_sets.load(name).read, record)
+        calls = run_read(processor.load(name).read, record)
     else:
         calls = run_kernel(registry.load(subject).partial_sums, shapes_for(subject), record)
     sys.stdout.write(f"{calls}\n")

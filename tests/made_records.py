@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from gradstep.compare.floor import NAME as FLOOR
-from gradstep.compare.machine import Machine
-from gradstep.compare.records import SCHEMA, Cell, Check, FirstCall, Noise, Record, Result, Settings, timed
+from gradstep.compare.measure.floor import NAME as FLOOR
+from gradstep.compare.record.machine import Machine
+from gradstep.compare.record.records import SCHEMA, Cell, Check, FirstCall, Noise, Record, Result, Settings, timed
 
 ROUNDS = 7
 

@@ -6,9 +6,9 @@ import itertools
 import random
 from collections.abc import Sequence
 
-from gradstep.compare.floor import NAME as FLOOR
-from gradstep.compare.machine import Machine
-from gradstep.compare.records import SCHEMA, Cell, Check, FirstCall, Noise, Record, Result, Settings, timed
+from gradstep.compare.measure.floor import NAME as FLOOR
+from gradstep.compare.record.machine import Machine
+from gradstep.compare.record.records import SCHEMA, Cell, Check, FirstCall, Noise, Record, Result, Settings, timed
 
 RIGHT = Check(True, 2e-16, 1e-11)
 

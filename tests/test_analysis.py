@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from gradstep.compare import analysis
-from gradstep.compare.analysis import bound, exponent, median_interval, paired_ratio, spread, student
+from gradstep.compare.judge import analysis
+from gradstep.compare.judge.analysis import bound, exponent, median_interval, paired_ratio, spread, student
 
 CACHES = {"L1d": 32 << 10, "L2": 1 << 20, "L3": 32 << 20}
 

@@ -13,7 +13,7 @@ import processes
 import pytest
 from availability import load_or_explain
 
-from gradstep import instruction_sets
+from gradstep import processor
 
 # What may stand before the opcode: the legacy prefixes, then one of REX.
 PREFIXES = {0x66, 0xF2, 0xF3, 0x2E, 0x36, 0x3E, 0x26, 0x64, 0x65, 0x67, 0xF0}
@@ -54,7 +54,7 @@ def disassembly(name: str) -> str:
     if objdump is None:
         pytest.skip("objdump, which comes with GCC, is not installed")
     # Found beside the baseline, because importing another build is what some processors would not survive.
-    baseline = Path(instruction_sets.load("baseline").__file__)
+    baseline = Path(processor.load("baseline").__file__)
     file = baseline if name == "baseline" else baseline.with_name(baseline.name.replace(".", f"_{name}.", 1))
     command = [objdump, "--disassemble", "--wide", str(file)]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -78,12 +78,14 @@ USE_THE_CYTHON_KERNEL = """
     import sys
     import click.testing
     import gradstep
-    from gradstep import cli, instruction_sets, registry
+    from gradstep import registry
+    from gradstep.cli import main as cli
+    from gradstep import processor
     print(sum(name.startswith("gradstep.kernels.cython_loop") for name in sys.modules))
     {processor}
     gradstep.gradient([[1.0, 2.0], [3.0, 5.0]], [0, 1], [0.1, 0.2], 0.0, kernel="cython")
     gradstep.available(), gradstep.fastest(10, 2)
-    print(instruction_sets.chosen()[0], registry.load("cython").partial_sums.__module__)
+    print(processor.chosen()[0], registry.load("cython").partial_sums.__module__)
     said = click.testing.CliRunner().invoke(cli.main, ["info"], catch_exceptions=False)
     print(said.exit_code, *sorted(name for name in sys.modules if name.startswith("gradstep.kernels.cython_loop")))
 """
@@ -110,6 +112,6 @@ def test_no_other_build_is_imported(processor, environment):
 
 def test_an_import_of_another_build_would_show():
     load_or_explain("cython")
-    best = instruction_sets.supported()[-1]
+    best = processor.supported()[-1]
     said = processes.run(USE_THE_CYTHON_KERNEL.format(processor=""), {"GRADSTEP_ISA": best}).splitlines()[-1]
-    assert said.split() == ["0", *sorted({"gradstep.kernels.cython_loop", instruction_sets.load(best).__name__})]
+    assert said.split() == ["0", *sorted({"gradstep.kernels.cython_loop", processor.load(best).__name__})]

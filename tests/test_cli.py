@@ -16,13 +16,17 @@ from command_line import Outcome, assert_one_line, process
 from sklearn.datasets import load_breast_cancer
 
 import gradstep
-from gradstep import compare, environment, instruction_sets, registry
-from gradstep.cli import main
-from gradstep.compare import bench, findings, peers, presets, records, targets
-from gradstep.compare.problems import Examples
-from gradstep.compare.progress import RunProgress
-from gradstep.compare.timing import Call, Contender
+from gradstep import environment, processor, registry
+from gradstep.cli.main import main
+from gradstep.cli.progress import RunProgress
+from gradstep.compare.judge import findings
+from gradstep.compare.measure import peers, presets
+from gradstep.compare.measure import run as compare
+from gradstep.compare.measure.problems import Examples
+from gradstep.compare.measure.timing import Call, Contender
+from gradstep.compare.record import records
 from gradstep.contract import KernelUnavailable
+from tools.targets import bench, targets
 
 SMALL = ("--m", "50", "--n", "3", "--rounds", "2")
 
@@ -269,7 +273,9 @@ def test_compare_with_peers(command, monkeypatch, tmp_path):
     record = records.load(tmp_path / "run.json")
     assert [result.contender for result in record.cells[0].results] == ["numpy", "numba-loop"]
     assert list(record.peers) == ["numba-loop"]
-    monkeypatch.setattr("gradstep.compare.peers.PEERS", {name: peers.PEERS[name] for name in ("numba-loop", "torch")})
+    monkeypatch.setattr(
+        "gradstep.compare.measure.peers.PEERS", {name: peers.PEERS[name] for name in ("numba-loop", "torch")}
+    )
     outcome = command(*line, "--peers", "all")
     assert outcome.code == 0
     assert "left out  The peer torch needs torch: pip install 'gradstep[peers]'" in outcome.out
@@ -298,7 +304,7 @@ def test_preset_targets(command, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("spread", [0.0, 0.5])
 def test_noisy_machine_is_warned_of_and_no_failure(command, monkeypatch, spread):
-    monkeypatch.setattr("gradstep.compare.analysis.NOISY", 0.3)
+    monkeypatch.setattr("gradstep.compare.judge.analysis.NOISY", 0.3)
     monkeypatch.setattr(findings, "unrest", lambda record: spread)
     outcome = command("compare", *SMALL, "--kernels", "numpy")
     assert outcome.code == 0
@@ -315,7 +321,7 @@ def test_quiet_run_shows_no_progress(command, monkeypatch):
         def begin(self, what: str) -> None:
             shown.append(what)
 
-    monkeypatch.setattr("gradstep.compare.command.RunProgress", Bar)
+    monkeypatch.setattr("gradstep.cli.compare.RunProgress", Bar)
     assert command("compare", *SMALL, "--kernels", "numpy", "--quiet").code == 0
     assert shown == []
     assert command("compare", *SMALL, "--kernels", "numpy").code == 0
@@ -386,7 +392,7 @@ def test_info_names_versions_kernels_and_the_choice(command, monkeypatch):
     assert outcome.code == 0
     for part in (gradstep.__version__, np.__version__, "processor", "usable of", *registry.KERNELS):
         assert part in outcome.out
-    name, reason = instruction_sets.chosen()
+    name, reason = processor.chosen()
     assert f"{name} in the cython kernel: {reason}" in outcome.out
     assert "3 for an X of 1 GiB: GRADSTEP_THREADS says so" in outcome.out
     assert "numpy for m = 100, n = 10: GRADSTEP_KERNEL says so" in outcome.out

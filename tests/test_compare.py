@@ -15,12 +15,14 @@ import pytest
 from rich.console import Console
 
 import gradstep
-from gradstep import compare
-from gradstep.compare import budget, problems, records, report, timing
-from gradstep.compare.problems import ALPHA, Examples, Problem
-from gradstep.compare.progress import RunProgress
-from gradstep.compare.records import Check, Result, Settings
-from gradstep.compare.timing import Call, Contender, Forecast, Reference
+from gradstep.cli.progress import RunProgress
+from gradstep.compare.measure import budget, problems, timing
+from gradstep.compare.measure import run as compare
+from gradstep.compare.measure.problems import ALPHA, Examples, Problem
+from gradstep.compare.measure.timing import Call, Contender, Forecast, Reference
+from gradstep.compare.record import records
+from gradstep.compare.record.records import Check, Result, Settings
+from gradstep.compare.show import report
 from gradstep.contract import KernelUnavailable, Step
 
 QUICK = Settings(["numpy"], rounds=3)

@@ -11,7 +11,8 @@ import pyarrow.parquet
 import pytest
 from command_line import assert_one_line, write_csv
 
-from gradstep import files, tables
+from gradstep import files
+from gradstep.data import tables
 
 # Data files
 

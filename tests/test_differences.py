@@ -14,12 +14,14 @@ from command_line import assert_one_line
 from rich.console import Console
 
 import gradstep
-from gradstep import compare
-from gradstep.compare import analysis, differences, differences_report, records
-from gradstep.compare.floor import NAME as FLOOR
-from gradstep.compare.problems import ALPHA, Examples
-from gradstep.compare.records import Check, Record, Result
-from gradstep.compare.timing import Call, Contender
+from gradstep.compare.judge import analysis, differences
+from gradstep.compare.measure import run as compare
+from gradstep.compare.measure.floor import NAME as FLOOR
+from gradstep.compare.measure.problems import ALPHA, Examples
+from gradstep.compare.measure.timing import Call, Contender
+from gradstep.compare.record import records
+from gradstep.compare.record.records import Check, Record, Result
+from gradstep.compare.show import differences_report
 
 SIZES = [(m, n) for m in (100, 1000, 10_000) for n in (2, 10, 100)]
 TIMES = {"numba": 2e-3, "cython": 1e-3, "numpy": 3e-3}
@@ -441,6 +443,6 @@ def test_run_is_compared_with_its_baseline(command, tmp_path):
 
 
 def test_baseline_that_is_no_record_is_refused_before_anything_is_measured(command, tmp_path, monkeypatch):
-    monkeypatch.setattr("gradstep.compare.run", None)
+    monkeypatch.setattr("gradstep.compare.measure.run.run", None)
     (tmp_path / "old.json").write_text("{")
     assert_one_line(command(*SMALL, "--baseline", tmp_path / "old.json"), 1, "old.json", "cut off")

@@ -15,9 +15,9 @@ import pyarrow.parquet
 import pytest
 from command_line import assert_one_line
 
-from gradstep.compare import exports, records
-from gradstep.compare.floor import NAME as FLOOR
-from gradstep.compare.records import Record, Result
+from gradstep.compare.measure.floor import NAME as FLOOR
+from gradstep.compare.record import exports, records
+from gradstep.compare.record.records import Record, Result
 
 
 def made(factor: float = 1.0) -> Record:
@@ -147,14 +147,14 @@ def test_missing_extra_is_named_before_anything_is_measured(command, saved, tmp_
     monkeypatch.setitem(sys.modules, package, None)
     cure = f"gradstep[{option.removeprefix('--')}]"
     assert_one_line(command("export", saved, option, tmp_path / "x"), 1, package, cure)
-    monkeypatch.setattr("gradstep.compare.run", None)
+    monkeypatch.setattr("gradstep.compare.measure.run.run", None)
     assert_one_line(command("compare", option, tmp_path / "x"), 1, package, cure)
     assert not (tmp_path / "x").exists()
 
 
 @pytest.mark.parametrize("option", ["--csv", "--parquet", "--pyperf"])
 def test_place_that_cannot_be_written_is_refused_before_anything_is_measured(command, tmp_path, monkeypatch, option):
-    monkeypatch.setattr("gradstep.compare.run", None)
+    monkeypatch.setattr("gradstep.compare.measure.run.run", None)
     assert_one_line(command("compare", option, tmp_path / "nosuch" / "x"), 1, "folder of this file does not exist")
 
 

@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 from made_records import cell, record, result
 
-from gradstep.compare import findings
-from gradstep.compare.records import Noise, Result, Settings
+from gradstep.compare.judge import findings
+from gradstep.compare.record.records import Noise, Result, Settings
 
 
 def test_line_has_the_rates_and_ratios_that_follow_from_the_times():

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gradstep import compare, instruction_sets
-from gradstep.compare import timing
-from gradstep.compare.floor import Floor, in_memory_order
-from gradstep.compare.problems import Problem
-from gradstep.compare.records import Settings
+from gradstep import processor
+from gradstep.compare.measure import run as compare
+from gradstep.compare.measure import timing
+from gradstep.compare.measure.floor import Floor, in_memory_order
+from gradstep.compare.measure.problems import Problem
+from gradstep.compare.record.records import Settings
 
 # Less than a row of the engine, some rows, and enough for several blocks; each with something left over.
 SHAPES = [(3, 5), (5000, 9), (210_003, 9)]
@@ -76,7 +77,7 @@ def test_floor_without_the_extension_is_left_out_with_the_reason(monkeypatch):
     def missing() -> None:
         raise ImportError("no module of that name")
 
-    monkeypatch.setattr(instruction_sets, "load_best", missing)
+    monkeypatch.setattr(processor, "load_best", missing)
     numpy = compare.kernel_contender("numpy")
     cell = timing.measure([numpy], Problem(50, 4), 1, Settings(["numpy"], rounds=2), timing.Forecast())
     assert cell.floor is not None

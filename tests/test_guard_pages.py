@@ -11,7 +11,7 @@ import guard_pages
 import pytest
 from availability import load_or_explain
 
-from gradstep import instruction_sets, registry
+from gradstep import processor, registry
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pages are protected with mprotect, which is POSIX")
 
@@ -37,11 +37,11 @@ def calls(shapes: list[tuple[int, int]]) -> int:
     return 3 * sum(1 for _ in guard_pages.cases(shapes))
 
 
-@pytest.fixture(params=instruction_sets.NAMES)
+@pytest.fixture(params=processor.NAMES)
 def build(request: pytest.FixtureRequest) -> str:
     """The name of each build of the Cython kernel that this processor can run."""
     load_or_explain("cython")
-    if request.param not in instruction_sets.supported():
+    if request.param not in processor.supported():
         pytest.skip(f"this processor has no {request.param}")
     return request.param
 
@@ -58,7 +58,7 @@ def test_builds_of_the_cython_kernel(build, tmp_path):
 
 def test_narrow_dtypes(build, tmp_path):
     cases = guard_pages.cases(guard_pages.SHAPES[::5], guard_pages.NARROW_DTYPES)
-    assert set(guard_pages.NARROW_DTYPES) == instruction_sets.load(build).narrow_dtypes
+    assert set(guard_pages.NARROW_DTYPES) == processor.load(build).narrow_dtypes
     assert_fine(f"narrow:{build}", tmp_path, 3 * sum(1 for _ in cases))
 
 

@@ -11,8 +11,9 @@ import browser as browsers
 import pytest
 import sample_records
 
-from gradstep.compare import html_report, records, summary
-from gradstep.compare.records import Cell, LeftOut, Noise, Record, Result
+from gradstep.compare.record import records
+from gradstep.compare.record.records import Cell, LeftOut, Noise, Record, Result
+from gradstep.compare.show import html_report, summary
 
 CONTENDERS = ("python", "numba", "cython", "numpy", "scikit-learn")
 HOSTILE = "</script><b>bold</b><img src=x onerror=window.hacked=1>%{x}"

@@ -14,16 +14,16 @@ import pytest
 from availability import load_or_explain
 from conformance import CHECKS, raw_sums, same_bits
 
-from gradstep import KernelUnavailable, environment, instruction_sets
+from gradstep import KernelUnavailable, environment, processor
 
 
-@pytest.fixture(params=instruction_sets.NAMES)
+@pytest.fixture(params=processor.NAMES)
 def build(request: pytest.FixtureRequest) -> planted.PlantedKernel:
     """Each build of the Cython kernel that this processor can run."""
     load_or_explain("cython")
-    if request.param not in instruction_sets.supported():
+    if request.param not in processor.supported():
         pytest.skip(f"this processor has no {request.param}")
-    return planted.PlantedKernel(request.param, instruction_sets.load(request.param).partial_sums, releases_gil=True)
+    return planted.PlantedKernel(request.param, processor.load(request.param).partial_sums, releases_gil=True)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
@@ -42,11 +42,11 @@ SHAPES = [
 ]
 
 
-@pytest.mark.parametrize("build", instruction_sets.NAMES[1:], indirect=True)
+@pytest.mark.parametrize("build", processor.NAMES[1:], indirect=True)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("layout", ["C order", "F order", "row-strided", "F order, column-strided"])
 def test_same_bits_as_the_baseline(build, dtype, layout):
-    baseline = planted.PlantedKernel("baseline", instruction_sets.load("baseline").partial_sums)
+    baseline = planted.PlantedKernel("baseline", processor.load("baseline").partial_sums)
     numbers = np.random.default_rng(0).standard_normal(max(m * n for m, n in SHAPES)).astype(dtype)
     for m, n in SHAPES:
         X = problems.LAYOUTS[layout](numbers[: m * n].reshape(m, n))
@@ -59,11 +59,11 @@ def test_same_bits_as_the_baseline(build, dtype, layout):
             assert same_bits(*results), f"({m}, {n}), blocks of {block_rows} rows"
 
 
-@pytest.mark.parametrize("build", instruction_sets.NAMES[1:], indirect=True)
+@pytest.mark.parametrize("build", processor.NAMES[1:], indirect=True)
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "uint8", "int8"])
 def test_rows_from_memory_have_the_same_bits_as_the_baseline(build, dtype):
     """More than 1 MiB of X, so that a build may ask for the next rows; whether they lie side by side or apart."""
-    baseline = planted.PlantedKernel("baseline", instruction_sets.load("baseline").partial_sums)
+    baseline = planted.PlantedKernel("baseline", processor.load("baseline").partial_sums)
     for n in (4, 8, 9, 16, 17, 40, 100, 201, 1_001, 3_001):
         m = (1 << 20) // (n * np.dtype(dtype).itemsize) + 13
         X = np.random.default_rng(n).integers(0, 100, (m, n)).astype(dtype)
@@ -81,8 +81,8 @@ def test_the_environment_chooses():
         from gradstep import registry
         print(registry.load("cython").partial_sums.__module__)
     """
-    for name in instruction_sets.supported():
-        assert processes.run(code, {"GRADSTEP_ISA": name}).strip() == instruction_sets.load(name).__name__
+    for name in processor.supported():
+        assert processes.run(code, {"GRADSTEP_ISA": name}).strip() == processor.load(name).__name__
 
 
 class Baseline:
@@ -104,8 +104,8 @@ def test_the_best_instruction_set(monkeypatch):
         (every[:1], False, "baseline"),
     ):
         baseline = Baseline(names, halves)
-        monkeypatch.setattr(instruction_sets, "_build", {"baseline": baseline}.__getitem__)
-        assert instruction_sets.chosen()[0] == expected, (names, halves)
+        monkeypatch.setattr(processor, "_build", {"baseline": baseline}.__getitem__)
+        assert processor.chosen()[0] == expected, (names, halves)
     environment.variable.cache_clear()
 
 
@@ -116,7 +116,7 @@ def test_only_processors_of_amd_halve_512_bits():
         pytest.skip("the system does not tell the processor's family in /proc/cpuinfo")
     facts = dict(re.findall(r"^(vendor_id|cpu family)\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE))
     expected = facts.get("vendor_id") == "AuthenticAMD" and facts.get("cpu family") == str(0x19)
-    assert instruction_sets.load("baseline").halves_512_bits() == expected
+    assert processor.load("baseline").halves_512_bits() == expected
 
 
 def test_an_unknown_instruction_set(monkeypatch):
@@ -124,18 +124,18 @@ def test_an_unknown_instruction_set(monkeypatch):
     monkeypatch.setenv("GRADSTEP_ISA", "mmx")
     environment.variable.cache_clear()
     with pytest.raises(ValueError, match="^GRADSTEP_ISA is 'mmx'; it should be one of baseline, avx2, avx512$"):
-        instruction_sets.chosen()
+        processor.chosen()
 
 
 def test_an_instruction_set_that_the_processor_lacks(monkeypatch):
     load_or_explain("cython")
-    monkeypatch.setattr(instruction_sets, "supported", lambda: ["baseline"])
+    monkeypatch.setattr(processor, "supported", lambda: ["baseline"])
     monkeypatch.setenv("GRADSTEP_ISA", "avx2")
     environment.variable.cache_clear()
     with pytest.raises(KernelUnavailable, match="GRADSTEP_ISA is 'avx2', but this processor has only baseline"):
-        instruction_sets.chosen()
+        processor.chosen()
     with pytest.raises(KernelUnavailable, match="this processor has no avx512, only baseline"):
-        instruction_sets.load("avx512")
+        processor.load("avx512")
 
 
 def test_wide_rows(build):

@@ -12,8 +12,10 @@ import processes
 import pytest
 from command_line import assert_one_line
 
-from gradstep.compare import bench, records, targets, timing
-from gradstep.interrupts import Interrupts
+from gradstep.cli.interrupts import Interrupts
+from gradstep.compare.measure import timing
+from gradstep.compare.record import records
+from tools.targets import bench, targets
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to one process")
 
@@ -24,8 +26,9 @@ import os, signal, sys, time
 import numba
 
 import gradstep
-from gradstep import cli, compare
-from gradstep.compare import timing
+from gradstep.cli import main as cli
+from gradstep.compare.measure import run as compare
+from gradstep.compare.measure import timing
 
 # A shell lets what it runs in the background ignore Ctrl-C, and the tests may run there.
 signal.signal(signal.SIGINT, signal.default_int_handler)

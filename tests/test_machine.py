@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gradstep.compare import machine
-from gradstep.compare.machine import Machine
+from gradstep.compare.record import machine
+from gradstep.compare.record.machine import Machine
 
 
 def write(folder: Path, **files: str) -> None:

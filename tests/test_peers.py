@@ -12,13 +12,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from gradstep import compare
-from gradstep.compare import footprint, peers, records, report, targets, targets_report, timing
-from gradstep.compare.bench import Measured, NotMeasured, Scale
-from gradstep.compare.problems import Problem
-from gradstep.compare.records import Settings, TargetResult
-from gradstep.compare.timing import Contender, Reference
+from gradstep.compare.measure import peers, timing
+from gradstep.compare.measure import run as compare
+from gradstep.compare.measure.problems import Problem
+from gradstep.compare.measure.timing import Contender, Reference
+from gradstep.compare.record import records
+from gradstep.compare.record.records import Settings, TargetResult
+from gradstep.compare.show import report
 from gradstep.extras import MissingExtra
+from tools.targets import footprint, targets, targets_report
+from tools.targets.bench import Measured, NotMeasured, Scale
 
 TINY = Scale(data_bytes=1 << 17, narrow_elements=1 << 15, many_rows=1000, largest=10_000, rounds=2)
 
@@ -95,8 +98,9 @@ def test_setting_of_a_peer_is_taken_back(peer):
 # those of BLAS go on spinning for a while.
 BUSY_THREADS = """
 import time
-from gradstep.compare import peers, timing
-from gradstep.compare.problems import Problem
+from gradstep.compare.measure import peers
+from gradstep.compare.measure import timing
+from gradstep.compare.measure.problems import Problem
 examples = Problem(100_000, 16).make()
 for peer in peers.installed()[0]:
     contender = peer.contender(1)

@@ -11,9 +11,10 @@ import pytest
 from availability import load_or_explain
 
 from benchmarks.problems import IN_M, KERNEL_NAMES, Case, at_m, cases, is_measured
-from gradstep.compare import kernel_contender, peers, timing
-from gradstep.compare.problems import Examples
-from gradstep.compare.timing import Contender, Reference
+from gradstep.compare.measure import peers, timing
+from gradstep.compare.measure.problems import Examples
+from gradstep.compare.measure.run import kernel_contender
+from gradstep.compare.measure.timing import Contender, Reference
 from gradstep.extras import MissingExtra
 
 THREADS = 1

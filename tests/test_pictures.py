@@ -11,9 +11,11 @@ import sample_records
 from matplotlib.image import imread
 from matplotlib.text import Text
 
-from gradstep.compare import pictures, records, styles, views
-from gradstep.compare.records import Result, timed
-from gradstep.compare.views import CannotDraw
+from gradstep.compare.judge import views
+from gradstep.compare.judge.views import CannotDraw
+from gradstep.compare.record import records
+from gradstep.compare.record.records import Result, timed
+from gradstep.compare.show import pictures, styles
 
 ALL = {"time-against-m", "time-against-n", "speed-up", "roofline", "fastest"}
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import sample_records
 
-from gradstep.compare import records
-from gradstep.compare.records import timed
+from gradstep.compare.record import records
+from gradstep.compare.record.records import timed
 
 CHECKOUT = Path(__file__).parents[1]
 CONTENDERS = ("python", "cython", "numpy", "scikit-learn")

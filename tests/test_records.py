@@ -15,10 +15,10 @@ import made_records
 import pytest
 from command_line import assert_one_line
 
-from gradstep import compare
-from gradstep.compare import exports, machine, records, schema
-from gradstep.compare.problems import Problem
-from gradstep.compare.records import Check, LeftOut, Record, Result, TargetResult
+from gradstep.compare.measure import run as compare
+from gradstep.compare.measure.problems import Problem
+from gradstep.compare.record import exports, machine, records, schema
+from gradstep.compare.record.records import Check, LeftOut, Record, Result, TargetResult
 
 CLASSES = (
     *(records.Record, machine.Machine, records.Settings, records.FirstCall, records.LeftOut, records.Cell),

@@ -1,6 +1,6 @@
 """exp and log1p of the compiled kernels: at most 2 ULP from mpmath, the same bits from every instruction set.
 
-The functions of kernels/simd_math.h are compiled here as setup.py compiles them, into a library of loops over vectors.
+setup.py's flags compile the functions of kernels/vector/simd_math.h into a library of loops over vectors.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ import pytest
 import setuptools
 from availability import load_or_explain
 
-from gradstep import instruction_sets
+from gradstep import processor
 
 CHECKOUT = Path(__file__).parents[1]
-HEADER = CHECKOUT / "kernels" / "simd_math.h"
+HEADER = CHECKOUT / "kernels" / "vector" / "simd_math.h"
 
-pytestmark = pytest.mark.skipif(not HEADER.exists(), reason="kernels/simd_math.h is in a checkout, not in a wheel")
+pytestmark = pytest.mark.skipif(
+    not HEADER.exists(), reason="kernels/vector/simd_math.h is in a checkout, not in a wheel"
+)
 
 # restrict, as in the kernel: without it the compiler takes one number at a time.
 SOURCE = """
@@ -88,11 +90,11 @@ def flags() -> dict[str, object]:
         return runpy.run_path(str(CHECKOUT / "setup.py"))
 
 
-@pytest.fixture(params=instruction_sets.NAMES)
+@pytest.fixture(params=processor.NAMES)
 def library(request: pytest.FixtureRequest, compiled: Callable[[str], ctypes.CDLL]) -> ctypes.CDLL:
     """The functions, compiled for each instruction set that this processor has."""
     load_or_explain("cython")
-    if request.param not in instruction_sets.supported():
+    if request.param not in processor.supported():
         pytest.skip(f"this processor has no {request.param}")
     return compiled(request.param)
 

@@ -21,8 +21,8 @@ from asv.repo import Repo, get_repo
 from asv.results import Results, iter_results
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from gradstep.compare import analysis
-from gradstep.compare.styles import styles, transparent
+from gradstep.compare.judge import analysis
+from gradstep.compare.show.styles import styles, transparent
 from gradstep.registry import KERNELS
 
 NAME = "scaling.html"

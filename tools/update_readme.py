@@ -10,9 +10,11 @@ import sys
 import textwrap
 from pathlib import Path
 
-from gradstep.compare import analysis, findings, pictures, records, views
-from gradstep.compare.records import Cell, Record, Result
-from gradstep.compare.words import counted, micro, three_digits
+from gradstep.compare.judge import analysis, findings, views
+from gradstep.compare.record import records
+from gradstep.compare.record.records import Cell, Record, Result
+from gradstep.compare.show import pictures
+from gradstep.compare.show.words import counted, micro, three_digits
 from gradstep.files import write_whole
 
 KERNEL = "cython"

@@ -1,6 +1,6 @@
 """Runs the command line as ``python -m gradstep``."""
 
-from gradstep.cli import main
+from gradstep.cli.main import main
 
 if __name__ == "__main__":
     main(prog_name="gradstep")

@@ -10,7 +10,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import cast
 
-from gradstep import instruction_sets
+from gradstep import processor
 from gradstep.contract import Kernel, KernelUnavailable, PartialSums
 
 
@@ -50,7 +50,7 @@ KERNELS: dict[str, Entry] = {
         cure="install a numba release that supports this Python and NumPy: pip install --upgrade numba",
     ),
     "cython": Entry(
-        load_module=instruction_sets.load_best,
+        load_module=processor.load_best,
         releases_gil=True,
         summary="the loops in Cython, compiled ahead of time for several instruction sets",
         cure="reinstall gradstep where there is a C compiler and GRADSTEP_NO_EXTENSIONS is not set",

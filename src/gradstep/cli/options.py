@@ -1,0 +1,101 @@
+"""The values of command-line options: turns text into numbers and names, or says what it should be."""
+
+from __future__ import annotations
+
+import decimal
+from typing import Literal
+
+import click
+
+from gradstep import registry
+from gradstep.compare.measure import peers
+
+DTYPES = ("float64", "float32")
+ORDERS = ("C", "F")
+
+
+def counts(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+    """Turn a list such as 100,1e5 into integers."""
+    if text is None:
+        return None
+    return tuple(dict.fromkeys(_count(part.strip()) for part in text.split(",")))
+
+
+def _count(text: str) -> int:
+    try:
+        number = decimal.Decimal(text)
+    except decimal.InvalidOperation:
+        raise click.BadParameter(f"{text!r} is not a number; it should be a list such as 100,1000,1e5") from None
+    if not (number.is_finite() and 1 <= number < 2**63 and number == int(number)):
+        raise click.BadParameter(f"{text!r} should be an integer, at least 1")
+    return int(number)
+
+
+def kernel_names(context: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+    """Turn a list such as cython,numpy into names, each of which is known."""
+    if text is None:
+        return None
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    for name in names:
+        if name not in registry.KERNELS:
+            raise click.BadParameter(f"there is no kernel {name!r}; the kernels are {', '.join(registry.KERNELS)}")
+    return names
+
+
+def peer_names(context: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+    """Turn a list such as torch,jax into names, each of which is known; all stays alone."""
+    if text is None:
+        return None
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    if names == (peers.ALL,):
+        return names
+    for name in names:
+        if name not in peers.PEERS:
+            raise click.BadParameter(f"there is no peer {name!r}; the peers are {', '.join(peers.PEERS)}, or all")
+    return names
+
+
+def threads(context: click.Context, option: click.Parameter, text: str) -> int | None:
+    """Turn a number of threads into an integer, and auto into None."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise click.BadParameter(f"{text!r} should be an integer, at least 1, or auto")
+    return int(text)
+
+
+def thread_counts(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int | None, ...] | None:
+    """Turn a list such as 1,2,auto into integers, and auto into None."""
+    if text is None:
+        return None
+    return tuple(dict.fromkeys(threads(context, option, part.strip()) for part in text.split(",")))
+
+
+def dtypes(context: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+    """Turn a list such as float64,float32 into names, each of which can be computed in."""
+    return _some_of(DTYPES, "dtype", text)
+
+
+def orders(context: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+    """Turn a list such as C,F into memory orders."""
+    return _some_of(ORDERS, "order", None if text is None else text.upper())
+
+
+def _some_of(known: tuple[str, ...], noun: str, text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    for name in names:
+        if name not in known:
+            raise click.BadParameter(f"there is no {noun} {name!r}; it should be one of {', '.join(known)}")
+    return names
+
+
+def alpha(context: click.Context, option: click.Parameter, text: str) -> float | Literal["auto"]:
+    """Turn a learning rate into a number."""
+    if text == "auto":
+        return "auto"
+    try:
+        return float(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} should be a positive number or auto") from None

@@ -1,0 +1,103 @@
+"""Where the record of a comparison goes besides the screen: one row for each option."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gradstep import files
+from gradstep.compare.record import exports, records
+from gradstep.compare.record.records import Record
+from gradstep.compare.show import html_report, pictures
+
+
+@dataclass(frozen=True)
+class Output:
+    """An option of ``gradstep compare`` that names a file or folder which the record is written to.
+
+    Attributes
+    ----------
+    option : str
+        Such as "--json".
+    metavar : str
+        What its value is called in the help.
+    help : str
+        One sentence.
+    require : callable
+        Called with the path before anything is measured; raises an error of `OSError` or `MissingExtra` if the output
+        could not be written in the end.
+    write : callable
+        Called with the record and the path.
+    """
+
+    option: str
+    metavar: str
+    help: str
+    require: Callable[[Path], None]
+    write: Callable[[Record, Path], None]
+
+    @property
+    def parameter(self) -> str:
+        """The name of the option among the arguments of the command."""
+        return self.option.removeprefix("--").replace("-", "_") + "_output"
+
+
+RECORD = Output(
+    "--json", "FILE", "Write the record with every sample to this file.", files.require_place_for, records.save
+)
+
+EXPORTS = (
+    Output("--csv", "FILE", "Write a table with a line per sample.", files.require_place_for, exports.save_csv),
+    Output("--parquet", "FILE", "The same as a Parquet file.", exports.require_parquet, exports.save_parquet),
+    Output(
+        "--pyperf",
+        "FILE",
+        "Write the samples for `python -m pyperf show` and `compare_to`.",
+        exports.require_pyperf,
+        exports.save_pyperf,
+    ),
+)
+"""The record in the formats of other tools, which ``gradstep export`` writes as well."""
+
+DRAWINGS: tuple[Output, ...] = (
+    Output(
+        "--html",
+        "FILE",
+        "Write a report with charts, tables and the record: one file that loads nothing.",
+        html_report.require,
+        html_report.write,
+    ),
+    Output(
+        "--plot",
+        "DIR",
+        "Draw times, speed-ups, a roofline and a map of the fastest, as PNG and SVG.",
+        pictures.require,
+        pictures.write,
+    ),
+)
+"""What shows a record to people, which ``gradstep report`` writes as well."""
+
+OUTPUTS: tuple[Output, ...] = (RECORD, *EXPORTS, *DRAWINGS)
+
+
+def options(outputs: Sequence[Output]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that gives a command one option for each output."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        for output in reversed(outputs):
+            path = click.Path(path_type=Path)
+            option = click.option(output.option, output.parameter, type=path, metavar=output.metavar, help=output.help)
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def taken(given: dict[str, Any], outputs: Sequence[Output]) -> dict[Output, Path]:
+    """Take the values of these options out of a command's arguments, and return the paths that were given."""
+    wanted = {output: given.pop(output.parameter) for output in outputs}
+    return {output: path for output, path in wanted.items() if path is not None}

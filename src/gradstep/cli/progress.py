@@ -1,0 +1,69 @@
+"""How far a comparison run is: a bar, and where the run looks up for Ctrl-C."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from gradstep.cli.interrupts import Interrupts
+from gradstep.compare.measure import run as compare
+
+
+class RunProgress:
+    """The progress of a comparison run, on stderr and only if that is a terminal."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=None)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+
+    def plan(self, seconds: float) -> None:
+        """Set the length of the rest of the bar."""
+        self._bar.update(self._task, total=self._bar.tasks[self._task].completed + seconds)
+
+    def begin(self, what: str) -> None:
+        """Name what is being measured."""
+        self._bar.update(self._task, description=what)
+
+    def advance(self, seconds: float) -> None:
+        """Move the bar."""
+        self._bar.advance(self._task, seconds)
+
+
+class Heeding:
+    """Hands on the progress of a run, and raises a Ctrl-C whose exception was lost, so that the run ends there."""
+
+    def __init__(self, progress: compare.Progress, interrupts: Interrupts) -> None:
+        self._progress = progress
+        self._interrupts = interrupts
+
+    def plan(self, seconds: float) -> None:
+        """Hand it on."""
+        self._interrupts.heed()
+        self._progress.plan(seconds)
+
+    def begin(self, what: str) -> None:
+        """Hand it on."""
+        self._interrupts.heed()
+        self._progress.begin(what)
+
+    def advance(self, seconds: float) -> None:
+        """Hand it on."""
+        self._interrupts.heed()
+        self._progress.advance(seconds)

@@ -1,0 +1,1 @@
+"""Measures contenders on problems."""

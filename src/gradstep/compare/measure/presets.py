@@ -1,0 +1,95 @@
+"""The presets of a comparison: which problems, contenders and conditions they consist of."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gradstep import engine, registry
+from gradstep.compare.measure import peers
+from tools.targets import targets
+
+Numbers = Sequence[int] | None
+Sizes = Callable[[Numbers, Numbers], list[tuple[int, int]]]
+"""Given the m and the n that were asked for, or None for each, returns all (m, n)."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What is compared. Each of these can be given on the command line as well, and is replaced by that.
+
+    Attributes
+    ----------
+    summary : str
+        What it is for.
+    sizes : Sizes
+        Of the random problems.
+    data : str or None
+        A data set of scikit-learn that belongs to it.
+    kernels, peers : tuple of str
+        Who takes part.
+    dtypes, orders : tuple of str
+        Of X.
+    threads : callable
+        Returns the numbers of threads; None chooses by the size of X.
+    budget : float or None
+        The seconds after which nothing more is begun.
+    """
+
+    summary: str
+    sizes: Sizes
+    data: str | None = None
+    kernels: tuple[str, ...] = tuple(registry.KERNELS)
+    peers: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = ("float64",)
+    orders: tuple[str, ...] = ("C",)
+    threads: Callable[[], tuple[int | None, ...]] = lambda: (1,)
+    budget: float | None = None
+
+
+def _grid(m_default: Sequence[int], n_default: Sequence[int]) -> Sizes:
+    """Every m with every n."""
+    return lambda m_list, n_list: list(itertools.product(m_list or m_default, n_list or n_default))
+
+
+def _two_lines(m_default: Sequence[int], n_default: Sequence[int], m: int, n: int) -> Sizes:
+    """Every m with one n, and every n with one m."""
+
+    def sizes(m_list: Numbers, n_list: Numbers) -> list[tuple[int, int]]:
+        along_m = [(each, n) for each in m_list or m_default]
+        along_n = [(m, each) for each in n_list or n_default]
+        return list(dict.fromkeys([*along_m, *along_n]))
+
+    return sizes
+
+
+def _one_and_all() -> tuple[int | None, ...]:
+    return tuple(dict.fromkeys((1, engine.usable_cores())))
+
+
+QUICK, FULL, SCALING, TARGETS = "quick", "full", "scaling", targets.NAME
+
+PRESETS: dict[str, Preset] = {
+    QUICK: Preset(
+        "a real data set and a grid of sizes, in less than a minute",
+        _grid((100, 1_000, 10_000, 100_000), (2, 10, 100)),
+        data="breast_cancer",
+        # Starting, importing and compiling come on top, and the last problem may take longer than expected.
+        budget=45.0,
+    ),
+    SCALING: Preset(
+        "m from 100 to 1e6 at n = 100, and n from 1 to 1e4 at m = 1000",
+        _two_lines((100, 1_000, 10_000, 100_000, 1_000_000), (1, 10, 100, 1_000, 10_000), m=1_000, n=100),
+    ),
+    FULL: Preset(
+        "all kernels and installed peers, dtypes, orders, one thread and all cores; half an hour or more",
+        _grid((100, 1_000, 10_000, 100_000, 1_000_000), (1, 10, 100, 1_000)),
+        data="breast_cancer",
+        peers=(peers.ALL,),
+        dtypes=("float64", "float32"),
+        orders=("C", "F"),
+        threads=_one_and_all,
+    ),
+}
+"""All presets but the targets, which are measured in a way of their own."""

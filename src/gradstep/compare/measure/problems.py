@@ -1,0 +1,262 @@
+"""What is compared on: random problems of a given shape, the data sets of scikit-learn, and the user's own files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradstep.contract import FloatArray
+from gradstep.data import tables
+from gradstep.extras import require
+from gradstep.validate import compute_dtype
+
+# With a learning rate of 1 the updated w shows dw with nearly all its digits, which makes the check of results sharp.
+ALPHA = 1.0
+
+# So many rows at once are converted where labels are drawn for a given X; as many tell its mean and spread.
+_ROWS_PER_LABELLING = 4096
+
+
+class Examples(NamedTuple):
+    """The arguments of one call of `gradstep.step`, apart from alpha."""
+
+    X: FloatArray
+    y: FloatArray
+    w: FloatArray
+    b: float
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A random problem: normal features, weights of a size that z does not grow with n, labels from that model.
+
+    Attributes
+    ----------
+    m, n : int
+        The number of examples and of features.
+    dtype : str
+        "float64" or "float32".
+    order : str
+        "C": each row is contiguous in memory; "F": each column is.
+    seed : int
+        Fixes every value.
+
+    Examples
+    --------
+    >>> Problem(4, 2).make().X.shape
+    (4, 2)
+    """
+
+    m: int
+    n: int
+    dtype: str = "float64"
+    order: str = "C"
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """The name of the group of problems that this one belongs to."""
+        return "random"
+
+    @property
+    def task(self) -> str:
+        """What the labels mean."""
+        return "random features, labels drawn from a logistic model"
+
+    @property
+    def X_bytes(self) -> int:
+        """The size of X."""
+        return self.m * self.n * np.dtype(self.dtype).itemsize
+
+    def make(self) -> Examples:
+        """Make the arrays; the same ones each time."""
+        generator = np.random.default_rng([self.seed, self.m, self.n])
+        X = generator.standard_normal((self.m, self.n), dtype=np.dtype(self.dtype).type)
+        w, b = _weights(generator, self.n)
+        z = X @ w.astype(self.dtype) + b
+        y = generator.random(self.m) < 1.0 / (1.0 + np.exp(-z))
+        return _laid_out(X, y, w, b, self.dtype, self.order)
+
+
+@dataclass(frozen=True, eq=False)
+class RealProblem:
+    """Given data, its columns standardized, as one would do before gradient descent.
+
+    Attributes
+    ----------
+    name : str
+        The name of the data set or file.
+    task : str
+        What the labels mean, in words.
+    features : ndarray of shape (m, n)
+        As they were read; `make` standardizes them.
+    labels : ndarray of shape (m,)
+        In [0, 1].
+    dtype, order, seed
+        As of `Problem`; the seed fixes w and b.
+    """
+
+    name: str
+    task: str
+    features: FloatArray
+    labels: NDArray[np.float64]
+    dtype: str = "float64"
+    order: str = "C"
+    seed: int = 0
+
+    @property
+    def m(self) -> int:
+        """The number of examples."""
+        return int(self.features.shape[0])
+
+    @property
+    def n(self) -> int:
+        """The number of features."""
+        return int(self.features.shape[1])
+
+    @property
+    def X_bytes(self) -> int:
+        """The size of X."""
+        return self.m * self.n * np.dtype(self.dtype).itemsize
+
+    def make(self) -> Examples:
+        """Make the arrays; the same ones each time."""
+        standardized = tables.Standardization.of(self.features).apply(self.features)
+        w, b = _weights(np.random.default_rng([self.seed, self.m, self.n]), self.n)
+        return _laid_out(standardized, self.labels, w, b, self.dtype, self.order)
+
+
+@dataclass(frozen=True, eq=False)
+class GivenX:
+    """A given X, with weights of a size that z does not grow with n, and labels drawn from that model.
+
+    Attributes
+    ----------
+    name : str
+        What is special about X.
+    X : ndarray of shape (m, n)
+        Of any real dtype; it is used as it is.
+    """
+
+    name: str
+    X: NDArray[Any]
+
+    @property
+    def task(self) -> str:
+        """What the labels mean."""
+        return "random features, labels drawn from a logistic model"
+
+    @property
+    def m(self) -> int:
+        """The number of examples."""
+        return int(self.X.shape[0])
+
+    @property
+    def n(self) -> int:
+        """The number of features."""
+        return int(self.X.shape[1])
+
+    @property
+    def dtype(self) -> str:
+        """The dtype in which X is computed."""
+        return compute_dtype(self.X.dtype).name
+
+    @property
+    def order(self) -> str:
+        """The memory order of X."""
+        return "C" if self.X.flags.c_contiguous else "F"
+
+    @property
+    def X_bytes(self) -> int:
+        """The size of X."""
+        return self.X.nbytes
+
+    def make(self) -> Examples:
+        """Make the labels and weights; the same ones each time."""
+        generator = np.random.default_rng([self.m, self.n])
+        w, b = _weights(generator, self.n)
+        some = self.X[:_ROWS_PER_LABELLING].astype(np.float64)
+        w /= max(float(some.std()), np.finfo(np.float64).tiny)
+        # Around the middle of the values z is around 0: both classes appear.
+        b -= float(some.mean()) * float(w.sum())
+        y = np.empty(self.m, self.dtype)
+        for first in range(0, self.m, _ROWS_PER_LABELLING):
+            rows = slice(first, first + _ROWS_PER_LABELLING)
+            z = self.X[rows] @ w + b
+            y[rows] = generator.random(z.shape[0]) < 1.0 / (1.0 + np.exp(-z))
+        return Examples(self.X, y, w.astype(self.dtype), b)
+
+
+AnyProblem = Problem | RealProblem | GivenX
+
+
+def _weights(generator: np.random.Generator, n: int) -> tuple[NDArray[np.float64], float]:
+    return generator.standard_normal(n) / math.sqrt(n), 0.1
+
+
+def _laid_out(X: FloatArray, y: NDArray[Any], w: NDArray[np.float64], b: float, dtype: str, order: str) -> Examples:
+    array = np.asfortranarray if order == "F" else np.ascontiguousarray
+    return Examples(array(X, dtype=dtype), y.astype(dtype), w.astype(dtype), b)
+
+
+class Task(NamedTuple):
+    """How the classes of a bundled data set become 0 and 1."""
+
+    loader: str
+    question: str
+    is_positive: Callable[[NDArray[Any]], NDArray[np.bool_]]
+
+
+# The numbers of the classes are those of scikit-learn's documentation.
+DATA_SETS: dict[str, Task] = {
+    "breast_cancer": Task("load_breast_cancer", "is the tumour malignant?", lambda target: target == 0),
+    "digits": Task("load_digits", "is the digit even?", lambda target: target % 2 == 0),
+    "iris": Task("load_iris", "is the flower an Iris virginica?", lambda target: target == 2),
+    "wine": Task("load_wine", "is the wine from the first cultivar?", lambda target: target == 0),
+}
+
+
+def bundled(name: str, dtype: str = "float64", order: str = "C", seed: int = 0) -> RealProblem:
+    """Return one of the data sets that scikit-learn bundles; nothing is downloaded.
+
+    Raises
+    ------
+    MissingExtra
+        If scikit-learn is not installed.
+    """
+    loader, question, is_positive = DATA_SETS[name]
+    datasets = require("sklearn.datasets", "compare", f"The data set {name}")
+    X, target = getattr(datasets, loader)(return_X_y=True)
+    return RealProblem(name, question, X, is_positive(target).astype(np.float64), dtype, order, seed)
+
+
+def from_name_or_file(
+    source: str,
+    label: str | None = None,
+    positive: str | None = None,
+    dtype: str = "float64",
+    order: str = "C",
+    seed: int = 0,
+) -> RealProblem:
+    """Return the bundled data set of this name or the content of the file of this name.
+
+    Raises
+    ------
+    FileNotFoundError
+        If `source` is neither.
+    OSError, ValueError, MissingExtra
+        As `gradstep.data.tables.read` and `bundled` do.
+    """
+    if source in DATA_SETS:
+        return bundled(source, dtype, order, seed)
+    path = Path(source)
+    if not path.suffix and not path.exists():
+        raise FileNotFoundError(f"{source}: neither a file nor one of the data sets {', '.join(DATA_SETS)}")
+    table = tables.read(path, label, positive)
+    return RealProblem(path.name, f"{table.label} = {table.positive}", table.X, table.y, dtype, order, seed)

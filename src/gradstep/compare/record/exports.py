@@ -1,0 +1,214 @@
+"""Records in the formats of other tools: one row per sample as CSV and Parquet, and pyperf's JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, get_args, get_type_hints
+
+from gradstep import files
+from gradstep.compare.record.records import Cell, Record, Result
+from gradstep.extras import require
+
+
+class Row(NamedTuple):
+    """One sample, with all that says what it is of; the columns of the tables.
+
+    Attributes
+    ----------
+    created, gradstep, commit, complete
+        As of the record; `gradstep` is its version.
+    processor, usable_cores
+        As of its machine.
+    problem, task, m, n, dtype, order, threads, X_bytes
+        As of the cell.
+    contender : str
+        Who was timed; "x read" is the floor.
+    version : str or None
+        Of a peer; None for the kernels of gradstep.
+    status, reason, calls_per_sample
+        As of the result.
+    round : int or None
+        The number of the sample, from 0; samples of one cell with the same number were taken in turns. None for a
+        contender that was not timed, which has one row without a sample.
+    seconds : float or None
+        The mean time of one call within the sample.
+    """
+
+    created: str
+    gradstep: str
+    commit: str | None
+    complete: bool
+    processor: str
+    usable_cores: int
+    problem: str
+    task: str
+    m: int
+    n: int
+    dtype: str
+    order: str
+    threads: int | None
+    X_bytes: int
+    contender: str
+    version: str | None
+    status: str
+    reason: str | None
+    calls_per_sample: int | None
+    round: int | None
+    seconds: float | None
+
+
+def rows(record: Record) -> Iterator[Row]:
+    """Give a row for each sample of a record, cell by cell, and one for each contender without any."""
+    for cell in record.cells:
+        for result in _results(cell):
+            samples: list[tuple[int | None, float | None]] = [*enumerate(result.samples)] or [(None, None)]
+            for number, seconds in samples:
+                yield Row(
+                    created=record.created,
+                    gradstep=str(record.versions["gradstep"]),
+                    commit=record.commit,
+                    complete=record.complete,
+                    processor=record.machine.processor,
+                    usable_cores=record.machine.usable_cores,
+                    problem=cell.problem,
+                    task=cell.task,
+                    m=cell.m,
+                    n=cell.n,
+                    dtype=cell.dtype,
+                    order=cell.order,
+                    threads=cell.threads,
+                    X_bytes=cell.X_bytes,
+                    contender=result.contender,
+                    version=record.peers.get(result.contender),
+                    status=result.status,
+                    reason=result.reason,
+                    calls_per_sample=result.calls_per_sample,
+                    round=number,
+                    seconds=seconds,
+                )
+
+
+def _results(cell: Cell) -> list[Result]:
+    return cell.results if cell.floor is None else [*cell.results, cell.floor]
+
+
+def save_csv(record: Record, path: Path) -> None:
+    """Write one line per sample, as `Row` says; an empty field is a None."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(Row._fields)
+    writer.writerows(rows(record))
+    files.write_whole(path, text.getvalue())
+
+
+def require_parquet(path: Path) -> None:
+    """Raise `MissingExtra` or OSError if a Parquet file could not be written to `path`."""
+    _pyarrow()
+    files.require_place_for(path)
+
+
+def save_parquet(record: Record, path: Path) -> None:
+    """Write one row per sample, as `Row` says, as a Parquet file.
+
+    Raises
+    ------
+    MissingExtra
+        If pyarrow is not installed.
+    """
+    pyarrow = _pyarrow()
+    parquet = require("pyarrow.parquet", "parquet", "--parquet")
+    kinds = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_()}
+    # Named, because a column that has only empty fields shows no type of its own.
+    columns = [(name, kinds[_without_none(kind)]) for name, kind in get_type_hints(Row).items()]
+    table = pyarrow.Table.from_pylist([row._asdict() for row in rows(record)], schema=pyarrow.schema(columns))
+    content = io.BytesIO()
+    parquet.write_table(table, content)
+    files.write_whole(path, content.getvalue())
+
+
+def _without_none(kind: Any) -> Any:
+    """Return X for both X and X | None."""
+    return (get_args(kind) or (kind,))[0]
+
+
+def _pyarrow() -> Any:
+    return require("pyarrow", "parquet", "--parquet")
+
+
+def require_pyperf(path: Path) -> None:
+    """Raise `MissingExtra` or OSError if a file of pyperf could not be written to `path`."""
+    _pyperf()
+    files.require_place_for(path)
+
+
+def save_pyperf(record: Record, path: Path) -> None:
+    """Write the samples in the format of pyperf, which ``python -m pyperf show`` and ``compare_to`` read.
+
+    Each timed result becomes a benchmark with a name such as ``cython: random, m=1000, n=10, float64, C, threads=1``,
+    and each sample a value. Everything was measured in one process, so each benchmark has one run of pyperf.
+
+    Raises
+    ------
+    MissingExtra
+        If pyperf is not installed.
+    ValueError
+        If nothing was timed: pyperf has no empty file.
+    """
+    pyperf = _pyperf()
+    benchmarks = [
+        pyperf.Benchmark(
+            [
+                pyperf.Run(
+                    result.samples,
+                    warmups=[(result.calls_per_sample, seconds) for seconds in result.warm_up],
+                    metadata=_metadata(record, name, result),
+                    collect_metadata=False,
+                )
+            ]
+        )
+        for name, result in _named_results(record)
+    ]
+    if not benchmarks:
+        raise ValueError(f"{path}: nothing was timed, and a file of pyperf cannot be empty")
+    content = io.StringIO()
+    pyperf.BenchmarkSuite(benchmarks).dump(content)
+    files.write_whole(path, content.getvalue())
+
+
+def _pyperf() -> Any:
+    return require("pyperf", "pyperf", "--pyperf")
+
+
+def _named_results(record: Record) -> Iterator[tuple[str, Result]]:
+    """Give the timed results, each with a name of its own."""
+    seen: dict[str, int] = {}
+    for cell, result in itertools.chain.from_iterable(
+        ((cell, result) for result in _results(cell)) for cell in record.cells
+    ):
+        if result.status != "timed":
+            continue
+        threads = "auto" if cell.threads is None else cell.threads
+        size = f"m={cell.m}, n={cell.n}, {cell.dtype}, {cell.order}, threads={threads}"
+        name = f"{result.contender}: {cell.problem}, {size}"
+        seen[name] = seen.get(name, 0) + 1
+        yield name if seen[name] == 1 else f"{name}, repetition {seen[name]}", result
+
+
+def _metadata(record: Record, name: str, result: Result) -> dict[str, Any]:
+    """Return what pyperf shows of a benchmark; the names that it knows itself where it has one."""
+    versions = {f"{package}_version": version for package, version in record.versions.items() if version is not None}
+    return {
+        "name": name,
+        "unit": "second",
+        "loops": result.calls_per_sample,
+        "date": record.created,
+        "cpu_count": record.machine.cores,
+        "cpu_model_name": record.machine.processor,
+        "platform": record.machine.system,
+        **versions,
+        **({} if record.commit is None else {"commit_id": record.commit}),
+    }

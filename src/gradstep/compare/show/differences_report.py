@@ -1,0 +1,137 @@
+"""What became faster or slower from one record to another, as tables and words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gradstep.compare.judge.differences import SHARE_FALSE, Change, Differences, Key
+from gradstep.compare.record.records import Record
+from gradstep.compare.show.report import duration, print_whole
+
+# The parts of a key that are columns only where they differ between the lines of a table; else they are said above it.
+_CONDITIONS = ("problem", "dtype", "order", "threads")
+
+# Of the times that could not be compared so many are named; the others are counted.
+_MOST_LISTED = 20
+
+
+def show(differences: Differences, before: Record, after: Record, names: tuple[str, str], console: Console) -> None:
+    """Print which times changed beyond noise, what is only in one record, and what one has to know of it."""
+    for line in _head(differences, before, after, names):
+        _print(console, line)
+    for verdict in ("slower", "faster"):
+        if changes := differences.with_verdict(verdict):
+            console.print()
+            _print(console, Text(f"{verdict} beyond noise{_shared(changes)}", style="bold"))
+            print_whole(_table(changes), console)
+    console.print()
+    for line in _foot(differences, names):
+        _print(console, line)
+
+
+def _print(console: Console, line: Text) -> None:
+    console.print(line, soft_wrap=not console.is_terminal, highlight=False)
+
+
+def _head(differences: Differences, before: Record, after: Record, names: tuple[str, str]) -> Iterator[Text]:
+    for role, name, record in (("before", names[0], before), ("after", names[1], after)):
+        commit = "" if record.commit is None else f", commit {_short_commit(record.commit)}"
+        yield Text(f"{role:<9} {name}: gradstep {record.versions['gradstep']}{commit}, {record.created}")
+    for warning in differences.warnings:
+        yield Text(f"warning   {warning}", style="yellow")
+    yield Text(f"drift     {_drift_in_words(differences)}")
+
+
+def _short_commit(commit: str) -> str:
+    head, dash, dirty = commit.partition("-")
+    return f"{head[:12]}{dash}{dirty}"
+
+
+def _drift_in_words(differences: Differences) -> str:
+    drift = differences.drift
+    least = f"a change below {drift.least_ratio:.2f} times is not told from that"
+    if not drift.ratios:
+        return least.replace("from that", "from noise")
+    lowest, highest = min(drift.ratios), max(drift.ratios)
+    return f"only reading X took {lowest:.2f} to {highest:.2f} times as long in the second run; {least}"
+
+
+def _shared(changes: Sequence[Change]) -> str:
+    """Return the conditions that all changes of a table share, as part of its heading."""
+    keys = [change.key for change in changes]
+    shared = [name for name in _CONDITIONS if not _varies(keys, name)]
+    return ": " + ", ".join(_condition(keys[0], name) for name in shared) if shared else ""
+
+
+def _varies(keys: Sequence[Key], name: str) -> bool:
+    return len({getattr(key, name) for key in keys}) > 1
+
+
+def _condition(key: Key, name: str) -> str:
+    if name == "threads":
+        return "threads by size" if key.threads is None else f"threads = {key.threads}"
+    return f"{key.order} order" if name == "order" else str(getattr(key, name))
+
+
+def _table(changes: Sequence[Change]) -> Table:
+    keys = [change.key for change in changes]
+    varying = [name for name in _CONDITIONS if _varies(keys, name)]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    for name in varying:
+        table.add_column(name)
+    for name in ("m", "n"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for name in ("before", "after", "times as long", "interval"):
+        table.add_column(name, justify="right")
+    for key, old, new, ratio, _, _ in changes:
+        conditions = ["auto" if getattr(key, name) is None else str(getattr(key, name)) for name in varying]
+        interval = f"{ratio.lower:.2f} to {ratio.upper:.2f}"
+        times = (duration(old), duration(new), f"{ratio.value:.2f}", interval)
+        table.add_row(*conditions, f"{key.m:,}", f"{key.n:,}", key.contender, *times)
+    return table
+
+
+def _foot(differences: Differences, names: tuple[str, str]) -> Iterator[Text]:
+    yield Text(f"compared  {_in_words(differences)}")
+    if any(change.verdict != "cannot tell" for change in differences.changes):
+        yield Text("interval  holds the true ratio in 95 % of all cases, the drift between the runs included")
+        yield Text(f"chance    explains at most {SHARE_FALSE:.0%} of the changes that are named".replace("%", " %"))
+    yield from _listed("too few   samples to judge", [(key, "") for key in differences.too_few])
+    for name, entries in zip(names, (differences.only_before, differences.only_after), strict=True):
+        yield from _listed(f"only in   {name}:", entries)
+
+
+def _listed(head: str, entries: Sequence[tuple[Key, str]]) -> Iterator[Text]:
+    """Give a line for each time and reason, up to so many."""
+    for key, reason in entries[:_MOST_LISTED]:
+        yield Text(f"{head} {_where(key)}{f' ({reason})' if reason else ''}")
+    if len(entries) > _MOST_LISTED:
+        yield Text(f"{head} {len(entries) - _MOST_LISTED} more")
+
+
+def _in_words(differences: Differences) -> str:
+    total = len(differences.changes)
+    slower, faster = (len(differences.with_verdict(verdict)) for verdict in ("slower", "faster"))
+    counted = f"{total} {'time' if total == 1 else 'times'}"
+    if slower == faster == 0:
+        return f"{counted}: no difference beyond noise"
+    return f"{counted}: {slower} slower, {faster} faster, {total - slower - faster} not told from noise"
+
+
+def _where(key: Key) -> str:
+    """Return a time's name within a sentence."""
+    conditions = ", ".join(_condition(key, name) for name in ("dtype", "order", "threads"))
+    again = f", repetition {key.repetition + 1}" if key.repetition else ""
+    return f"{key.contender}, {key.problem} {key.m:,} x {key.n:,}, {conditions}{again}"
+
+
+def names_of(changes: Sequence[Change]) -> str:
+    """Return changes in one line, the first three by name."""
+    named = "; ".join(f"{_where(change.key)}: {change.ratio.value:.2f}" for change in changes[:3])
+    return named if len(changes) <= 3 else f"{named}; and {len(changes) - 3} more"

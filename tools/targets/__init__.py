@@ -1,0 +1,1 @@
+"""The targets of gradstep's speed, and how they are measured."""

@@ -1,0 +1,69 @@
+"""The peak memory of one step beyond its inputs, measured in a fresh process.
+
+``python -m tools.targets.footprint M N THREADS`` prints it in bytes. Linux only: the peak is read from /proc.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import gradstep
+from gradstep.compare.measure.problems import ALPHA
+
+_STATUS = Path("/proc/self/status")
+_RESET = Path("/proc/self/clear_refs")
+# Documented in proc(5): sets the peak ("high water mark") to what is resident now.
+_RESET_PEAK = "5"
+
+
+class NoFootprint(RuntimeError):
+    """The peak memory cannot be measured here; the message says why."""
+
+
+def measure(m: int, n: int, threads: int) -> int:
+    """Return how many bytes one step needs at its peak beyond what was resident before, in a process of its own.
+
+    Raises
+    ------
+    NoFootprint
+        If the system does not tell the peak, or the process failed.
+    """
+    if not _STATUS.exists():
+        raise NoFootprint("the system does not tell the peak memory of a process in /proc")
+    command = [sys.executable, "-m", __spec__.name, str(m), str(n), str(threads)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise NoFootprint(f"the measuring process failed: {done.stderr.strip().splitlines()[-1:]}")
+    return int(done.stdout)
+
+
+def measure_here(m: int, n: int, threads: int) -> int:
+    """Return the same for a step in this process."""
+    generator = np.random.default_rng(0)
+    X = np.empty((m, n))
+    generator.standard_normal(out=X)
+    y = (np.arange(m) % 2).astype(np.float64)
+    w = np.zeros(n)
+    # Imports, compilation and the thread pool are no part of a step.
+    rows = min(m, max(1, (4 << 20) // (8 * n)))
+    gradstep.step(X[:rows], y[:rows], w, 0.0, ALPHA, kernel="cython", threads=threads)
+    _RESET.write_text(_RESET_PEAK, encoding="ascii")
+    before = _resident("VmRSS")
+    gradstep.step(X, y, w, 0.0, ALPHA, kernel="cython", threads=threads)
+    return max(0, _resident("VmHWM") - before)
+
+
+def _resident(field: str) -> int:
+    found = re.search(rf"^{field}:\s*(\d+) kB$", _STATUS.read_text(encoding="ascii"), re.MULTILINE)
+    if found is None:
+        raise NoFootprint(f"the system does not tell {field}")
+    return int(found[1]) * 1024
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{measure_here(*map(int, sys.argv[1:]))}\n")

@@ -1,0 +1,79 @@
+"""The table of targets: must, aim and measured side by side."""
+
+from __future__ import annotations
+
+import collections
+import itertools
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.text import Text
+
+from gradstep.compare.record.records import Record, TargetResult, Verdict
+from gradstep.compare.show import report
+
+_STYLES: dict[Verdict, str] = {"aim": "bold green", "must": "green", "missed": "bold red", "not measured": "dim"}
+_WORDS: dict[Verdict, str] = {"aim": "aim reached", "must": "must reached", "missed": "MISSED", "not measured": ""}
+_COLUMNS = "{:<32}{:>7}{:>7}{:>10}  {:<13}{}"
+
+
+def show(record: Record, console: Console) -> None:
+    """Print the targets of a record, grouped by what they compare, and what one has to know of the measurement."""
+    for line in itertools.chain(_lines(record), _foot(record)):
+        console.print(line, soft_wrap=not console.is_terminal, highlight=False)
+
+
+def _lines(record: Record) -> Iterator[Text]:
+    yield Text("Targets: ratios of median times", style="bold")
+    yield Text("float64, C order, X in memory, unless a row says otherwise")
+    yield Text()
+    yield Text(_COLUMNS.format("", "must", "aim", "measured", "quartiles", "").rstrip())
+    for group, targets in itertools.groupby(record.targets, key=lambda target: target.group):
+        yield Text(group, style="bold")
+        for target in targets:
+            yield _line(target)
+
+
+def _line(target: TargetResult) -> Text:
+    case = f"  {target.case}"
+    sign = ">" if target.unit == "factor" else "<"
+    must, aim = (f"{sign}{_number(bound)}" for bound in (target.must, target.aim))
+    if target.measured is None:
+        return Text(_COLUMNS.format(case, must, aim, "-", "", f"not measured: {target.reason}"), style="dim")
+    quartiles = "-".join(map(_number, target.quartiles)) if target.quartiles is not None else ""
+    mark = "~" if _is_doubtful(target) else ""
+    line = Text(_COLUMNS.format(case, must, aim, f"{mark}{_number(target.measured)}", quartiles, ""))
+    line.append(_WORDS[target.verdict], style=_STYLES[target.verdict])
+    if target.against:
+        line.append(f" ({target.against})", style="dim")
+    return line
+
+
+def _is_doubtful(target: TargetResult) -> bool:
+    """Whether the ratio of the medians lies outside the quartiles of the ratios: the machine changed between rounds."""
+    if target.measured is None or target.quartiles is None:
+        return False
+    lower, upper = target.quartiles
+    return not lower <= target.measured <= upper
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if value < 9.995 else f"{value:.1f}"
+
+
+def _foot(record: Record) -> Iterator[Text]:
+    yield Text()
+    verdicts = [target.verdict for target in record.targets]
+    words = {
+        "aim": "reach the aim",
+        "must": "reach what they must",
+        "missed": "miss it",
+        "not measured": "not measured",
+    }
+    counted = collections.Counter(words[verdict] for verdict in verdicts)
+    yield Text(f"targets   {len(verdicts)}: {', '.join(f'{counted[each]} {each}' for each in words.values())}")
+    yield Text(f"quartiles of the ratios of each round; {record.settings.rounds} rounds or more, taken in turns")
+    if any(_is_doubtful(target) for target in record.targets):
+        yield Text("~         outside the quartiles: the machine was not quiet, so measure again")
+    yield Text("(name)    the fastest peer, or the better number of threads")
+    yield from report.circumstances(record)
