@@ -11,7 +11,7 @@ CORES = $(shell $(BIN)/python -c 'from gradstep import engine; print(engine.usab
 
 # What the installation is made from. It links these files one by one, so it is made again when a file is added, removed
 # or renamed; after an edit only where something has to be compiled.
-MODULES := $(sort $(shell find src/gradstep kernels -name '*.py' -o -name '*.pyi' -o -name '*.json' -o -path '*/page/*'))
+MODULES := $(sort $(shell find src/gradstep kernels -name '*.py' -o -name '*.pyi' -o -name '*.json' -o -path '*/assets/*'))
 COMPILED := setup.py pyproject.toml $(sort $(wildcard kernels/*.pyx kernels/*.pxd kernels/vector/*.h))
 
 .DELETE_ON_ERROR:

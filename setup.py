@@ -82,7 +82,7 @@ setup(
     package_dir={"": "src", "gradstep.kernels": "kernels"},
     package_data={
         "gradstep": ["py.typed"],
-        "gradstep.compare": ["record/*.json", "show/page/*"],
+        "gradstep.compare": ["record/*.json", "show/html/assets/*"],
         "gradstep.kernels": ["*.pyi"],
     },
     ext_modules=extensions(),

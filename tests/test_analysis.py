@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from gradstep.compare.judge import analysis
-from gradstep.compare.judge.analysis import bound, exponent, median_interval, paired_ratio, spread, student
+from gradstep.compare.judge import statistics
+from gradstep.compare.judge.statistics import bound, exponent, median_interval, paired_ratio, spread, student
 
 CACHES = {"L1d": 32 << 10, "L2": 1 << 20, "L3": 32 << 20}
 
@@ -40,7 +40,7 @@ def test_interval_covers_the_true_median_as_often_as_it_promises(count):
     draws = np.exp(np.random.default_rng(count).standard_normal((200, count)))
     covered = np.mean([lower <= 1.0 <= upper for _, lower, upper in map(median_interval, draws)])
     # Three standard deviations of a share of 200 below the promise.
-    assert covered >= analysis.LEVEL - 3 * np.sqrt(0.05 * 0.95 / 200)
+    assert covered >= statistics.LEVEL - 3 * np.sqrt(0.05 * 0.95 / 200)
 
 
 def test_interval_is_the_same_each_time():
@@ -112,7 +112,7 @@ def test_interval_of_an_exponent_covers_the_true_one():
         _, lower, upper, _ = exponent(sizes, samples)
         covered += lower <= 0.9 <= upper
         assert upper - lower < 0.2
-    assert covered >= 100 * (analysis.LEVEL - 3 * np.sqrt(0.05 * 0.95 / 100))
+    assert covered >= 100 * (statistics.LEVEL - 3 * np.sqrt(0.05 * 0.95 / 100))
 
 
 @pytest.mark.parametrize(
@@ -171,4 +171,4 @@ def test_sizes_are_resampled_independently():
 
 def test_each_sample_is_drawn_equally_often():
     for stream, sample in itertools.product((0, 1), range(7)):
-        assert np.mean(analysis._draws(7, stream) == sample) == pytest.approx(1 / 7, abs=0.01)
+        assert np.mean(statistics._draws(7, stream) == sample) == pytest.approx(1 / 7, abs=0.01)

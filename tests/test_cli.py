@@ -304,7 +304,7 @@ def test_preset_targets(command, monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("spread", [0.0, 0.5])
 def test_noisy_machine_is_warned_of_and_no_failure(command, monkeypatch, spread):
-    monkeypatch.setattr("gradstep.compare.judge.analysis.NOISY", 0.3)
+    monkeypatch.setattr("gradstep.compare.judge.statistics.NOISY", 0.3)
     monkeypatch.setattr(findings, "unrest", lambda record: spread)
     outcome = command("compare", *SMALL, "--kernels", "numpy")
     assert outcome.code == 0

@@ -22,7 +22,7 @@ from gradstep.compare.measure.problems import ALPHA, Examples, Problem
 from gradstep.compare.measure.timing import Call, Contender, Forecast, Reference
 from gradstep.compare.record import records
 from gradstep.compare.record.records import Check, Result, Settings
-from gradstep.compare.show import report
+from gradstep.compare.show import tables
 from gradstep.contract import KernelUnavailable, Step
 
 QUICK = Settings(["numpy"], rounds=3)
@@ -46,7 +46,7 @@ def planted(name: str, change) -> Contender:
 
 def shown(record: records.Record, **options: object) -> str:
     stream = io.StringIO()
-    report.show(record, Console(file=stream, highlight=False, **options))
+    tables.show(record, Console(file=stream, highlight=False, **options))
     return stream.getvalue()
 
 
@@ -519,7 +519,7 @@ def test_interquartile_range():
     ],
 )
 def test_duration_has_three_digits(seconds, text):
-    assert report.duration(seconds) == text
+    assert tables.duration(seconds) == text
 
 
 def extreme_record() -> records.Record:

@@ -14,14 +14,14 @@ from command_line import assert_one_line
 from rich.console import Console
 
 import gradstep
-from gradstep.compare.judge import analysis, differences
+from gradstep.compare.judge import differences, statistics
 from gradstep.compare.measure import run as compare
 from gradstep.compare.measure.floor import NAME as FLOOR
-from gradstep.compare.measure.problems import ALPHA, Examples
+from gradstep.compare.measure.problems import ALPHA, Examples, Problem
 from gradstep.compare.measure.timing import Call, Contender
 from gradstep.compare.record import records
 from gradstep.compare.record.records import Check, Record, Result
-from gradstep.compare.show import differences_report
+from gradstep.compare.show import difference_tables
 
 SIZES = [(m, n) for m in (100, 1000, 10_000) for n in (2, 10, 100)]
 TIMES = {"numba": 2e-3, "cython": 1e-3, "numpy": 3e-3}
@@ -54,7 +54,7 @@ def verdicts(found: differences.Differences) -> dict[tuple[int, int, str], str]:
 def shown(before: Record, after: Record, **options: object) -> str:
     stream = io.StringIO()
     found = differences.between(before, after)
-    differences_report.show(found, before, after, ("a.json", "b.json"), Console(file=stream, **options))
+    difference_tables.show(found, before, after, ("a.json", "b.json"), Console(file=stream, **options))
     return stream.getvalue()
 
 
@@ -138,16 +138,16 @@ def test_error_of_a_median_is_the_spread_of_resampled_ones():
     generator = np.random.default_rng(3)
     samples = generator.lognormal(sigma=0.3, size=11)
     resampled = np.log(np.median(generator.choice(samples, size=(20_000, 11)), axis=1)).std()
-    assert analysis.log_median_error(samples) == pytest.approx(resampled * math.sqrt(1.1), rel=0.05)
+    assert statistics.log_median_error(samples) == pytest.approx(resampled * math.sqrt(1.1), rel=0.05)
     for few in ([1.0], [1.0, 0.0], [1.0, math.inf]):
         with pytest.raises(ValueError):
-            analysis.log_median_error(few)
+            statistics.log_median_error(few)
 
 
 def test_interval_and_chance_are_those_of_welch():
     """With a drift that many floors agree on, the test is that of two normal means with known errors."""
     change = differences.between(made(spread=0.2), made({(100, 2, "numpy"): 1.2}, spread=0.2)).changes[2]
-    (error,) = {analysis.log_median_error([s / 3e-3 for s in made_records.samples(3e-3, 0.2)])}
+    (error,) = {statistics.log_median_error([s / 3e-3 for s in made_records.samples(3e-3, 0.2)])}
     variances, freedoms = np.array([error**2, error**2, differences.LEAST_DRIFT**2]), np.array([6, 6, 9])
     freedom = int(variances.sum() ** 2 / (variances**2 / freedoms).sum())
     student = scipy.stats.t(freedom)
@@ -392,7 +392,7 @@ def test_kernel_that_does_its_work_again_is_found(command, tmp_path):
     """The kernel of before and that of after take turns in one run, so that a loaded machine slows down both."""
     names = ["before", "after"]
     line_up = [contender("before", 1), contender("after", 100)]
-    sizes = [compare.problems.Problem(m, 20) for m in (400, 500, 600)]
+    sizes = [Problem(m, 20) for m in (400, 500, 600)]
     whole = compare.run(lambda threads: line_up, sizes, records.Settings(names, rounds=9))
     for name in names:
         cells = []

@@ -13,7 +13,8 @@ import sample_records
 
 from gradstep.compare.record import records
 from gradstep.compare.record.records import Cell, LeftOut, Noise, Record, Result
-from gradstep.compare.show import html_report, summary
+from gradstep.compare.show import summary
+from gradstep.compare.show.html import page as html_page
 
 CONTENDERS = ("python", "numba", "cython", "numpy", "scikit-learn")
 HOSTILE = "</script><b>bold</b><img src=x onerror=window.hacked=1>%{x}"
@@ -37,7 +38,7 @@ def record():
 @pytest.fixture(scope="module")
 def report(record, tmp_path_factory):
     file = tmp_path_factory.mktemp("report") / "report.html"
-    html_report.write(record, file)
+    html_page.write(record, file)
     return file
 
 
@@ -162,7 +163,7 @@ def test_pointing_at_a_mark_shows_its_numbers(page, record):
     box = mark.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     said = page.locator("[data-chart=times] .hovertext").first.text_content(timeout=5000)
-    shown = html_report.micro(next(cell for cell in record.cells if cell.n == 100).results[2].median)
+    shown = html_page.micro(next(cell for cell in record.cells if cell.n == 100).results[2].median)
     assert "cython" in said
     assert "m = 100, n = 100" in said
     assert shown in said
@@ -188,7 +189,7 @@ def test_speed_ups_and_rates_can_be_chosen(page):
 
 
 def test_axis_that_the_record_does_not_have_cannot_be_chosen(open_page, tmp_path):
-    html_report.write(
+    html_page.write(
         sample_records.sample(m_list=(100,), n_list=(2, 10), contenders=("cython", "numpy")), tmp_path / "report.html"
     )
     page = ready(open_page(tmp_path / "report.html"))
@@ -270,7 +271,7 @@ def test_names_from_outside_are_words_and_nothing_else(open_page, tmp_path, widt
     record = sample_records.sample(m_list=(100, 1000), contenders=names, problem=HOSTILE)
     record = changed(record, peers={HOSTILE: HOSTILE}, notes=[HOSTILE], unavailable={"jax": HOSTILE})
     record.cells[0].results[0] = Result("cython", "wrong", HOSTILE)
-    html_report.write(record, tmp_path / "report.html")
+    html_page.write(record, tmp_path / "report.html")
     page = ready(open_page(tmp_path / "report.html", width))
     assert page.evaluate("typeof window.hacked") == "undefined"
     assert page.locator("b:text('bold'), img").count() == 0
@@ -286,7 +287,7 @@ def test_names_from_outside_are_words_and_nothing_else(open_page, tmp_path, widt
 
 def test_run_that_was_interrupted_before_its_first_cell_has_a_report(open_page, tmp_path):
     record = changed(measured(), cells=[], first_calls=[], noise=None, complete=False)
-    html_report.write(record, tmp_path / "report.html")
+    html_page.write(record, tmp_path / "report.html")
     page = open_page(tmp_path / "report.html")
     assert page.locator(".plot").count() == 0
     assert "The run was interrupted" in page.locator("main").text_content()
@@ -396,7 +397,7 @@ def test_page_holds_every_cell_of_a_data_set_beside_the_grid(open_page, tmp_path
     record = sample_records.sample(m_list=(100, 1000), n_list=(2, 10), contenders=("cython", "numpy"))
     data = sample_records.sample(m_list=(569,), n_list=(30,), contenders=("cython", "numpy"), problem="breast_cancer")
     cells: list[Cell] = [*data.cells, *record.cells]
-    html_report.write(changed(record, cells=cells), tmp_path / "report.html")
+    html_page.write(changed(record, cells=cells), tmp_path / "report.html")
     page = ready(open_page(tmp_path / "report.html"))
     assert {words for words, _ in column(page, "data")} == {"random", "breast_cancer"}
     assert page.locator(".map").count() == 1

@@ -18,7 +18,7 @@ from gradstep.compare.measure.problems import Problem
 from gradstep.compare.measure.timing import Contender, Reference
 from gradstep.compare.record import records
 from gradstep.compare.record.records import Settings, TargetResult
-from gradstep.compare.show import report
+from gradstep.compare.show import tables
 from gradstep.extras import MissingExtra
 from tools.targets import footprint, targets, targets_report
 from tools.targets.bench import Measured, NotMeasured, Scale
@@ -63,7 +63,7 @@ def test_peer_takes_the_same_step(peer, dtype, order, threads):
 def test_peer_is_shown_with_its_version(peer):
     record = compare.run(lambda threads: [peer.contender()], [Problem(50, 3)], Settings([peer.name], rounds=1))
     assert record.peers == {peer.name: importlib.metadata.version(peer.packages[0])}
-    assert f"peers     {peer.name} ({record.peers[peer.name]})" in shown(report.show, record)
+    assert f"peers     {peer.name} ({record.peers[peer.name]})" in shown(tables.show, record)
 
 
 def test_wrong_peer_is_shown_as_wrong_and_not_timed():
@@ -79,7 +79,7 @@ def test_wrong_peer_is_shown_as_wrong_and_not_timed():
     )
     good, bad = record.cells[0].results
     assert (good.status, bad.status, bad.samples) == ("timed", "wrong", [])
-    assert "wrong     planted, 50 x 3" in shown(report.show, record)
+    assert "wrong     planted, 50 x 3" in shown(tables.show, record)
 
 
 def test_setting_of_a_peer_is_taken_back(peer):

@@ -11,8 +11,8 @@ import sample_records
 from matplotlib.image import imread
 from matplotlib.text import Text
 
-from gradstep.compare.judge import views
-from gradstep.compare.judge.views import CannotDraw
+from gradstep.compare.judge import series
+from gradstep.compare.judge.series import CannotDraw
 from gradstep.compare.record import records
 from gradstep.compare.record.records import Result, timed
 from gradstep.compare.show import pictures, styles
@@ -125,9 +125,9 @@ def test_wrong_and_skipped_results_are_in_no_picture():
     record = sample_records.sample(m_list=(100, 1000))
     for cell in record.cells:
         cell.results[2] = Result("cython", "wrong", "off by 1.0e+00")
-    assert {line.name for line in views.lines_along(record, "m")[0].lines} == {"python", "numba", "numpy"}
-    assert all(bar.name != "cython" for bars in views.speed_ups(record, 4) for bar in bars.bars)
-    assert all(place.name != "cython" for place in views.maps(record)[0].places.values())
+    assert {line.name for line in series.lines_along(record, "m")[0].lines} == {"python", "numba", "numpy"}
+    assert all(bar.name != "cython" for bars in series.speed_ups(record, 4) for bar in bars.bars)
+    assert all(place.name != "cython" for place in series.maps(record)[0].places.values())
 
 
 def test_map_is_unsure_where_the_interval_spans_one():
@@ -137,7 +137,7 @@ def test_map_is_unsure_where_the_interval_spans_one():
         timed("cython", sample_records.RIGHT, [1.0, 1.1, 0.9, 1.0, 1.2, 0.8, 1.0], 1),
         timed("numpy", sample_records.RIGHT, [1.1, 1.0, 1.0, 0.9, 1.1, 1.0, 1.1], 1),
     ]
-    unsure, sure = (views.fastest(each) for each in record.cells[:2])
+    unsure, sure = (series.fastest(each) for each in record.cells[:2])
     assert unsure.alike == ["numpy"]
     assert not sure.alike
     assert sure.margin is not None
@@ -148,7 +148,7 @@ def test_map_is_unsure_where_the_interval_spans_one():
 
 def test_roof_counts_one_pass_over_the_data():
     record = sample_records.sample(m_list=(1000,), n_list=(2, 10), contenders=("cython", "numpy"))
-    roof = views.roofs(record)[0]
+    roof = series.roofs(record)[0]
     point = next(point for point in roof.points if (point.name, point.n) == ("cython", 10))
     (cell,) = (cell for cell in record.cells if cell.n == 10)
     # 1000 rows of 10 float64 and a label each; 4 n + 60 operations a row (docs/performance.md).
@@ -161,7 +161,7 @@ def test_roof_counts_one_pass_over_the_data():
 def test_ceilings_are_the_fastest_floors_of_memory_and_of_the_caches():
     record = sample_records.sample(m_list=(1000, 1_000_000), n_list=(10, 100), contenders=("cython", "numpy"))
     rates = {(cell.m, cell.n): cell.X_bytes / cell.floor.median for cell in record.cells}
-    bandwidths = views.roofs(record)[0].bandwidths
+    bandwidths = series.roofs(record)[0].bandwidths
     # The machine of the record has a cache of 32 MiB; at m = 1,000,000 X has 80 and 800 MB.
     assert bandwidths["memory"] == max(rates[1_000_000, 10], rates[1_000_000, 100])
     assert bandwidths["cache"] == max(rates[1000, 10], rates[1000, 100])
@@ -171,7 +171,7 @@ def test_without_a_floor_there_is_no_roofline():
     record = sample_records.sample()
     cells = [dataclasses.replace(cell, floor=None) for cell in record.cells]
     with pytest.raises(CannotDraw, match="only to read X"):
-        views.roofs(dataclasses.replace(record, cells=cells))
+        series.roofs(dataclasses.replace(record, cells=cells))
 
 
 @pytest.mark.parametrize("wanted", [[5.0, 5.0, 5.0, 90.0], [99.0, 98.0, 97.0], [0.0, 50.0, 100.0], [1.0]])

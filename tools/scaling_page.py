@@ -21,7 +21,7 @@ from asv.repo import Repo, get_repo
 from asv.results import Results, iter_results
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from gradstep.compare.judge import analysis
+from gradstep.compare.judge import statistics
 from gradstep.compare.show.styles import styles, transparent
 from gradstep.registry import KERNELS
 
@@ -483,7 +483,7 @@ def _exponent(points: Points, axis: Axis, kernel: str, fixed: int) -> str:
         if (row.benchmark, row.kernel, row.fixed) == (time_step, kernel, fixed)
     )[-SIZES_PER_SLOPE:]
     if len(series) > 1 and all(samples for _, samples in series):
-        found = analysis.exponent([size for size, _ in series], [samples for _, samples in series])
+        found = statistics.exponent([size for size, _ in series], [samples for _, samples in series])
         return f"{found.value:.2f} ({found.lower:.2f} to {found.upper:.2f})"
     tracked = points.get(Row(axis.exponent, kernel, fixed, 0))
     return f"{tracked.value:.2f}" if tracked else "-"

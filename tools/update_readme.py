@@ -10,7 +10,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-from gradstep.compare.judge import analysis, findings, views
+from gradstep.compare.judge import findings, series, statistics
 from gradstep.compare.record import records
 from gradstep.compare.record.records import Cell, Record, Result
 from gradstep.compare.show import pictures
@@ -76,16 +76,16 @@ def _entries(record: Record, cell: Cell | None) -> list[str]:
 
 
 def _kernel(cell: Cell) -> Result | None:
-    return next((result for result in views.timed(cell) if result.contender == KERNEL), None)
+    return next((result for result in series.timed(cell) if result.contender == KERNEL), None)
 
 
 def _peer(record: Record, cell: Cell, kernel: Result) -> str:
     """Return how many times as long the fastest peer takes, and who it is: bold where it is faster."""
-    peers = [result for result in views.timed(cell) if result.contender in record.peers]
+    peers = [result for result in series.timed(cell) if result.contender in record.peers]
     if not peers:
         return ""
     fastest = min(peers, key=lambda result: result.median or 0.0)
-    ratio = analysis.paired_ratio(fastest.samples, kernel.samples)
+    ratio = statistics.paired_ratio(fastest.samples, kernel.samples)
     words = f"{three_digits(ratio.value)} {fastest.contender}"
     marks = {"faster": f"**{words}**", "slower": words, "cannot tell": f"≈ {words}"}
     return marks[ratio.verdict]
@@ -138,9 +138,9 @@ def drawn(record: Record, suffix: str) -> bytes:
     return pictures.encoded(pictures.draw_times(record, _lines(record)), suffix)
 
 
-def _lines(record: Record) -> views.Lines:
+def _lines(record: Record) -> series.Lines:
     threads = record.settings.threads[0]
-    return next(lines for lines in views.lines_along(record, "m") if lines.conditions.threads == threads)
+    return next(lines for lines in series.lines_along(record, "m") if lines.conditions.threads == threads)
 
 
 def main(record_file: Path, readme_file: Path, picture_file: Path) -> None:

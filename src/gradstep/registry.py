@@ -23,6 +23,12 @@ class Entry:
     summary: str
     cure: str
     """What to do where the module cannot be imported."""
+    colour: str
+    """Of its lines in pictures."""
+    marker: str
+    """Of its points in pictures, as Matplotlib names it."""
+    compiles: bool = False
+    """Whether it compiles at run time, in its first call."""
 
 
 @dataclass(frozen=True)
@@ -42,24 +48,33 @@ KERNELS: dict[str, Entry] = {
         releases_gil=False,
         summary="two explicit loops in pure Python",
         cure="reinstall gradstep",
+        colour="#767676",
+        marker="s",
     ),
     "numba": Entry(
         load_module=partial(import_module, "gradstep.kernels.numba_loop"),
         releases_gil=True,
         summary="the loops, compiled by Numba at the first call",
         cure="install a numba release that supports this Python and NumPy: pip install --upgrade numba",
+        colour="#0072B2",
+        marker="D",
+        compiles=True,
     ),
     "cython": Entry(
         load_module=processor.load_best,
         releases_gil=True,
         summary="the loops in Cython, compiled ahead of time for several instruction sets",
         cure="reinstall gradstep where there is a C compiler and GRADSTEP_NO_EXTENSIONS is not set",
+        colour="#D55E00",
+        marker="o",
     ),
     "numpy": Entry(
         load_module=partial(import_module, "gradstep.kernels.numpy_vectorized"),
         releases_gil=True,
         summary="vectorized NumPy, no explicit loop",
         cure="reinstall numpy",
+        colour="#E69F00",
+        marker="^",
     ),
 }
 

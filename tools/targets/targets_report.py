@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from gradstep.compare.record.records import Record, TargetResult, Verdict
-from gradstep.compare.show import report
+from gradstep.compare.show import tables
 
 _STYLES: dict[Verdict, str] = {"aim": "bold green", "must": "green", "missed": "bold red", "not measured": "dim"}
 _WORDS: dict[Verdict, str] = {"aim": "aim reached", "must": "must reached", "missed": "MISSED", "not measured": ""}
@@ -76,4 +76,4 @@ def _foot(record: Record) -> Iterator[Text]:
     if any(_is_doubtful(target) for target in record.targets):
         yield Text("~         outside the quartiles: the machine was not quiet, so measure again")
     yield Text("(name)    the fastest peer, or the better number of threads")
-    yield from report.circumstances(record)
+    yield from tables.circumstances(record)

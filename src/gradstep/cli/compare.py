@@ -22,7 +22,7 @@ from gradstep.compare.judge import findings
 from gradstep.compare.measure import peers, presets, problems
 from gradstep.compare.measure import run as compare
 from gradstep.compare.record import records
-from gradstep.compare.show import report
+from gradstep.compare.show import tables
 from gradstep.extras import MissingExtra
 from tools.targets import targets, targets_report
 
@@ -202,7 +202,7 @@ def compare_command(
     base = None if baseline is None else records.load(baseline)
     with Interrupts() as interrupts:
         record = _measure(asked, interrupts, quiet)
-        show = targets_report.show if asked.preset == presets.TARGETS else report.show
+        show = targets_report.show if asked.preset == presets.TARGETS else tables.show
         try:
             _write(record, places)
         finally:

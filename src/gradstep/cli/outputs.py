@@ -12,7 +12,8 @@ import click
 from gradstep import files
 from gradstep.compare.record import exports, records
 from gradstep.compare.record.records import Record
-from gradstep.compare.show import html_report, pictures
+from gradstep.compare.show import pictures
+from gradstep.compare.show.html import page
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,8 @@ DRAWINGS: tuple[Output, ...] = (
         "--html",
         "FILE",
         "Write a report with charts, tables and the record: one file that loads nothing.",
-        html_report.require,
-        html_report.write,
+        page.require,
+        page.write,
     ),
     Output(
         "--plot",

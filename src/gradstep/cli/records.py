@@ -14,7 +14,7 @@ from gradstep.compare.judge import differences
 from gradstep.compare.judge.differences import Differences
 from gradstep.compare.record import records
 from gradstep.compare.record.records import Record
-from gradstep.compare.show import differences_report
+from gradstep.compare.show import difference_tables
 
 RECORD_FILE = click.Path(path_type=Path)
 
@@ -69,7 +69,7 @@ def diff_command(context: click.Context, before: Path, after: Path, fail_on: flo
 def show_differences(before: Record, after: Record, names: tuple[str, str]) -> Differences:
     """Compare two records, print what is found, and return it."""
     found = differences.between(before, after)
-    differences_report.show(found, before, after, names, Console(highlight=False))
+    difference_tables.show(found, before, after, names, Console(highlight=False))
     return found
 
 
@@ -79,7 +79,7 @@ def require_no_slower(context: click.Context, found: Differences, fail_on: float
         return
     count = "1 time" if len(slower) == 1 else f"{len(slower)} times"
     endings.complain(
-        f"{count} became at least {fail_on:g} times as long beyond noise: {differences_report.names_of(slower)}"
+        f"{count} became at least {fail_on:g} times as long beyond noise: {difference_tables.names_of(slower)}"
     )
     context.exit(endings.SLOWER)
 

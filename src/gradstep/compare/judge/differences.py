@@ -10,13 +10,13 @@ why, and what was measured of it.
 from __future__ import annotations
 
 import math
-import statistics
+import statistics as standard
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from gradstep.compare.judge import analysis
-from gradstep.compare.judge.analysis import Interval
+from gradstep.compare.judge import statistics
+from gradstep.compare.judge.statistics import Interval
 from gradstep.compare.record.records import Cell, Record, Result
 
 SHARE_FALSE = 0.05
@@ -96,7 +96,7 @@ class Drift:
         if not self.ratios:
             return LEAST_DRIFT
         squares = (math.log(ratio) ** 2 for ratio in self.ratios)
-        return max(LEAST_DRIFT, math.sqrt(statistics.fmean(squares)))
+        return max(LEAST_DRIFT, math.sqrt(standard.fmean(squares)))
 
     @property
     def freedom(self) -> int:
@@ -112,7 +112,7 @@ class Drift:
         >>> round(Drift([1.1, 1.0 / 1.1, 1.1, 1.0 / 1.1]).least_ratio, 2)
         1.3
         """
-        return math.exp(analysis.student(self.freedom) * self.deviation)
+        return math.exp(statistics.student(self.freedom) * self.deviation)
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def between(before: Record, after: Record) -> Differences:
     if not common:
         raise ValueError("the two records have no time in common: nothing can be compared")
     drift = _drift(before, after)
-    few = [key for key in common if min(_count(timed_before[key]), _count(timed_after[key])) < analysis.FEWEST]
+    few = [key for key in common if min(_count(timed_before[key]), _count(timed_after[key])) < statistics.FEWEST]
     judged = [
         _change(key, timed_before[key].samples, timed_after[key].samples, drift) for key in common if key not in few
     ]
@@ -220,7 +220,7 @@ def _drift(before: Record, after: Record) -> Drift:
     ratios = [new[key] / old[key] for key in old if key in new]
     if before.noise is not None and after.noise is not None and before.noise.X_bytes == after.noise.X_bytes:
         first, second = (
-            statistics.median(seconds for _, seconds in each.samples) for each in (before.noise, after.noise)
+            standard.median(seconds for _, seconds in each.samples) for each in (before.noise, after.noise)
         )
         ratios.append(second / first)
     return Drift(ratios)
@@ -237,18 +237,18 @@ def _floors(record: Record) -> Iterator[tuple[Key, float]]:
 
 def _change(key: Key, before: Sequence[float], after: Sequence[float], drift: Drift) -> Change:
     """Judge one ratio by itself, by Welch's test; its verdict is not yet that of many."""
-    old, new = statistics.median(before), statistics.median(after)
+    old, new = standard.median(before), standard.median(after)
     parts = [
-        (analysis.log_median_error(before) ** 2, len(before) - 1),
-        (analysis.log_median_error(after) ** 2, len(after) - 1),
+        (statistics.log_median_error(before) ** 2, len(before) - 1),
+        (statistics.log_median_error(after) ** 2, len(after) - 1),
         (drift.deviation**2, drift.freedom),
     ]
     variance = sum(part for part, _ in parts)
     # Satterthwaite's degrees of freedom, rounded down.
     freedom = max(1, int(variance**2 / sum(part**2 / freedom for part, freedom in parts)))
     error = math.sqrt(variance)
-    spread = math.exp(analysis.student(freedom) * error)
-    chance = 1.0 - analysis.share_within(abs(math.log(new / old)) / error, freedom)
+    spread = math.exp(statistics.student(freedom) * error)
+    chance = 1.0 - statistics.share_within(abs(math.log(new / old)) / error, freedom)
     ratio = new / old
     return Change(key, old, new, Interval(ratio, ratio / spread, ratio * spread), chance, "cannot tell")
 

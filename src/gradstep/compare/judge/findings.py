@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from gradstep.compare.judge import analysis
-from gradstep.compare.judge.analysis import Bound, Exponent, Interval, Ratio
+from gradstep.compare.judge import statistics
+from gradstep.compare.judge.statistics import Bound, Exponent, Interval, Ratio
 from gradstep.compare.record.records import Cell, Record, Result
 
 Axis = Literal["m", "n"]
@@ -101,11 +101,11 @@ def _line(record: Record, cell: Cell, result: Result, base: Result | None, faste
     return Line(
         cell,
         result,
-        time=analysis.median_interval(result.samples),
+        time=statistics.median_interval(result.samples),
         per_row=result.median / cell.m,
         gigabytes_per_second=cell.X_bytes / result.median / 1e9,
-        over_floor=None if floor is None else analysis.paired_ratio(result.samples, floor.samples),
-        over_base=None if base is None or result is base else analysis.paired_ratio(result.samples, base.samples),
+        over_floor=None if floor is None else statistics.paired_ratio(result.samples, floor.samples),
+        over_base=None if base is None or result is base else statistics.paired_ratio(result.samples, base.samples),
         is_base=result is base,
         is_fastest=result.median == fastest,
         bound=bound_of(record, cell, result),
@@ -114,7 +114,7 @@ def _line(record: Record, cell: Cell, result: Result, base: Result | None, faste
 
 def floor_line(cell: Cell, floor: Result) -> Line:
     """Return what is to be said of the floor of a cell, which was timed."""
-    median = analysis.median_interval(floor.samples)
+    median = statistics.median_interval(floor.samples)
     return Line(cell, floor, median, median.value / cell.m, cell.X_bytes / median.value / 1e9)
 
 
@@ -132,7 +132,7 @@ def bound_of(record: Record, cell: Cell, result: Result) -> Bound | None:
     """Return what bounds the time of a contender in a cell; None if it was not timed."""
     if result.median is None:
         return None
-    return analysis.bound(
+    return statistics.bound(
         result.median,
         X_bytes=cell.X_bytes,
         caches=record.machine.caches,
@@ -207,7 +207,7 @@ def _scaling(record: Record, row: Sequence[Cell], axis: Axis, contender: str) ->
     sizes = [cell.m if axis == "m" else cell.n for cell, _ in timed]
     bounds = [found for cell, result in timed if (found := bound_of(record, cell, result)) is not None]
     fixed = first.n if axis == "m" else first.m
-    exponent = analysis.exponent(sizes, [result.samples for _, result in timed])
+    exponent = statistics.exponent(sizes, [result.samples for _, result in timed])
     return [Scaling(contender, first.dtype, first.order, first.threads, axis, fixed, sizes, exponent, bounds)]
 
 
@@ -215,13 +215,13 @@ def unrest(record: Record) -> float | None:
     """Return how far the floor's times spread through the run, relative to their median; None if it has none."""
     if record.noise is None:
         return None
-    return analysis.spread([seconds for _, seconds in record.noise.samples])
+    return statistics.spread([seconds for _, seconds in record.noise.samples])
 
 
 def noise_warning(record: Record) -> str | None:
     """Return in words that the machine was noisy; None if it was not, or if that is not known."""
     spread = unrest(record)
-    if spread is None or spread <= analysis.NOISY:
+    if spread is None or spread <= statistics.NOISY:
         return None
     return (
         f"the machine was noisy: the time to read the same array varied by {spread:.0%} through the run, "

@@ -79,7 +79,7 @@ def kernel_contender(name: str, threads: int | None = 1) -> Contender:
 
         return call
 
-    return Contender(name, prepare, load=lambda: _import_kernel(name), compiles=name == "numba")
+    return Contender(name, prepare, load=lambda: _import_kernel(name), compiles=registry.KERNELS[name].compiles)
 
 
 _import_seconds: dict[str, float] = {}

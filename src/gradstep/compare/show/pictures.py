@@ -13,8 +13,8 @@ from typing import Any, Literal, NamedTuple
 
 from gradstep import extras
 from gradstep.cli import endings
-from gradstep.compare.judge import views
-from gradstep.compare.judge.views import Axis, Bars, CannotDraw, Conditions, Fastest, Lines, Map, Roof
+from gradstep.compare.judge import series
+from gradstep.compare.judge.series import Axis, Bars, CannotDraw, Conditions, Fastest, Lines, Map, Roof
 from gradstep.compare.record.records import Record
 from gradstep.compare.show import styles
 from gradstep.compare.show.styles import BLACK, GREY
@@ -191,7 +191,7 @@ def _axes(figure: Any, left: float, bottom: float, right: float, top: float) -> 
 def times(record: Record, along: Axis) -> dict[str, Any]:
     """Draw the times along m or n, for each set of conditions where it was measured at the most sizes."""
     chosen: dict[Conditions, Lines] = {}
-    for lines in views.lines_along(record, along):
+    for lines in series.lines_along(record, along):
         chosen.setdefault(lines.conditions, lines)
     return {suffix: draw_times(record, chosen[conditions]) for conditions, suffix in _suffixes(list(chosen)).items()}
 
@@ -366,7 +366,7 @@ def apart(wanted: Sequence[float], gap: float, low: float, high: float) -> list[
 
 def speed_ups(record: Record) -> dict[str, Any]:
     """Draw bars of how many times as fast each contender is as the base, on a few problems."""
-    problems = views.speed_ups(record, _MOST_PROBLEMS)
+    problems = series.speed_ups(record, _MOST_PROBLEMS)
     rows = [problems[k : k + 2] for k in range(0, len(problems), 2)]
     bars = [_BAR * max(len(each.bars) for each in row) for row in rows]
     figure = _figure(
@@ -441,7 +441,7 @@ def _draw_bars(axes: Any, bars: Bars, look: dict[str, styles.Style], limits: tup
 
 def rooflines(record: Record) -> dict[str, Any]:
     """Draw the rates that were reached below the ceilings that were measured."""
-    roofs = views.roofs(record)
+    roofs = series.roofs(record)
     suffixes = _suffixes([roof.conditions for roof in roofs])
     return {suffixes[roof.conditions]: _draw_roof(record, roof) for roof in roofs}
 
@@ -554,7 +554,7 @@ def clusters(places: Sequence[float], gap: float) -> list[list[int]]:
 
 def maps(record: Record) -> dict[str, Any]:
     """Draw who is the fastest over m and n."""
-    found = views.maps(record)
+    found = series.maps(record)
     suffixes = _suffixes([each.conditions for each in found])
     return {suffixes[each.conditions]: _draw_map(record, each) for each in found}
 

@@ -6,8 +6,8 @@ import collections
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from gradstep.compare.judge import analysis, findings, views
-from gradstep.compare.judge.views import Conditions
+from gradstep.compare.judge import findings, series, statistics
+from gradstep.compare.judge.series import Conditions
 from gradstep.compare.record.records import Cell, LeftOut, Record
 from gradstep.compare.show.words import counted
 
@@ -43,9 +43,9 @@ def _fastest(record: Record) -> Iterator[str]:
         yield "The run was interrupted; this is what had been measured by then."
     for cell, result in record.wrong():
         yield f"{result.contender} is WRONG at {place(cell)}: {result.reason}. It was not timed there."
-    groups = views.by_conditions(record)
+    groups = series.by_conditions(record)
     for conditions, cells in groups.items():
-        places = [views.fastest(cell) for cell in cells]
+        places = [series.fastest(cell) for cell in cells]
         sure = collections.Counter(each.name for each in places if not each.alike)
         doubtful = sum(bool(each.alike) for each in places)
         clauses = [f"{name} is the fastest on {number}" for name, number in sure.most_common()]
@@ -89,23 +89,23 @@ class AgainstPeers(NamedTuple):
 
     kernel: str
     peer: str
-    margin: analysis.Ratio
+    margin: statistics.Ratio
 
 
 def against_peers(record: Record, cell: Cell) -> AgainstPeers | None:
     """Return how gradstep stands beside the peers on a problem; None where one side was not timed."""
-    timed = sorted(views.timed(cell), key=lambda result: result.median or 0.0)
+    timed = sorted(series.timed(cell), key=lambda result: result.median or 0.0)
     kernel = next((result for result in timed if result.contender not in record.peers), None)
     peer = next((result for result in timed if result.contender in record.peers), None)
     if kernel is None or peer is None:
         return None
-    margin = analysis.paired_ratio(peer.samples, kernel.samples)
+    margin = statistics.paired_ratio(peer.samples, kernel.samples)
     return AgainstPeers(kernel.contender, peer.contender, margin)
 
 
 def _bounds(record: Record) -> Iterator[str]:
     """Tell for each contender what bounds it how often, and why on the largest problem."""
-    found: dict[str, list[tuple[Cell, analysis.Bound]]] = collections.defaultdict(list)
+    found: dict[str, list[tuple[Cell, statistics.Bound]]] = collections.defaultdict(list)
     for cell in record.cells:
         for line in findings.lines(record, cell):
             if line.bound is not None:
@@ -137,14 +137,14 @@ def _conditions(scaling: findings.Scaling) -> Conditions:
     return Conditions("random", scaling.dtype, scaling.order, scaling.threads)
 
 
-def exponent_words(exponent: analysis.Exponent) -> str:
+def exponent_words(exponent: statistics.Exponent) -> str:
     """Return an exponent with its interval, such as 0.98 (0.97 to 0.99)."""
     return f"{exponent.value:.2f} ({exponent.lower:.2f} to {exponent.upper:.2f})"
 
 
 def _untold(record: Record) -> Iterator[str]:
-    for conditions, cells in views.by_conditions(record).items():
-        doubtful = [(cell, each) for cell in cells if (each := views.fastest(cell)).alike]
+    for conditions, cells in series.by_conditions(record).items():
+        doubtful = [(cell, each) for cell in cells if (each := series.fastest(cell)).alike]
         if not doubtful:
             continue
         named = [f"{place(cell)}: {' or '.join([each.name, *each.alike])}" for cell, each in doubtful[:_MOST_NAMED]]
@@ -194,7 +194,7 @@ def _quiet(record: Record) -> Iterator[str]:
     yield (
         f"The same {size} were read {len(record.noise.samples)} times through the run; from the 10th to the 90th "
         f"percentile these times spread by {spread:.0%} of their median. "
-        + ("Small differences mean little." if spread > analysis.NOISY else "That is quiet.")
+        + ("Small differences mean little." if spread > statistics.NOISY else "That is quiet.")
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradstep.compare.show.report import duration
+from gradstep.compare.show.tables import duration
 
 
 def micro(seconds: float) -> str:

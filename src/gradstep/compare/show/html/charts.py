@@ -7,8 +7,8 @@ import math
 from typing import Any
 
 from gradstep import extras
-from gradstep.compare.judge import views
-from gradstep.compare.judge.views import Axis, Bars, CannotDraw, Line, Lines, Roof
+from gradstep.compare.judge import series
+from gradstep.compare.judge.series import Axis, Bars, CannotDraw, Line, Lines, Roof
 from gradstep.compare.record.records import Record
 from gradstep.compare.show import styles, summary
 from gradstep.compare.show.styles import BLACK, GREY, Style
@@ -105,7 +105,7 @@ def _times(record: Record) -> list[dict[str, Any]]:
     found = []
     for along in ("m", "n"):
         try:
-            found += [_times_chart(record, lines) for lines in views.lines_along(record, along)]
+            found += [_times_chart(record, lines) for lines in series.lines_along(record, along)]
         except CannotDraw:
             continue
     return found
@@ -174,7 +174,7 @@ def _traces(lines: Lines, line: Line, style: Style, floor: dict[int, float]) -> 
     return [band, drawn]
 
 
-def _hover(lines: Lines, name: str, point: views.Point, floor: float | None) -> str:
+def _hover(lines: Lines, name: str, point: series.Point, floor: float | None) -> str:
     said = [
         f"<b>{name}</b>",
         f"{lines.along} = {point.size:,}, {lines.across} = {lines.fixed:,}",
@@ -190,7 +190,7 @@ def _hover(lines: Lines, name: str, point: views.Point, floor: float | None) -> 
 
 def _speed_ups(record: Record) -> list[dict[str, Any]]:
     try:
-        problems = views.speed_ups(record, len(record.cells))
+        problems = series.speed_ups(record, len(record.cells))
     except CannotDraw:
         return []
     look = styles.styles(record.settings.contenders)
@@ -235,11 +235,11 @@ def _speed_ups_chart(bars: Bars, look: dict[str, Style]) -> dict[str, Any]:
         "height": 80 + 34 * len(shown),
         "bargap": 0.35,
     }
-    where = f"{summary.place(bars.cell)} · {views.Conditions.of(bars.cell).words}"
+    where = f"{summary.place(bars.cell)} · {series.Conditions.of(bars.cell).words}"
     return _entry(where, [trace], layout)
 
 
-def _bar_words(bars: Bars, bar: views.Bar) -> str:
+def _bar_words(bars: Bars, bar: series.Bar) -> str:
     value, lower, upper = map(times_as_fast, bar.speed_up)
     verdict = "<br>whether it is faster cannot be told" if bar.verdict == "cannot tell" else ""
     words = f"{value} as fast as {_plain(bars.base)} ({lower} to {upper})"
@@ -251,7 +251,7 @@ def _bar_words(bars: Bars, bar: views.Bar) -> str:
 
 def _rates(record: Record) -> list[dict[str, Any]]:
     try:
-        roofs = views.roofs(record)
+        roofs = series.roofs(record)
     except CannotDraw:
         return []
     return [_rates_chart(record, roof, quantity) for roof in roofs for quantity in ("operations", "bytes")]
@@ -312,7 +312,7 @@ def _ceiling(span: list[float], rates: list[float], words: str, colour: str, das
     )
 
 
-def _rate_words(point: views.RoofPoint) -> str:
+def _rate_words(point: series.RoofPoint) -> str:
     return "<br>".join(
         [
             f"<b>{_plain(point.name)}</b>",

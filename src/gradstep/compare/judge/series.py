@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeVar
 
-from gradstep.compare.judge import analysis, findings
+from gradstep.compare.judge import findings, statistics
 from gradstep.compare.measure.floor import NAME as FLOOR
 from gradstep.compare.record.records import Cell, Record, Result
 from gradstep.compare.show.words import counted
@@ -120,8 +120,8 @@ class Bar:
     """How many times as fast as the base one contender is on a problem."""
 
     name: str
-    speed_up: analysis.Interval
-    verdict: analysis.Verdict
+    speed_up: statistics.Interval
+    verdict: statistics.Verdict
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ class Fastest:
     n: int
     name: str
     runner_up: str | None
-    margin: analysis.Interval | None
+    margin: statistics.Interval | None
     alike: list[str]
 
 
@@ -264,7 +264,7 @@ def _lines(conditions: Conditions, along: Axis, fixed: int, cells: list[Cell]) -
 
 
 def _point(size: int, result: Result) -> Point:
-    return Point(size, *analysis.median_interval(result.samples))
+    return Point(size, *statistics.median_interval(result.samples))
 
 
 def speed_ups(record: Record, most: int) -> list[Bars]:
@@ -285,7 +285,7 @@ def speed_ups(record: Record, most: int) -> list[Bars]:
             Bar(result.contender, ratio.speed_up, ratio.verdict)
             for result in others
             if result is not base
-            for ratio in [analysis.paired_ratio(result.samples, base.samples)]
+            for ratio in [statistics.paired_ratio(result.samples, base.samples)]
         ]
         bars.sort(key=lambda bar: -bar.speed_up.value)
         found.append(Bars(cell, base.contender, bars))
@@ -389,8 +389,8 @@ def fastest(cell: Cell) -> Fastest:
     first, *others = sorted(timed(cell), key=lambda result: result.median or math.nan)
     if not others:
         return Fastest(cell.m, cell.n, first.contender, None, None, [])
-    ratios = [(other.contender, analysis.paired_ratio(other.samples, first.samples)) for other in others]
+    ratios = [(other.contender, statistics.paired_ratio(other.samples, first.samples)) for other in others]
     alike = [name for name, ratio in ratios if ratio.verdict != "slower"]
     runner_up, margin = ratios[0]
-    interval = analysis.Interval(margin.value, margin.lower, margin.upper)
+    interval = statistics.Interval(margin.value, margin.lower, margin.upper)
     return Fastest(cell.m, cell.n, first.contender, runner_up, interval, alike)

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from gradstep.compare.judge.differences import SHARE_FALSE, Change, Differences, Key
 from gradstep.compare.record.records import Record
-from gradstep.compare.show.report import duration, print_whole
+from gradstep.compare.show.tables import duration, print_whole
 
 # The parts of a key that are columns only where they differ between the lines of a table; else they are said above it.
 _CONDITIONS = ("problem", "dtype", "order", "threads")

@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from gradstep.compare.judge import findings
-from gradstep.compare.judge.analysis import Interval
 from gradstep.compare.judge.findings import Line, Scaling
+from gradstep.compare.judge.statistics import Interval
 from gradstep.compare.measure.floor import NAME as FLOOR
 from gradstep.compare.record.records import Cell, FirstCall, LeftOut, Record, Result
 

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 
 import gradstep
 from gradstep import extras
-from gradstep.compare.judge import findings, views
-from gradstep.compare.judge.analysis import Interval
-from gradstep.compare.judge.views import CannotDraw, Fastest
+from gradstep.compare.judge import findings, series
+from gradstep.compare.judge.series import CannotDraw, Fastest
+from gradstep.compare.judge.statistics import Interval
 from gradstep.compare.record import records
 from gradstep.compare.record.records import Cell, Record
-from gradstep.compare.show import charts, styles, summary
+from gradstep.compare.show import styles, summary
+from gradstep.compare.show.html import charts
 from gradstep.compare.show.words import counted, micro, three_digits, times_as_fast
 from gradstep.files import require_place_for, write_whole
 
@@ -88,7 +89,7 @@ def page(record: Record) -> str:
         maps=_maps(record),
         tables=_tables(record),
         circumstances=_circumstances(record),
-        operations_of_a_row=views.OPERATIONS_OF_A_ROW,
+        operations_of_a_row=series.OPERATIONS_OF_A_ROW,
         version=gradstep.__version__,
     )
     return html
@@ -99,7 +100,7 @@ def _sentence(words: str | None) -> str | None:
 
 
 def _resource(name: str) -> str:
-    return importlib.resources.files("gradstep.compare.show").joinpath("page", name).read_text(encoding="utf-8")
+    return importlib.resources.files("gradstep.compare.show.html").joinpath("assets", name).read_text(encoding="utf-8")
 
 
 def _harmless(text: str) -> str:
@@ -140,7 +141,7 @@ class _Map(NamedTuple):
 
 def _maps(record: Record) -> list[_Map]:
     try:
-        found = views.maps(record)
+        found = series.maps(record)
     except CannotDraw:
         return []
     look = styles.styles(record.settings.contenders)
