@@ -16,10 +16,10 @@ import gradstep
 from gradstep import engine, files, processor, registry, select
 from gradstep.cli import endings, options
 from gradstep.cli.compare import compare_command
-from gradstep.cli.records import diff_command, export_command
-from gradstep.cli.report import report_command
+from gradstep.cli.records import diff_command, export_command, report_command
 from gradstep.compare.record.machine import Machine, versions
-from gradstep.compare.show import tables as shown_tables
+from gradstep.compare.show import words
+from gradstep.compare.show.console import print_whole
 from gradstep.contract import KernelUnavailable
 from gradstep.data import models, tables
 from gradstep.descent import FitDiverged, FitInterrupted
@@ -112,7 +112,7 @@ def info_command() -> None:
     for m, n in ((100, 10), (1_000_000, 100)):
         choice = select.choose(m, n)
         facts.add_row("auto takes", f"{choice.kernel.name} for m = {m:,}, n = {n}: {choice.reason}")
-    shown_tables.print_whole(facts, Console(highlight=False))
+    print_whole(facts, Console(highlight=False))
 
 
 def _instruction_set() -> str:
@@ -244,9 +244,9 @@ def _show_fit(model: models.Model, interrupted: bool, seconds: float) -> None:
     facts.add_row("label", f"1 where {model.label} = {model.positive}")
     facts.add_row("J", f"{model.J:.9g}")
     facts.add_row("accuracy", f"{model.accuracy:.4f} on these examples ({model.correct:,} of {model.m:,})")
-    facts.add_row("stopped", f"{stopped} ({shown_tables.duration(seconds)})")
+    facts.add_row("stopped", f"{stopped} ({words.duration(seconds)})")
     facts.add_row("gradient", f"largest component {model.largest_gradient:.3g} (--tol {model.tol:g})")
-    shown_tables.print_whole(facts, Console(highlight=False))
+    print_whole(facts, Console(highlight=False))
 
 
 def _plural(number: int, noun: str) -> str:
