@@ -18,8 +18,8 @@ from gradstep.cli import endings, options
 from gradstep.cli.compare import compare_command
 from gradstep.cli.records import diff_command, export_command, report_command
 from gradstep.compare.record.machine import Machine, versions
-from gradstep.compare.show import words
 from gradstep.compare.show.console import print_whole
+from gradstep.compare.show.words import duration
 from gradstep.contract import KernelUnavailable
 from gradstep.data import models, tables
 from gradstep.descent import FitDiverged, FitInterrupted
@@ -244,7 +244,7 @@ def _show_fit(model: models.Model, interrupted: bool, seconds: float) -> None:
     facts.add_row("label", f"1 where {model.label} = {model.positive}")
     facts.add_row("J", f"{model.J:.9g}")
     facts.add_row("accuracy", f"{model.accuracy:.4f} on these examples ({model.correct:,} of {model.m:,})")
-    facts.add_row("stopped", f"{stopped} ({words.duration(seconds)})")
+    facts.add_row("stopped", f"{stopped} ({duration(seconds)})")
     facts.add_row("gradient", f"largest component {model.largest_gradient:.3g} (--tol {model.tol:g})")
     print_whole(facts, Console(highlight=False))
 

@@ -93,8 +93,8 @@ def export_command(record: Path, **given: Any) -> None:
     """Write a record in the format of another tool.
 
     RECORD is a file that `gradstep compare --json` wrote. CSV and Parquet have a row for each sample, with
-    everything that identifies it; docs/record.md lists the columns. Parquet needs pip install 'gradstep[parquet]', and pyperf's
-    format pip install 'gradstep[pyperf]'.
+    everything that identifies it; docs/record.md lists the columns. Parquet needs pip install 'gradstep[parquet]', and
+    pyperf's format pip install 'gradstep[pyperf]'.
 
     \b
     Examples

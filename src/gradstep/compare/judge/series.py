@@ -124,6 +124,19 @@ class Roof:
     bandwidths: dict[str, float]
     best: RoofPoint
 
+    @property
+    def span(self) -> tuple[float, float]:
+        """The intensities between which the ceilings are drawn."""
+        intensities = [point.intensity for point in self.points]
+        return min(intensities) / 1.12, max(intensities) * 1.12
+
+    def by_contender(self) -> dict[str, list[RoofPoint]]:
+        """Return the points of each contender, in order of the intensity."""
+        points: dict[str, list[RoofPoint]] = collections.defaultdict(list)
+        for point in sorted(self.points, key=lambda point: point.intensity):
+            points[point.name].append(point)
+        return {name: points[name] for name in dict.fromkeys(point.name for point in self.points)}
+
 
 @dataclass(frozen=True)
 class Map:

@@ -190,7 +190,7 @@ def _quiet(found: Findings) -> Iterator[str]:
         yield "That is not known: the read limit could not be measured."
         return
     yield (
-        f"The same {noise.X_bytes / 2**20:,.0f} MiB were read {len(noise.samples)} times through the run; from the 10th "
-        f"to the 90th percentile these times spread by {found.spread:.0%} of their median. "
+        f"The same {noise.X_bytes / 2**20:,.0f} MiB were read {len(noise.samples)} times through the run; from the "
+        f"10th to the 90th percentile these times spread by {found.spread:.0%} of their median. "
         + ("That is quiet." if found.noise_warning is None else "Small differences mean little.")
     )

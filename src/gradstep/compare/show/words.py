@@ -117,13 +117,12 @@ def size(count: float) -> str:
     >>> size(800), size(32 << 10), size(5 << 30)
     ('800 B', '32.0 KiB', '5.00 GiB')
     """
-    if count < 999.5:
-        return f"{count:.0f} B"
-    for name in ("KiB", "MiB", "GiB"):
-        count /= 1024
+    name = "B"
+    for larger in ("KiB", "MiB", "GiB"):
         if count < 999.5:
             break
-    return f"{three_digits(count)} {name}"
+        name, count = larger, count / 1024
+    return f"{count:.0f} B" if name == "B" else f"{three_digits(count)} {name}"
 
 
 def counted(number: int, noun: str) -> str:

@@ -64,7 +64,7 @@ def tables(found: Findings) -> list[Table]:
         _table(
             "Times; green: the smallest median of its problem",
             (*_CONDITIONS, "contender", "time", "a row", "GB/s", f"× {READ_LIMIT}", "speed-up", "bound by"),
-            [Row([*_conditions(each.cell), *_measured(line)], _kind(line)) for each in found.cells for line in each.lines],
+            [_time(line) for each in found.cells for line in each.lines],
         ),
         _table(
             "How times grow: like the size to the power of the exponent; bounds from the smallest to the largest",
@@ -118,6 +118,11 @@ def _conditions(conditions: Conditions) -> list[Entry]:
     return [Entry(conditions.problem), _number(conditions.m), _number(conditions.n), *_setup(conditions)]
 
 
+def _time(line: Line) -> Row:
+    entries = [*_conditions(line.cell), *_measured(line)]
+    return Row(entries, "wrong" if line.result.status == "wrong" else "fastest" if line.is_fastest else "")
+
+
 def _measured(line: Line) -> list[Entry]:
     if line.time is None:
         status = line.result.status.upper() if line.result.status == "wrong" else line.result.status
@@ -141,12 +146,6 @@ def _speed_up(line: Line) -> Entry:
         return _NOTHING
     close = line.over_base.verdict == "too close to call"
     return _interval(line.over_base.speed_up, words.times, "too close to call, " if close else "")
-
-
-def _kind(line: Line) -> str:
-    if line.result.status == "wrong":
-        return "wrong"
-    return "fastest" if line.is_fastest else ""
 
 
 def _scaling(scaling: Scaling) -> list[Entry]:
