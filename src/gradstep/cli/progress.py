@@ -1,22 +1,23 @@
-"""How far a comparison run is: a bar, and where the run looks up for Ctrl-C."""
+"""The progress of a run: a bar on the terminal, and the points at which the run heeds a Ctrl-C."""
 
 from __future__ import annotations
 
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 
 from gradstep.cli.interrupts import Interrupts
-from gradstep.compare.measure import run as compare
+from gradstep.compare.measure.run import Progress
 
 
 class RunProgress:
-    """The progress of a comparison run, on stderr and only if that is a terminal."""
+    """The progress bar of a run, on stderr, if that is a terminal."""
 
     def __init__(self) -> None:
         console = Console(stderr=True)
-        self._bar = Progress(
+        self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
             TimeRemainingColumn(),
@@ -47,23 +48,23 @@ class RunProgress:
 
 
 class Heeding:
-    """Hands on the progress of a run, and raises a Ctrl-C whose exception was lost, so that the run ends there."""
+    """Passes on the progress of a run, and ends the run at a Ctrl-C whose exception was lost."""
 
-    def __init__(self, progress: compare.Progress, interrupts: Interrupts) -> None:
+    def __init__(self, progress: Progress, interrupts: Interrupts) -> None:
         self._progress = progress
         self._interrupts = interrupts
 
     def plan(self, seconds: float) -> None:
-        """Hand it on."""
+        """Pass it on."""
         self._interrupts.heed()
         self._progress.plan(seconds)
 
     def begin(self, what: str) -> None:
-        """Hand it on."""
+        """Pass it on."""
         self._interrupts.heed()
         self._progress.begin(what)
 
     def advance(self, seconds: float) -> None:
-        """Hand it on."""
+        """Pass it on."""
         self._interrupts.heed()
         self._progress.advance(seconds)
