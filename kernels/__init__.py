@@ -26,8 +26,8 @@ The brackets matter: grouped like this, a well-classified row keeps its full rel
 
 A label outside [0, 1] or a negative weight makes the loss of its block NaN, and so does a NaN anywhere: the engine
 needs one test of the sums to know whether to search the input for the faulty value. A kernel allocates nothing of
-length m, writes to no input, starts no thread and gives no warning. Compiled kernels release the GIL for the whole call.
-A module may also define ``narrow_dtypes``, a set of dtype names: it reads an X of these in place and computes in
+length m, writes to no input, starts no thread and gives no warning. Compiled kernels release the GIL for the whole
+call. A module may also define ``narrow_dtypes``, a set of dtype names: it reads an X of these in place and computes in
 float32 (for float16) or float64 (for the others), which is then the dtype of y, w and sample_weight.
 
 A block's sums depend on the rows of that block alone, so they have the same bits on any thread.

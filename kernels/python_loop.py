@@ -50,7 +50,7 @@ def partial_sums(
             for j in range(n):
                 z_i += w_list[j] * x_i[j]
 
-            # exp(-|z|) cannot overflow. Maechler (2012), "Accurately Computing log(1 - exp(-|a|))", and docs/numerics.md
+            # exp(-|z|) cannot overflow. Mächler (2012), "Accurately Computing log(1 - exp(-|a|))", and docs/numerics.md
             # explain why the terms are grouped like this.
             e_i = exp(-abs(z_i))
             q_i = e_i / (1.0 + e_i)
