@@ -27,9 +27,22 @@ SIZES_PER_SLOPE = 3
 _TEMPLATE = "scaling.html.jinja"
 # Plotly's names for Matplotlib's filled markers; every other marker is drawn as a circle.
 _PLOTLY_MARKERS = {
-    "o": "circle", "s": "square", "D": "diamond", "d": "diamond-tall", "P": "cross", "X": "x", "*": "star",
-    "^": "triangle-up", "v": "triangle-down", "<": "triangle-left", ">": "triangle-right",
-    "p": "pentagon", "h": "hexagon", "H": "hexagon2", "8": "octagon", ".": "circle",
+    "o": "circle",
+    "s": "square",
+    "D": "diamond",
+    "d": "diamond-tall",
+    "P": "cross",
+    "X": "x",
+    "*": "star",
+    "^": "triangle-up",
+    "v": "triangle-down",
+    "<": "triangle-left",
+    ">": "triangle-right",
+    "p": "pentagon",
+    "h": "hexagon",
+    "H": "hexagon2",
+    "8": "octagon",
+    ".": "circle",
 }
 # The height of a name, as a share of the chart.
 _NAME_HEIGHT = 0.055
