@@ -177,7 +177,7 @@ class Comparison:
 
 
 def _samples(results: Results, benchmarks: Benchmarks) -> dict[str, list[float] | None]:
-    """Return the samples of each row by name, or None if it failed; rows that were skipped or have no samples are left out."""
+    """Return the samples of each row by name, or None if it failed; rows without samples are left out."""
     found: dict[str, list[float] | None] = {}
     for key in results.get_result_keys(benchmarks):
         params = benchmarks[key]["params"]

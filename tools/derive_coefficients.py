@@ -4,8 +4,8 @@
 with ``--check kernels/vector/simd_math.h`` it exits with 1 if the header lacks one of them.
 
 The polynomials minimize the largest relative error of the whole function. The second algorithm of Remez (Muller,
-"Elementary Functions", 3rd ed., chapter 3) finds them; they are then rounded to the format of the computation. The error
-in a block's first line is that of the rounded polynomial.
+"Elementary Functions", 3rd ed., chapter 3) finds them; they are then rounded to the format of the computation. The
+error in a block's first line is that of the rounded polynomial.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def levelled_coefficients(problem: Polynomial, reference: list[Real]) -> list[Re
 
 
 def sharpen_extremum(error: Callable[[Real], Real], left: Real, right: Real) -> Real:
-    """Find the largest absolute error between two points by golden section search."""
+    """Return the argument of the largest absolute error between two points, by golden section search."""
     ratio = (mp.sqrt(5) - 1) / 2
     for _ in range(30):
         span = ratio * (right - left)

@@ -1,4 +1,4 @@
-"""Stores the scripts and styles that asv's page loads from other sites beside it, so that it works without a network."""
+"""Stores the scripts and styles that asv's page loads from other sites beside it, so that it works offline."""
 
 from __future__ import annotations
 
