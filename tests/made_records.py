@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 
-from gradstep.compare.measure.floor import NAME as FLOOR
 from gradstep.compare.record.machine import Machine
-from gradstep.compare.record.records import SCHEMA, Cell, Check, FirstCall, Noise, Record, Result, Settings, timed
+from gradstep.compare.record.records import READ_LIMIT, SCHEMA, Cell, Check, FirstCall, Noise, Record, Result, Settings, changed, timed
 
 ROUNDS = 7
 
@@ -30,10 +28,10 @@ def samples(seconds: float, spread: float = 0.0) -> list[float]:
 
 
 def result(contender: str, seconds: float, spread: float = 0.0) -> Result:
-    return timed(contender, Check(True, 1e-16, 1e-11), samples(seconds, spread), 3)
+    return timed(contender, Check(passed=True, error=1e-16, tolerance=1e-11), samples(seconds, spread), 3)
 
 
-def cell(m: int, n: int, seconds: dict[str, float], floor: float | None = None, **changes: object) -> Cell:
+def cell(m: int, n: int, seconds: dict[str, float], read_limit: float | None = None, **changes: object) -> Cell:
     """Return a cell in which each contender took so long."""
     whole = Cell(
         problem="random",
@@ -45,9 +43,9 @@ def cell(m: int, n: int, seconds: dict[str, float], floor: float | None = None, 
         threads=1,
         X_bytes=8 * m * n,
         results=[result(name, time) for name, time in seconds.items()],
-        floor=None if floor is None else result(FLOOR, floor),
+        read_limit=None if read_limit is None else result(READ_LIMIT, read_limit),
     )
-    return dataclasses.replace(whole, **changes)
+    return changed(whole, **changes)
 
 
 def record(*cells: Cell, smallest: float = 1e-6, **changes: object) -> Record:
@@ -59,7 +57,7 @@ def record(*cells: Cell, smallest: float = 1e-6, **changes: object) -> Record:
         created="2026-01-01T00:00:00+00:00",
         seconds=12.0,
         complete=True,
-        commit="0123456789abcdef",
+        commit="0123456789",
         timed="one call of gradstep.step(X, y, w, b, alpha): the cost, the gradient and the update",
         machine=MACHINE,
         versions={"gradstep": "0.1.0", "numpy": "2.0.0", "numba": None},
@@ -71,4 +69,4 @@ def record(*cells: Cell, smallest: float = 1e-6, **changes: object) -> Record:
         cells=list(cells),
         noise=Noise(64 << 20, [(float(k), 5e-3) for k in range(9)]),
     )
-    return dataclasses.replace(whole, **changes)
+    return changed(whole, **changes)
