@@ -21,6 +21,7 @@ from gradstep.compare.measure.timing import Call, Contender
 from gradstep.compare.record.machine import Machine, commit, last_level_cache, versions
 from gradstep.compare.record.records import SCHEMA, Cell, Record, Settings, TargetResult, Unit
 from gradstep.contract import Gradient, Step
+from gradstep.threads import usable_cores
 from tools.targets import footprint
 from tools.targets.bench import TIMES_CACHE, Bench, Measured, NotMeasured, Scale, median
 
@@ -35,7 +36,7 @@ _SHORT_ELEMENTS = 10**6
 
 
 def _cores(threads: int) -> int:
-    return engine.usable_cores() if threads == ALL else threads
+    return usable_cores() if threads == ALL else threads
 
 
 def _named(name: str, contender: Contender) -> Contender:

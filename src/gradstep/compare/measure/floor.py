@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gradstep import engine, processor, validate
 from gradstep.compare.record.records import Check
 from gradstep.contract import FloatArray, KernelUnavailable
+from gradstep.threads import threads_for
 from gradstep.validate import Array
 
 NAME = "x read"
@@ -56,7 +57,7 @@ class Floor:
         self._tail = tail
         self._pass: engine.Pass | None = None
         self._sums: list[float] = []
-        wanted = engine.threads_for(X.nbytes)[0] if threads is None else threads
+        wanted = threads_for(X.nbytes)[0] if threads is None else threads
         if wanted > 1 and rows.shape[0] > 0:
             # The engine shares the blocks out exactly as it does for a step: this reader is a kernel to it.
             labels = np.zeros(rows.shape[0], rows.dtype)

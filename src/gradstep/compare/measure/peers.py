@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradstep import engine
 from gradstep.compare.measure.problems import ALPHA, Examples
 from gradstep.compare.measure.timing import Call, Contender
 from gradstep.contract import FloatArray, Gradient, Step
 from gradstep.extras import MissingExtra, require
+from gradstep.threads import threads_for
 
 ALL = "all"
 """Stands for all that are installed, where names of peers are expected."""
@@ -119,7 +119,7 @@ _import_seconds: dict[str, float] = {}
 
 
 def _threads(examples: Examples, threads: int | None) -> int:
-    return engine.threads_for(examples.X.nbytes)[0] if threads is None else threads
+    return threads_for(examples.X.nbytes)[0] if threads is None else threads
 
 
 def installed() -> tuple[list[Peer], dict[str, str]]:

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gradstep import engine, registry
+from gradstep import registry, threads
 from gradstep.compare.measure import peers
 from tools.targets import targets
 
@@ -65,7 +65,7 @@ def _two_lines(m_default: Sequence[int], n_default: Sequence[int], m: int, n: in
 
 
 def _one_and_all() -> tuple[int | None, ...]:
-    return tuple(dict.fromkeys((1, engine.usable_cores())))
+    return tuple(dict.fromkeys((1, threads.usable_cores())))
 
 
 QUICK, FULL, SCALING, TARGETS = "quick", "full", "scaling", targets.NAME

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from gradstep import engine, registry
+from gradstep import engine, registry, threads
 from gradstep.contract import KernelUnavailable
 
 # What the speed of a step can depend on; processors have some hundred features more.
@@ -76,7 +76,7 @@ class Machine:
             processor=processor_name(),
             architecture=platform.machine(),
             cores=os.cpu_count() or 1,
-            usable_cores=engine.usable_cores(),
+            usable_cores=threads.usable_cores(),
             system=f"{platform.system()} {platform.release()}",
             features=[name for name in _FEATURES if name in flags],
             caches=caches(),
