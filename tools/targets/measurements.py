@@ -15,8 +15,7 @@ from gradstep.compare.measure import peers
 from gradstep.compare.measure.contenders import Call, Contender
 from gradstep.compare.measure.peers import numpy_formula
 from gradstep.compare.measure.problems import ALPHA, Examples, GivenX, Problem
-from gradstep.compare.measure.read_limit import NAME as READ_LIMIT
-from gradstep.compare.record.records import Cell
+from gradstep.compare.record.records import READ_LIMIT, Cell
 from gradstep.contract import Gradient, Step
 from tools.targets import footprint
 from tools.targets.bench import MIB, Bench, Measured, NotMeasured, median

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
-from gradstep.compare.show import tables
+from gradstep.compare.judge.findings import findings
+from gradstep.compare.show.circumstances import circumstances
 from tools.targets.results import TargetResult, TargetsRecord, Verdict
 
 _STYLES: dict[Verdict, str] = {"aim": "bold green", "must": "green", "missed": "bold red", "not measured": "dim"}
@@ -76,4 +77,4 @@ def _foot(results: TargetsRecord) -> Iterator[Text]:
     if any(_is_doubtful(target) for target in results.targets):
         yield Text("~         outside the quartiles: the machine was not quiet, so measure again")
     yield Text("(name)    the fastest peer, or the better number of threads")
-    yield from tables.circumstances(results.record)
+    yield from circumstances(findings(results.record))

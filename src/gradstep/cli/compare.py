@@ -18,7 +18,7 @@ from gradstep.cli.interrupts import Interrupts
 from gradstep.cli.outputs import OUTPUTS, RECORD, Output
 from gradstep.cli.progress import Heeding, RunProgress
 from gradstep.cli.records import FAIL_ON, RECORD_FILE, require_no_slower, show_differences
-from gradstep.compare.judge import findings
+from gradstep.compare.judge.findings import Findings, findings
 from gradstep.compare.measure import contenders, peers, presets, problems, run
 from gradstep.compare.measure.contenders import Contender
 from gradstep.compare.record import records
@@ -148,20 +148,20 @@ def compare_command(
         output.require(path)
     base = None if baseline is None else records.load(baseline)
     with Interrupts() as interrupts:
-        record = _measure(asked, interrupts, quiet)
+        found = findings(_measure(asked, interrupts, quiet))
         try:
-            _write(record, places)
+            _write(found, places)
         finally:
             # After the files, because a pager that is left early closes stdout; and also where writing them fails.
-            tables.show(record, Console(highlight=False))
+            tables.show(found, Console(highlight=False))
     if interrupts.pressed:
         endings.complain("interrupted")
         context.exit(endings.INTERRUPTED)
-    _require_right(context, record)
-    if not quiet and (warning := findings.noise_warning(record)) is not None:
-        endings.warn(warning)
+    _require_right(context, found)
+    if not quiet and found.noise_warning is not None:
+        endings.warn(found.noise_warning)
     if base is not None:
-        require_no_slower(context, show_differences(base, record, (str(baseline), "this run")), fail_on)
+        require_no_slower(context, show_differences(base, found.record, (str(baseline), "this run")), fail_on)
 
 
 def _measure(asked: _Wanted, interrupts: Interrupts, quiet: bool) -> Record:
@@ -213,12 +213,12 @@ def _run(asked: _Wanted, progress: run.Progress) -> Record:
 
 def _problems(
     asked: _Wanted, preset: presets.Preset, kinds: Sequence[tuple[str, str]]
-) -> tuple[list[problems.AnyProblem], list[str]]:
+) -> tuple[list[problems.Problem | problems.RealProblem], list[str]]:
     """Return the problems of a run in each dtype and order, and notes on data sets that were left out."""
     sized = bool(asked.m_list or asked.n_list)
     grid = preset.sizes(asked.m_list, asked.n_list) if asked.data is None or sized else []
     notes = []
-    data: list[problems.AnyProblem] = []
+    data: list[problems.Problem | problems.RealProblem] = []
     if asked.data is not None:
         data = [problems.from_name_or_file(asked.data, asked.label, asked.positive, *kind) for kind in kinds]
     elif preset.data is not None and not sized:
@@ -229,26 +229,26 @@ def _problems(
     return [*data, *(problems.Problem(m, n, *kind) for kind in kinds for m, n in grid)], notes
 
 
-def _write(record: Record, places: dict[Output, Path]) -> None:
+def _write(found: Findings, places: dict[Output, Path]) -> None:
     """Write the requested files; where nothing was timed there is nothing to export or to draw, only the record."""
     for output, path in places.items():
-        if output is RECORD or _timed(record):
-            output.write(record, path)
+        if output is RECORD or _timed(found):
+            output.write(found, path)
 
 
-def _require_right(context: click.Context, record: Record) -> None:
+def _require_right(context: click.Context, found: Findings) -> None:
     """Fail if a result is wrong or nothing was measured."""
-    if wrong := record.wrong():
+    if wrong := found.record.wrong():
         names = ", ".join(dict.fromkeys(result.contender for _, result in wrong))
         endings.complain(f"{len(wrong)} of the results are wrong ({names}); the table shows which")
         context.exit(endings.FAILED)
-    if not _timed(record):
+    if not _timed(found):
         endings.complain("nothing was measured: every contender was skipped on every problem")
         context.exit(endings.FAILED)
 
 
-def _timed(record: Record) -> bool:
-    return any(result.status == "timed" for cell in record.cells for result in cell.results)
+def _timed(found: Findings) -> bool:
+    return any(cell.timed for cell in found.cells)
 
 
 def _require_label(asked: _Wanted) -> None:

@@ -9,8 +9,7 @@ from gradstep.compare.measure import forecast as forecasts
 from gradstep.compare.measure.contenders import Contender
 from gradstep.compare.measure.forecast import PREPARATION, Forecast, rough
 from gradstep.compare.measure.problems import AnyProblem
-from gradstep.compare.measure.read_limit import NAME as READ_LIMIT
-from gradstep.compare.record.records import Settings
+from gradstep.compare.record.records import READ_LIMIT, Settings
 
 Item = TypeVar("Item")
 

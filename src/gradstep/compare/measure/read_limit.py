@@ -12,8 +12,6 @@ from gradstep.contract import FloatArray, KernelUnavailable
 from gradstep.threads import share, threads_for
 from gradstep.validate import Array
 
-NAME = "x read"
-
 # X is cut into blocks as an X with rows of this many bytes would be: they are so short that only the size of the blocks
 # counts, as it does where a step reads X.
 _ROW_BYTES = 1 << 10

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -12,8 +11,9 @@ from gradstep.compare.measure import budget, timing
 from gradstep.compare.measure.budget import Place, Planner
 from gradstep.compare.measure.contenders import Contender
 from gradstep.compare.measure.forecast import Forecast
-from gradstep.compare.measure.problems import AnyProblem, Problem
+from gradstep.compare.measure.problems import Problem, RealProblem
 from gradstep.compare.measure.session import Session
+from gradstep.compare.record import records
 from gradstep.compare.record.machine import available_memory
 from gradstep.compare.record.records import Cause, Cell, FirstCall, LeftOut, Record, Settings
 from gradstep.contract import KernelUnavailable
@@ -65,7 +65,7 @@ class RunInterrupted(KeyboardInterrupt):
 
 def run(
     line_up: LineUp,
-    problems: Sequence[AnyProblem],
+    problems: Sequence[Problem | RealProblem],
     settings: Settings,
     *,
     skip_unavailable: bool = True,
@@ -79,7 +79,7 @@ def run(
     ----------
     line_up : callable
         The contenders for each number of threads in the settings.
-    problems : sequence of Problem, RealProblem or GivenX
+    problems : sequence of Problem or RealProblem
         Each is measured with each number of threads. The smallest come first, so that their times forecast those of the
         larger ones; the record keeps the given order.
     settings : Settings
@@ -120,7 +120,7 @@ class _Run:
     def __init__(
         self,
         line_up: LineUp,
-        problems: Sequence[AnyProblem],
+        problems: Sequence[Problem | RealProblem],
         settings: Settings,
         unavailable: dict[str, str],
         notes: list[str],
@@ -158,7 +158,7 @@ class _Run:
                     self._unavailable[contender.name] = str(error)
                     continue
                 if any(each.contender == contender.name for each in self._first_calls):
-                    first = dataclasses.replace(first, imported=None)
+                    first = records.changed(first, imported=None)
                 self._first_calls.append(first)
         self._contenders = {
             threads: [each for each in contenders if each.name not in self._unavailable]
@@ -208,8 +208,18 @@ class _Run:
 
     def _leave_out(self, place: Place, contender: str | None, cause: Cause, reason: str) -> None:
         problem = place.problem
-        where = (problem.name, problem.m, problem.n, problem.dtype, problem.order, place.threads)
-        self._left_out.append(LeftOut(*where, contender, cause, reason))
+        left_out = LeftOut(
+            problem=problem.name,
+            m=problem.m,
+            n=problem.n,
+            dtype=problem.dtype,
+            order=problem.order,
+            threads=place.threads,
+            contender=contender,
+            cause=cause,
+            reason=reason,
+        )
+        self._left_out.append(left_out)
 
     def record(self) -> Record:
         """Return what has been measured so far."""
@@ -217,7 +227,7 @@ class _Run:
         versions_of = {each.name: each.version for each in next(iter(self._contenders.values()), [])}
         return self._session.record(
             complete=self._complete,
-            settings=dataclasses.replace(
+            settings=records.changed(
                 self._settings,
                 contenders=present,
                 dtypes=list(dict.fromkeys(each.problem.dtype for each in self._places)),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from gradstep.compare.measure.noise import Watch
 from gradstep.compare.record.machine import Machine, commit, versions
-from gradstep.compare.record.records import SCHEMA, Cell, FirstCall, LeftOut, Record, Settings
+from gradstep.compare.record.records import Cell, FirstCall, LeftOut, Record, Settings
 
 TIMED = "one call of gradstep.step(X, y, w, b, alpha): the cost, the gradient and the update"
 """What is timed, in words."""
@@ -40,7 +40,6 @@ class Session:
     ) -> Record:
         """Return the record of what was measured so far."""
         return Record(
-            schema=SCHEMA,
             created=self._created,
             seconds=self.watch.seconds,
             complete=complete,

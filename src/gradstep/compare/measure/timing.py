@@ -16,11 +16,10 @@ from gradstep.compare.measure import sampling
 from gradstep.compare.measure.contenders import Contender
 from gradstep.compare.measure.forecast import PREPARATION, Forecast, identity, rough
 from gradstep.compare.measure.problems import AnyProblem, Examples, Problem
-from gradstep.compare.measure.read_limit import NAME as READ_LIMIT
 from gradstep.compare.measure.read_limit import ReadLimit
 from gradstep.compare.measure.reference import Reference
 from gradstep.compare.measure.sampling import Sampler
-from gradstep.compare.record.records import Cell, Check, FirstCall, Result, Settings, timed
+from gradstep.compare.record.records import READ_LIMIT, Cell, Check, FirstCall, Result, Settings, timed
 from gradstep.contract import KernelUnavailable
 
 
@@ -114,7 +113,7 @@ def measure(
         threads=threads,
         X_bytes=problem.X_bytes,
         results=[results[each.name] for each in contenders],
-        floor=results.get(READ_LIMIT),
+        read_limit=results.get(READ_LIMIT),
     )
 
 
