@@ -8,7 +8,6 @@ from typing import Literal
 import click
 
 from gradstep import registry
-from gradstep.compare.measure import peers
 
 DTYPES = ("float64", "float32")
 ORDERS = ("C", "F")
@@ -44,6 +43,9 @@ def kernel_names(context: click.Context, option: click.Parameter, text: str | No
 
 def peer_names(context: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
     """Turn a list such as torch,jax into names, each of which is known; all stays alone."""
+    # Not at the top: `gradstep fit` needs options too, and none of the extra `compare`.
+    from gradstep.compare.measure import peers
+
     if text is None:
         return None
     names = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
