@@ -101,7 +101,7 @@ class Region:
         self.blank = bytes([_FILL]) * size
 
     def place(self, values: np.ndarray, strides: tuple[int, ...], shift: int | None) -> np.ndarray:
-        """Copy an array to `shift` numbers behind the first guarded page, or for None to the very end."""
+        """Copy an array to `shift` numbers after the first guarded page, or for None to the very end."""
         self.memory.fill(_FILL)
         start = len(self.memory) - span_bytes(values, strides) if shift is None else shift * values.itemsize
         return lay(values, strides, self.memory[start:])
@@ -180,7 +180,7 @@ def run_kernel(
         assert np.isfinite(ordinary["out"]).all(), "a sum is not finite"
         # Both ends, and one offset from the start of a cache line, which cycles through all of them.
         for shift in (None, 0, 1 + number % (64 // np.dtype(case.X_dtype).itemsize - 1)):
-            place = "ending at a guarded page" if shift is None else f"{shift} numbers behind a guarded page"
+            place = "ending at a guarded page" if shift is None else f"{shift} numbers after a guarded page"
             record(f"{case}, {place}")
             run_case(partial_sums, case, arrays, shift, expected)
             calls += 1
@@ -240,33 +240,33 @@ def numpy_sums(X, y, w, b, block_rows, out, sample_weight=None):
     registry.load("numpy").partial_sums(X, y, w, b, block_rows, out, sample_weight)
 
 
-def _address_behind(array: np.ndarray) -> int:
+def _address_after(array: np.ndarray) -> int:
     return array.ctypes.data + sum(
         (length - 1) * stride for length, stride in zip(array.shape, array.strides, strict=True)
     )
 
 
 def _reads(name: str, numbers: int) -> Callable[..., None]:
-    """Return a kernel that also reads a number at this distance behind the end of an array, or before its start."""
+    """Return a kernel that also reads a number at this distance after the end of an array, or before its start."""
 
     def partial_sums(X, y, w, b, block_rows, out, sample_weight=None):
         numpy_sums(X, y, w, b, block_rows, out, sample_weight)
         array = {"X": X, "y": y, "w": w, "out": out, "sample_weight": sample_weight}[name]
         if array is None:
             return
-        origin = _address_behind(array) if numbers > 0 else array.ctypes.data
+        origin = _address_after(array) if numbers > 0 else array.ctypes.data
         ctypes.string_at(origin + numbers * array.itemsize, array.itemsize)
 
     return partial_sums
 
 
 def _writes(name: str, numbers: int) -> Callable[..., None]:
-    """Return a kernel that overwrites a number at this distance behind the end of an array, or before its start."""
+    """Return a kernel that overwrites a number at this distance after the end of an array, or before its start."""
 
     def partial_sums(X, y, w, b, block_rows, out, sample_weight=None):
         numpy_sums(X, y, w, b, block_rows, out, sample_weight)
         array = {"X": X, "y": y, "w": w, "out": out}[name]
-        origin = _address_behind(array) if numbers >= 0 else array.ctypes.data
+        origin = _address_after(array) if numbers >= 0 else array.ctypes.data
         ctypes.memset(origin + numbers * array.itemsize, 1, array.itemsize)
 
     return partial_sums
@@ -280,10 +280,10 @@ def _reads_whole_vectors(X, y, w, b, block_rows, out, sample_weight=None):
 
 
 def _writes_between_rows(X, y, w, b, block_rows, out, sample_weight=None):
-    """Write to the number behind the first row where rows are not adjacent."""
+    """Write to the number after the first row where rows are not adjacent."""
     numpy_sums(X, y, w, b, block_rows, out, sample_weight)
     if X.shape[0] > 1 and X.strides[0] > X.shape[1] * X.itemsize:
-        ctypes.memset(_address_behind(X[0]) + X.itemsize, 1, X.itemsize)
+        ctypes.memset(_address_after(X[0]) + X.itemsize, 1, X.itemsize)
 
 
 def _depends_on_the_address(X, y, w, b, block_rows, out, sample_weight=None):
@@ -294,10 +294,10 @@ def _depends_on_the_address(X, y, w, b, block_rows, out, sample_weight=None):
 
 
 FAULTY: dict[str, Callable[..., None]] = {
-    **{f"reads the number behind {name}": _reads(name, 1) for name in ARRAYS},
+    **{f"reads the number after {name}": _reads(name, 1) for name in ARRAYS},
     **{f"reads the number before {name}": _reads(name, -1) for name in ("X", "y")},
     "reads whole vectors": _reads_whole_vectors,
-    "writes behind out": _writes("out", 1),
+    "writes after out": _writes("out", 1),
 }
 """Planted kernels that touch a byte too many: the process must die."""
 
