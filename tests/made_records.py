@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-
 from gradstep.compare.record.machine import Machine
-from gradstep.compare.record.records import READ_LIMIT, SCHEMA, Cell, Check, FirstCall, Noise, Record, Result, Settings, changed, timed
+from gradstep.compare.record.records import (
+    READ_LIMIT,
+    SCHEMA,
+    Cell,
+    Check,
+    FirstCall,
+    Noise,
+    Record,
+    Result,
+    Settings,
+    changed,
+    timed,
+)
 
 ROUNDS = 7
 
