@@ -21,7 +21,7 @@ from gradstep.compare.measure import run as compare
 from gradstep.compare.measure.problems import ALPHA, Examples, Problem
 from gradstep.compare.measure.timing import Call, Contender, Forecast, Reference
 from gradstep.compare.record import records
-from gradstep.compare.record.records import Check, Result, Settings
+from gradstep.compare.record.records import READ_LIMIT, Check, Result, Settings
 from gradstep.compare.show import tables
 from gradstep.contract import KernelUnavailable, Step
 
@@ -29,7 +29,7 @@ QUICK = Settings(["numpy"], rounds=3)
 
 
 def run_quickly(*contenders: Contender, grid: list[problems.AnyProblem] | None = None, **changes: object):
-    settings = dataclasses.replace(QUICK, contenders=[each.name for each in contenders], **changes)
+    settings = records.changed(QUICK, contenders=[each.name for each in contenders], **changes)
     return compare.run(lambda threads: contenders, grid or [Problem(50, 3)], settings)
 
 
@@ -203,7 +203,7 @@ def test_slow_contender_is_skipped_with_its_expected_time_and_never_called():
     # The call that is checked, and three rounds with a second of waiting before each; calls so long need no warm-up.
     assert result.expected == pytest.approx(10.0 + 3 * (10.0 + 1.0))
     assert calls == []
-    assert cell.floor is None
+    assert cell.read_limit is None
 
 
 def test_problem_beyond_the_free_memory_is_left_out_with_the_reason():
@@ -243,7 +243,7 @@ def test_budget_affords_as_many_as_it_can_and_pays_what_is_shared_once():
 def test_budget_leaves_out_the_dearest_and_says_so(monkeypatch):
     calls: list[object] = []
     monkeypatch.setattr(
-        timing, "expected_seconds", lambda name, *rest: {"numpy": 0.001, "slow": 50.0, "x read": 0.0}[name]
+        timing, "expected_seconds", lambda name, *rest: {"numpy": 0.001, "slow": 50.0, READ_LIMIT: 0.0}[name]
     )
     monkeypatch.setattr(timing, "first_call", lambda each, problem, threads, forecast: first_call_of(each.name))
     both = (compare.kernel_contender("numpy"), never("slow", calls))
@@ -264,8 +264,8 @@ def test_budget_leaves_out_the_dearest_and_says_so(monkeypatch):
 
 
 def test_budget_is_planned_with_the_pace_so_far(monkeypatch):
-    monkeypatch.setattr(timing, "expected_seconds", lambda name, *rest: {"numpy": 1e4, "x read": 0.0}[name])
-    settings = dataclasses.replace(QUICK, limit=1e9, budget=2.5e4)
+    monkeypatch.setattr(timing, "expected_seconds", lambda name, *rest: {"numpy": 1e4, READ_LIMIT: 0.0}[name])
+    settings = records.changed(QUICK, limit=1e9, budget=2.5e4)
     numpy = compare.kernel_contender("numpy")
     run = compare._Run(lambda threads: [numpy], [Problem(50, 3), Problem(60, 3)], settings, {}, [], compare.Silent())
     assert set(run._plan(run._places)) == {(0, "numpy"), (1, "numpy")}
@@ -283,8 +283,8 @@ def first_call_of(name: str) -> records.FirstCall:
 def test_skipped_python_leaves_numpy_as_the_baseline():
     whole = made_records.cell(100, 2, {"cython": 1e-3, "numpy": 2e-3})
     python = Result("python", "skipped", "about 12 s", expected=12.3)
-    cell = dataclasses.replace(whole, results=[python, *whole.results])
-    record = made_records.record(cell, dataclasses.replace(cell, m=200))
+    cell = records.changed(whole, results=[python, *whole.results])
+    record = made_records.record(cell, records.changed(cell, m=200))
     row = next(line for line in shown(record).splitlines() if line.startswith("100 "))
     assert row.split("  ") == ["100", "2", "skipped: ~12 s", "1.00 ms", "2.00x", "2.00 ms", " base"]
 
@@ -309,7 +309,7 @@ def test_samples_are_taken_in_shuffled_rounds(monkeypatch):
 
     # Then each call is one sample.
     monkeypatch.setattr(timing, "_SAMPLE_SECONDS", 0.0)
-    settings = dataclasses.replace(QUICK, rounds=12)
+    settings = records.changed(QUICK, rounds=12)
     cell = timing.measure([recording(name) for name in "abc"], Problem(50, 3), 1, settings, Forecast())
     rounds = ["".join(order[start : start + 3]) for start in range(len(order) - 36, len(order), 3)]
     assert [sorted(each) for each in rounds] == [["a", "b", "c"]] * 12
@@ -500,12 +500,6 @@ def test_record_survives_json(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["record.json"]
 
 
-def test_interquartile_range():
-    result = records.timed("x", Check(True, 0.0, 1.0), [1.0, 2.0, 3.0, 4.0, 5.0], 1)
-    assert (result.median, result.interquartile_range) == (3.0, 2.0)
-    assert records.timed("x", Check(True, 0.0, 1.0), [1.0], 1).interquartile_range == 0.0
-
-
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
@@ -536,7 +530,7 @@ def extreme_record() -> records.Record:
 def test_tables_fit_80_columns():
     lines = shown(extreme_record()).splitlines()
     # The foot names the machine and the versions, in lines that may be long.
-    table = lines[: next(k for k, line in enumerate(lines) if line.startswith("x read    one"))]
+    table = lines[: next(k for k, line in enumerate(lines) if line.startswith("read limit    one"))]
     assert sum(line.startswith("m = ") for line in table) == 4
     assert [line for line in table if len(line) > 80] == []
 
@@ -558,8 +552,8 @@ def test_overview_is_left_out_where_it_is_too_wide():
 
 
 def test_block_shows_the_numbers_of_each_contender():
-    cell = made_records.cell(10_000, 100, {"python": 1.0, "cython": 2e-3, "numpy": 4.0}, floor=1e-3)
-    cell = dataclasses.replace(cell, results=[*cell.results, Result("culprit", "wrong", "off by 1e-3")])
+    cell = made_records.cell(10_000, 100, {"python": 1.0, "cython": 2e-3, "numpy": 4.0}, read_limit=1e-3)
+    cell = records.changed(cell, results=[*cell.results, Result("culprit", "wrong", "off by 1e-3")])
     lines = shown(made_records.record(cell)).splitlines()
     block = lines[: lines.index("Before the first sample, and part of no time above")]
     rows = {line.split()[0]: line.split()[1:] for line in block if line.startswith(("python", "cython", "numpy"))}
@@ -592,7 +586,7 @@ def test_foot_tells_of_noise_machine_and_commit():
     assert "machine   Test processor, 2 of 2 cores usable, L1d 32.0 KiB, L2 1.00 MiB, L3 32.0 MiB" in text
     assert "governor performance" in text
     assert "commit 0123456789abcdef" in text
-    noisy = dataclasses.replace(quiet, noise=records.Noise(1 << 20, [(0.0, 1.0), (1.0, 2.0), (2.0, 3.0)]))
+    noisy = records.changed(quiet, noise=records.Noise(1 << 20, [(0.0, 1.0), (1.0, 2.0), (2.0, 3.0)]))
     assert "the machine was noisy" in shown(noisy)
 
 

@@ -32,10 +32,8 @@ def made(factors: dict[tuple[int, int, str], float] | None = None, spread: float
     cells = []
     for m, n in SIZES:
         results = {name: seconds * (factors or {}).get((m, n, name), 1.0) for name, seconds in TIMES.items()}
-        cell = made_records.cell(m, n, {}, floor=5e-4 * floor)
-        cells.append(
-            dataclasses.replace(cell, results=[made_records.result(*entry, spread) for entry in results.items()])
-        )
+        cell = made_records.cell(m, n, {}, read_limit=5e-4 * floor)
+        cells.append(records.changed(cell, results=[made_records.result(*entry, spread) for entry in results.items()]))
     return made_records.record(*cells, noise=None)
 
 
@@ -112,12 +110,10 @@ def test_small_change_counts_alone_and_not_among_many():
 
     def only(record: Record) -> Record:
         cells = [
-            dataclasses.replace(
-                cell, results=[each for each in cell.results if (cell.m, cell.n, each.contender) == place]
-            )
+            records.changed(cell, results=[each for each in cell.results if (cell.m, cell.n, each.contender) == place])
             for cell in record.cells
         ]
-        return dataclasses.replace(record, cells=cells)
+        return records.changed(record, cells=cells)
 
     before, after = made(), made({place: 1.06})
     assert verdicts(differences.between(only(before), only(after))) == {place: "slower"}
@@ -169,7 +165,7 @@ def random_record(generator: np.random.Generator, slower: float = 1.0) -> Record
     for m, n in SIZES:
         factor = slower if (m, n) == (1000, 10) else 1.0
         results = [measured(name, seconds * factor) for name, seconds in TIMES.items()]
-        cells.append(dataclasses.replace(made_records.cell(m, n, {}), results=results, floor=measured(FLOOR, 1e-3)))
+        cells.append(records.changed(made_records.cell(m, n, {}), results=results, read_limit=measured(FLOOR, 1e-3)))
     return made_records.record(*cells, noise=None)
 
 
@@ -189,13 +185,13 @@ def test_of_pairs_of_the_same_code_few_have_a_change_and_a_real_one_is_found():
 
 
 def test_times_are_matched_by_everything_that_they_depend_on():
-    base = made_records.cell(100, 10, {"numpy": 1e-3}, floor=1e-4)
+    base = made_records.cell(100, 10, {"numpy": 1e-3}, read_limit=1e-4)
     others: list[dict[str, object]] = [
         {"problem": "wine"}, {"m": 101}, {"n": 11}, {"dtype": "float32"}, {"order": "F"}, {"threads": 2},
         {"threads": None},
     ]  # fmt: skip
-    cells = [base, *(dataclasses.replace(base, **change) for change in others)]
-    after = [dataclasses.replace(cell, results=[made_records.result("numpy", 9e-3)]) for cell in cells[:1]]
+    cells = [base, *(records.changed(base, **change) for change in others)]
+    after = [records.changed(cell, results=[made_records.result("numpy", 9e-3)]) for cell in cells[:1]]
     found = differences.between(made_records.record(*cells), made_records.record(*after))
     assert [change.key for change in found.changes] == [differences.Key("random", 100, 10, "float64", "C", 1, "numpy")]
     assert len(found.only_before) == len(others)
@@ -207,7 +203,7 @@ def test_times_are_matched_by_everything_that_they_depend_on():
 
 
 def test_repeated_times_are_matched_in_their_order():
-    cells = [made_records.cell(100, 10, {"numpy": seconds}, floor=1e-4) for seconds in (1e-3, 5e-3)]
+    cells = [made_records.cell(100, 10, {"numpy": seconds}, read_limit=1e-4) for seconds in (1e-3, 5e-3)]
     found = differences.between(made_records.record(*cells), made_records.record(*cells))
     assert [(change.key.repetition, change.before, change.after) for change in found.changes] == [
         (0, pytest.approx(1e-3), pytest.approx(1e-3)),
@@ -217,8 +213,8 @@ def test_repeated_times_are_matched_in_their_order():
 
 def test_time_that_the_other_record_lacks_is_told_with_its_reason():
     def with_result(result: Result) -> Record:
-        cell = made_records.cell(100, 10, {"cython": 1e-3}, floor=1e-4)
-        return made_records.record(dataclasses.replace(cell, results=[*cell.results, result]))
+        cell = made_records.cell(100, 10, {"cython": 1e-3}, read_limit=1e-4)
+        return made_records.record(records.changed(cell, results=[*cell.results, result]))
 
     timed = with_result(made_records.result("numpy", 1e-3))
     wrong = with_result(Result("numpy", "wrong", "off by 1.0", check=Check(False, 1.0, 1e-11)))
@@ -230,7 +226,7 @@ def test_time_that_the_other_record_lacks_is_told_with_its_reason():
 
 
 def test_many_times_that_cannot_be_compared_are_counted():
-    cells = [made_records.cell(m, 10, {"numpy": 1e-3}, floor=1e-4) for m in range(1, 32)]
+    cells = [made_records.cell(m, 10, {"numpy": 1e-3}, read_limit=1e-4) for m in range(1, 32)]
     text = shown(made_records.record(*cells), made_records.record(cells[0]))
     assert text.count("only in   a.json: numpy") == 20
     assert "only in   a.json: 10 more\n" in text
@@ -244,8 +240,8 @@ def test_records_without_a_common_time_are_refused(command, tmp_path):
 
 
 def test_too_few_samples_are_not_judged():
-    cell = made_records.cell(100, 10, {"cython": 1e-3}, floor=1e-4)
-    few = dataclasses.replace(cell, results=[records.timed("cython", Check(True, 0.0, 1.0), 5 * [9e-3], 1)])
+    cell = made_records.cell(100, 10, {"cython": 1e-3}, read_limit=1e-4)
+    few = records.changed(cell, results=[records.timed("cython", Check(True, 0.0, 1.0), 5 * [9e-3], 1)])
     found = differences.between(made_records.record(cell), made_records.record(few))
     assert found.changes == []
     assert [key.contender for key in found.too_few] == ["cython"]
@@ -256,12 +252,12 @@ def test_too_few_samples_are_not_judged():
 
 def test_warnings_name_what_differs_besides_the_code():
     before = made()
-    after = dataclasses.replace(
+    after = records.changed(
         made(),
         complete=False,
-        machine=dataclasses.replace(before.machine, processor="Other", memory=before.machine.memory + 4096),
+        machine=records.changed(before.machine, processor="Other", memory=before.machine.memory + 4096),
         versions={**before.versions, "numpy": "2.1.0", "numba": "0.61"},
-        settings=dataclasses.replace(before.settings, rounds=9),
+        settings=records.changed(before.settings, rounds=9),
         peers={"jax": "0.10"},
     )
     assert differences.between(before, after).warnings == [
@@ -285,7 +281,7 @@ def test_without_floors_a_warning_says_so():
 
 def test_noise_watch_counts_as_a_floor():
     def with_watch(seconds: float, size: int = 64 << 20) -> Record:
-        return dataclasses.replace(made(), noise=records.Noise(size, [(0.0, seconds), (1.0, seconds)]))
+        return records.changed(made(), noise=records.Noise(size, [(0.0, seconds), (1.0, seconds)]))
 
     assert differences.between(with_watch(1e-3), with_watch(2e-3)).drift.ratios[-1] == pytest.approx(2.0)
     assert len(differences.between(with_watch(1e-3), with_watch(2e-3)).drift.ratios) == 10
@@ -310,9 +306,9 @@ def test_tables_fit_80_columns_and_show_the_largest_first():
 
 
 def test_conditions_that_vary_are_columns():
-    cell = made_records.cell(100, 10, {"numpy": 1e-3}, floor=1e-4)
-    cells = [cell, dataclasses.replace(cell, dtype="float32", threads=None)]
-    slow = [dataclasses.replace(each, results=[made_records.result("numpy", 9e-3)]) for each in cells]
+    cell = made_records.cell(100, 10, {"numpy": 1e-3}, read_limit=1e-4)
+    cells = [cell, records.changed(cell, dtype="float32", threads=None)]
+    slow = [records.changed(each, results=[made_records.result("numpy", 9e-3)]) for each in cells]
     text = shown(made_records.record(*cells), made_records.record(*slow))
     assert "slower beyond noise: random, C order\n" in text
     rows = [line.split()[:4] for line in text.splitlines() if "9.00" in line]
@@ -398,8 +394,8 @@ def test_kernel_that_does_its_work_again_is_found(command, tmp_path):
         cells = []
         for cell in whole.cells:
             (result,) = (each for each in cell.results if each.contender == name)
-            cells.append(dataclasses.replace(cell, results=[dataclasses.replace(result, contender="numpy")]))
-        records.save(dataclasses.replace(whole, cells=cells), tmp_path / f"{name}.json")
+            cells.append(records.changed(cell, results=[records.changed(result, contender="numpy")]))
+        records.save(records.changed(whole, cells=cells), tmp_path / f"{name}.json")
     line = ("diff", tmp_path / "before.json", tmp_path / "after.json")
     outcome = command(*line)
     assert (outcome.code, outcome.err) == (0, "")
@@ -419,8 +415,8 @@ def with_times(record: Record, factor: float) -> Record:
     def changed(result: Result) -> Result:
         return records.timed(result.contender, Check(True, 0.0, 1.0), [factor * each for each in result.samples], 1)
 
-    cells = [dataclasses.replace(cell, results=[changed(each) for each in cell.results]) for cell in record.cells]
-    return dataclasses.replace(record, cells=cells)
+    cells = [records.changed(cell, results=[changed(each) for each in cell.results]) for cell in record.cells]
+    return records.changed(record, cells=cells)
 
 
 def test_run_is_compared_with_its_baseline(command, tmp_path):

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 from made_records import cell, record, result
 
 from gradstep.compare.judge import findings
+from gradstep.compare.record import records
 from gradstep.compare.record.records import Noise, Result, Settings
 
 
 def test_line_has_the_rates_and_ratios_that_follow_from_the_times():
-    one = cell(10_000, 100, {"python": 1.0, "cython": 2e-3}, floor=1e-3)
+    one = cell(10_000, 100, {"python": 1.0, "cython": 2e-3}, read_limit=1e-3)
     python, cython = findings.lines(record(one), one)
     assert cython.time == (2e-3, 2e-3, 2e-3)
     assert cython.per_row == pytest.approx(2e-7)
@@ -29,8 +28,8 @@ def test_line_has_the_rates_and_ratios_that_follow_from_the_times():
 
 def test_ratios_are_those_of_the_rounds():
     drifting = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]
-    base = dataclasses.replace(result("numpy", 1.0), samples=drifting, median=8.0)
-    twice = dataclasses.replace(result("cython", 1.0), samples=[2 * each for each in drifting], median=16.0)
+    base = records.changed(result("numpy", 1.0), samples=drifting)
+    twice = records.changed(result("cython", 1.0), samples=[2 * each for each in drifting])
     one = cell(100, 2, {}, results=[base, twice])
     _, line = findings.lines(record(one), one)
     assert line.over_base is not None
@@ -38,16 +37,16 @@ def test_ratios_are_those_of_the_rounds():
 
 
 def test_line_without_time_says_nothing_more():
-    one = cell(100, 2, {"numpy": 1e-3}, floor=1e-6)
+    one = cell(100, 2, {"numpy": 1e-3}, read_limit=1e-6)
     wrong = Result("culprit", "wrong", "off by 1")
-    one = dataclasses.replace(one, results=[*one.results, wrong])
+    one = records.changed(one, results=[*one.results, wrong])
     _, line = findings.lines(record(one), one)
     assert line == findings.Line(one, wrong)
 
 
 def test_base_is_python_or_numpy_or_the_one_that_is_named():
     one = cell(100, 2, {"python": 3.0, "numpy": 2.0, "cython": 1.0})
-    skipped = dataclasses.replace(one, results=[Result("python", "skipped", "too long"), *one.results[1:]])
+    skipped = records.changed(one, results=[Result("python", "skipped", "too long"), *one.results[1:]])
     names = [found.contender for each in (one, skipped) if (found := findings.baseline(each)) is not None]
     assert names == ["python", "numpy"]
     assert findings.baseline(one, "cython") is one.results[2]
@@ -58,20 +57,23 @@ def test_base_is_python_or_numpy_or_the_one_that_is_named():
 
 
 def test_bound_uses_the_smallest_call_of_the_same_kind():
-    one = cell(100, 2, {"cython": 10e-6}, floor=1e-6)
+    one = cell(100, 2, {"cython": 10e-6}, read_limit=1e-6)
     found = record(one, smallest=8e-6)
     assert findings.bound_of(found, one, one.results[0]).kind == "call overhead"
-    other = dataclasses.replace(found.first_calls[0], threads=2)
-    assert findings.bound_of(dataclasses.replace(found, first_calls=[other]), one, one.results[0]).kind == "arithmetic"
+    other = records.changed(found.first_calls[0], threads=2)
+    assert findings.bound_of(records.changed(found, first_calls=[other]), one, one.results[0]).kind == "arithmetic"
 
 
 def test_bound_uses_the_growth_with_m_at_the_same_n():
     # Ten times the rows take twenty times as long, and X no longer fits into the cache.
-    small, large = cell(10_000, 100, {"numpy": 1e-3}, floor=1e-4), cell(100_000, 100, {"numpy": 20e-3}, floor=4e-3)
+    small, large = (
+        cell(10_000, 100, {"numpy": 1e-3}, read_limit=1e-4),
+        cell(100_000, 100, {"numpy": 20e-3}, read_limit=4e-3),
+    )
     found = findings.bound_of(record(small, large), large, large.results[0])
     assert found.kind == "memory"
     assert "1.30" in found.reason
-    elsewhere = dataclasses.replace(small, threads=2)
+    elsewhere = records.changed(small, threads=2)
     assert findings.bound_of(record(elsewhere, large), large, large.results[0]).kind == "arithmetic"
 
 
@@ -100,8 +102,8 @@ def test_noise_is_warned_of_beyond_its_bound():
     quiet = record(cell(100, 2, {"numpy": 1.0}))
     assert findings.unrest(quiet) == 0.0
     assert findings.noise_warning(quiet) is None
-    noisy = dataclasses.replace(quiet, noise=Noise(1 << 20, [(float(k), 1e-3 * (1 + k % 2)) for k in range(9)]))
+    noisy = records.changed(quiet, noise=Noise(1 << 20, [(float(k), 1e-3 * (1 + k % 2)) for k in range(9)]))
     assert "noisy" in str(findings.noise_warning(noisy))
-    unknown = dataclasses.replace(quiet, noise=None)
+    unknown = records.changed(quiet, noise=None)
     assert findings.unrest(unknown) is None
     assert findings.noise_warning(unknown) is None

@@ -69,8 +69,8 @@ def test_floor_that_leaves_a_value_out_is_wrong(monkeypatch):
 def test_floor_takes_part_in_every_round_of_a_cell():
     numpy = compare.kernel_contender("numpy")
     cell = timing.measure([numpy], Problem(500, 4), 1, Settings(["numpy"], rounds=3), timing.Forecast())
-    assert cell.floor is not None
-    assert (cell.floor.status, len(cell.floor.samples)) == ("timed", 3)
+    assert cell.read_limit is not None
+    assert (cell.read_limit.status, len(cell.read_limit.samples)) == ("timed", 3)
 
 
 def test_floor_without_the_extension_is_left_out_with_the_reason(monkeypatch):
@@ -80,7 +80,7 @@ def test_floor_without_the_extension_is_left_out_with_the_reason(monkeypatch):
     monkeypatch.setattr(processor, "load_best", missing)
     numpy = compare.kernel_contender("numpy")
     cell = timing.measure([numpy], Problem(50, 4), 1, Settings(["numpy"], rounds=2), timing.Forecast())
-    assert cell.floor is not None
-    assert cell.floor.status == "skipped"
-    assert "no module of that name" in str(cell.floor.reason)
+    assert cell.read_limit is not None
+    assert cell.read_limit.status == "skipped"
+    assert "no module of that name" in str(cell.read_limit.reason)
     assert cell.results[0].status == "timed"

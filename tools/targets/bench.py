@@ -125,7 +125,7 @@ class Bench:
 
     def timed(self, cell: Cell, name: str) -> Result:
         """Return the times of a contender in a cell."""
-        results = [*cell.results, *([cell.floor] if cell.floor is not None else [])]
+        results = [*cell.results, *([cell.read_limit] if cell.read_limit is not None else [])]
         for result in results:
             if result.contender == name and result.status == "timed":
                 return result

@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,10 +19,13 @@ from gradstep.compare.measure.problems import ALPHA, Examples, GivenX, Problem
 from gradstep.compare.measure.run import TIMED, Progress, RunInterrupted, Silent
 from gradstep.compare.measure.timing import Call, Contender
 from gradstep.compare.record.machine import Machine, commit, last_level_cache, versions
-from gradstep.compare.record.records import SCHEMA, Cell, Record, Settings, TargetResult, Unit
+from gradstep.compare.record.records import READ_LIMIT, SCHEMA, Cell, Record, Settings
 from gradstep.contract import Gradient, Step
 from tools.targets import footprint
 from tools.targets.bench import TIMES_CACHE, Bench, Measured, NotMeasured, Scale, median
+
+Unit = Literal["ratio", "factor", "MiB"]
+Verdict = Literal["aim", "must", "missed", "not measured"]
 
 NAME = "targets"
 """The name of the preset."""
@@ -40,6 +43,59 @@ def _cores(threads: int) -> int:
 
 def _named(name: str, contender: Contender) -> Contender:
     return dataclasses.replace(contender, name=name)
+
+
+@dataclass(frozen=True)
+class TargetResult:
+    """One target of gradstep, and what was measured.
+
+    Attributes
+    ----------
+    group, case : str
+        What is compared with what, and in which case.
+    must, aim : float
+        The bounds: what has to be reached, and what is hoped for.
+    unit : str
+        "ratio": of two times, small is good. "factor": times as fast, large is good. "MiB": small is good.
+    measured : float or None
+        The ratio of the medians, or the memory; None if it could not be measured.
+    quartiles : tuple of two floats, or None
+        Of the ratios of each round.
+    against : str
+        The contender that was compared with, if it was the fastest of several.
+    reason : str or None
+        Why it was not measured.
+    """
+
+    group: str
+    case: str
+    must: float
+    aim: float
+    unit: Unit
+    measured: float | None = None
+    quartiles: tuple[float, float] | None = None
+    against: str = ""
+    reason: str | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """What became of the target."""
+        if self.measured is None:
+            return "not measured"
+        if self._reaches(self.aim):
+            return "aim"
+        return "must" if self._reaches(self.must) else "missed"
+
+    def _reaches(self, bound: float) -> bool:
+        if self.measured is None:
+            return False
+        return self.measured >= bound if self.unit == "factor" else self.measured <= bound
+
+
+class TargetsRecord(Record, frozen=True, kw_only=True):
+    """A record, and what its measurements say about the targets."""
+
+    targets: list[TargetResult]
 
 
 # The cells, each shared by several rows.
@@ -70,7 +126,7 @@ def _small_cell(bench: Bench, m: int, n: int) -> Cell:
 
 def read_ratio(bench: Bench, n: int, threads: int) -> Measured:
     """Cython against only reading X."""
-    return bench.ratio(_memory_cell(bench, n, threads), "cython", "x read")
+    return bench.ratio(_memory_cell(bench, n, threads), "cython", READ_LIMIT)
 
 
 def kernel_ratio(bench: Bench, name: str, base: str, n: int, threads: int) -> Measured:
@@ -240,7 +296,7 @@ class Target:
     must, aim : float or callable
         What has to be reached and what is hoped for; functions of the scale where they depend on the size of X.
     unit : str
-        As of `gradstep.compare.record.records.TargetResult`.
+        As of `TargetResult`.
     measure : callable
         Given a `Bench`, returns a `Measured` or raises `NotMeasured`.
     """
@@ -272,7 +328,7 @@ def _case(n: int, threads: int) -> str:
 TARGETS: tuple[Target, ...] = (
     *(
         Target(
-            "Cython / x read",
+            f"Cython / {READ_LIMIT}",
             _case(n, threads),
             must,
             READ_AIM[threads],
@@ -421,10 +477,10 @@ class _Run:
         self._watch.look()
         self._complete = True
 
-    def record(self) -> Record:
+    def record(self) -> TargetsRecord:
         """Return what has been measured so far."""
         cells = self._bench.cells
-        return Record(
+        return TargetsRecord(
             schema=SCHEMA,
             created=self._created,
             seconds=self._watch.seconds,

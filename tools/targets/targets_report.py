@@ -9,21 +9,21 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
-from gradstep.compare.record.records import Record, TargetResult, Verdict
 from gradstep.compare.show import tables
+from tools.targets.targets import TargetResult, TargetsRecord, Verdict
 
 _STYLES: dict[Verdict, str] = {"aim": "bold green", "must": "green", "missed": "bold red", "not measured": "dim"}
 _WORDS: dict[Verdict, str] = {"aim": "aim reached", "must": "must reached", "missed": "MISSED", "not measured": ""}
 _COLUMNS = "{:<32}{:>7}{:>7}{:>10}  {:<13}{}"
 
 
-def show(record: Record, console: Console) -> None:
+def show(record: TargetsRecord, console: Console) -> None:
     """Print the targets of a record, grouped by what they compare, and what one has to know of the measurement."""
     for line in itertools.chain(_lines(record), _foot(record)):
         console.print(line, soft_wrap=not console.is_terminal, highlight=False)
 
 
-def _lines(record: Record) -> Iterator[Text]:
+def _lines(record: TargetsRecord) -> Iterator[Text]:
     yield Text("Targets: ratios of median times", style="bold")
     yield Text("float64, C order, X in memory, unless a row says otherwise")
     yield Text()
@@ -61,7 +61,7 @@ def _number(value: float) -> str:
     return f"{value:.2f}" if value < 9.995 else f"{value:.1f}"
 
 
-def _foot(record: Record) -> Iterator[Text]:
+def _foot(record: TargetsRecord) -> Iterator[Text]:
     yield Text()
     verdicts = [target.verdict for target in record.targets]
     words = {

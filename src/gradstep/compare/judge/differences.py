@@ -229,9 +229,9 @@ def _drift(before: Record, after: Record) -> Drift:
 def _floors(record: Record) -> Iterator[tuple[Key, float]]:
     seen: dict[Key, int] = {}
     for cell in record.cells:
-        if cell.floor is not None and cell.floor.median is not None:
-            key = _key(cell, cell.floor)
-            yield key._replace(repetition=seen.setdefault(key, 0)), cell.floor.median
+        if cell.read_limit is not None and cell.read_limit.median is not None:
+            key = _key(cell, cell.read_limit)
+            yield key._replace(repetition=seen.setdefault(key, 0)), cell.read_limit.median
             seen[key] += 1
 
 

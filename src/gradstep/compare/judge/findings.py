@@ -97,7 +97,7 @@ def lines(record: Record, cell: Cell) -> list[Line]:
 def _line(record: Record, cell: Cell, result: Result, base: Result | None, fastest: float | None) -> Line:
     if result.median is None:
         return Line(cell, result)
-    floor = cell.floor if cell.floor is not None and cell.floor.status == "timed" else None
+    floor = cell.read_limit if cell.read_limit is not None and cell.read_limit.status == "timed" else None
     return Line(
         cell,
         result,
@@ -136,7 +136,7 @@ def bound_of(record: Record, cell: Cell, result: Result) -> Bound | None:
         result.median,
         X_bytes=cell.X_bytes,
         caches=record.machine.caches,
-        floor=None if cell.floor is None else cell.floor.median,
+        floor=None if cell.read_limit is None else cell.read_limit.median,
         fixed=_smallest_call(record, cell, result.contender),
         slope=_slope_from_below(record, cell, result.contender),
     )

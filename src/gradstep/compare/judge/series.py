@@ -256,8 +256,8 @@ def _lines(conditions: Conditions, along: Axis, fixed: int, cells: list[Cell]) -
         size = getattr(cell, along)
         for result in timed(cell):
             points.setdefault(result.contender, []).append(_point(size, result))
-        if cell.floor is not None and cell.floor.samples:
-            floor.append(_point(size, cell.floor))
+        if cell.read_limit is not None and cell.read_limit.samples:
+            floor.append(_point(size, cell.read_limit))
     lines = [Line(name, found) for name, found in points.items()]
     lines.sort(key=lambda line: (line.points[-1].size, -line.points[-1].seconds))
     return Lines(conditions, along, fixed, lines, Line(FLOOR, floor) if floor else None)
@@ -346,9 +346,9 @@ def _bandwidths(cells: list[Cell], caches: dict[str, int]) -> dict[str, float]:
     last_level = max(caches.values(), default=0)
     found: dict[str, float] = {}
     for cell in cells:
-        if cell.floor is not None and cell.floor.median is not None:
+        if cell.read_limit is not None and cell.read_limit.median is not None:
             place = "memory" if cell.X_bytes > last_level else "cache"
-            found[place] = max(found.get(place, 0.0), cell.X_bytes / cell.floor.median)
+            found[place] = max(found.get(place, 0.0), cell.X_bytes / cell.read_limit.median)
     return found
 
 

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradstep import engine, processor, validate
-from gradstep.compare.record.records import Check
+from gradstep.compare.record.records import READ_LIMIT, Check
 from gradstep.contract import FloatArray, KernelUnavailable
 from gradstep.validate import Array
 
-NAME = "x read"
+NAME = READ_LIMIT
 
 # X is cut into rows of this many bytes for the engine, which makes blocks of them; what is left over is read last. Rows
 # this short leave the size of the blocks to the engine, and their unused sums take a thousandth of X.

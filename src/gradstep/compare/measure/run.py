@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +16,7 @@ from gradstep.compare.measure.noise import Watch
 from gradstep.compare.measure.problems import ALPHA, AnyProblem, Examples, Problem
 from gradstep.compare.measure.timing import Call, Contender, Forecast
 from gradstep.compare.record.machine import Machine, available_memory, commit, versions
-from gradstep.compare.record.records import SCHEMA, Cause, Cell, FirstCall, LeftOut, Record, Settings
+from gradstep.compare.record.records import SCHEMA, Cause, Cell, FirstCall, LeftOut, Record, Settings, changed
 from gradstep.contract import KernelUnavailable, Step
 from gradstep.extras import MissingExtra
 
@@ -194,7 +193,7 @@ class _Run:
                     self._unavailable[contender.name] = str(error)
                     continue
                 if any(each.contender == contender.name for each in self._first_calls):
-                    first = dataclasses.replace(first, imported=None)
+                    first = changed(first, imported=None)
                 self._first_calls.append(first)
         self._contenders = {
             threads: [each for each in contenders if each.name not in self._unavailable]
@@ -283,8 +282,18 @@ class _Run:
 
     def _leave_out(self, place: _Place, contender: str | None, cause: Cause, reason: str) -> None:
         problem = place.problem
-        where = (problem.name, problem.m, problem.n, problem.dtype, problem.order, place.threads)
-        self._left_out.append(LeftOut(*where, contender, cause, reason))
+        left = LeftOut(
+            problem=problem.name,
+            m=problem.m,
+            n=problem.n,
+            dtype=problem.dtype,
+            order=problem.order,
+            threads=place.threads,
+            contender=contender,
+            cause=cause,
+            reason=reason,
+        )
+        self._left_out.append(left)
 
     def record(self) -> Record:
         """Return what has been measured so far."""
@@ -299,7 +308,7 @@ class _Run:
             timed=TIMED,
             machine=Machine.here(),
             versions=versions(),
-            settings=dataclasses.replace(
+            settings=changed(
                 self._settings,
                 contenders=present,
                 dtypes=list(dict.fromkeys(each.problem.dtype for each in self._places)),

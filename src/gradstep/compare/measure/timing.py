@@ -270,7 +270,7 @@ def measure(
         threads=threads,
         X_bytes=problem.X_bytes,
         results=[results[each.name] for each in contenders],
-        floor=results.get(FLOOR),
+        read_limit=results.get(FLOOR),
     )
 
 

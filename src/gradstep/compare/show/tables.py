@@ -117,8 +117,8 @@ def _block(record: Record, cell: Cell) -> Iterator[Text]:
     yield Text(_COLUMNS.format(*_HEADS).rstrip(), style="dim")
     for line in findings.lines(record, cell):
         yield _line(line)
-    if cell.floor is not None and cell.floor.median is not None:
-        yield _line(findings.floor_line(cell, cell.floor))
+    if cell.read_limit is not None and cell.read_limit.median is not None:
+        yield _line(findings.floor_line(cell, cell.read_limit))
 
 
 def _line(line: Line) -> Text:
@@ -298,7 +298,7 @@ def _foot(record: Record) -> Iterator[Text]:
 
 
 def _floors(record: Record) -> Iterator[Text]:
-    floors = [cell.floor for cell in record.cells if cell.floor is not None]
+    floors = [cell.read_limit for cell in record.cells if cell.read_limit is not None]
     if any(floor.median is not None for floor in floors):
         yield Text(
             f"{FLOOR}    one pass over X with the same threads that only sums it up: from memory no step is faster"

@@ -199,7 +199,7 @@ class _Table:
 
 
 def _tables(record: Record) -> list[_Table]:
-    tables = [_times(record), _growth(record), _first_calls(record), _targets(record), _left_out(record)]
+    tables = [_times(record), _growth(record), _first_calls(record), _left_out(record)]
     return [_shortened(table) for table in tables if table.rows]
 
 
@@ -379,33 +379,6 @@ def _first_calls(record: Record) -> _Table:
 
 def _own_version(record: Record) -> str:
     return record.versions.get("gradstep") or "unknown"
-
-
-def _targets(record: Record) -> _Table:
-    heads = [
-        _Head("target"),
-        _Head("case"),
-        _Head("must", numeric=True),
-        _Head("aim", numeric=True),
-        _Head("measured", numeric=True),
-        _Head("against"),
-        _Head("verdict"),
-    ]
-    rows = []
-    for target in record.targets:
-        sign = ">" if target.unit == "factor" else "<"
-        detail = "" if target.quartiles is None else " – ".join(f"{each:.2f}" for each in target.quartiles)
-        entries = [
-            _Entry(target.group),
-            _Entry(target.case),
-            _number(target.must, f"{sign} {{:.3g}}"),
-            _number(target.aim, f"{sign} {{:.3g}}"),
-            _number(target.measured, "{:.2f}", detail),
-            _Entry(target.against),
-            _Entry(target.verdict if target.reason is None else f"{target.verdict}: {target.reason}"),
-        ]
-        rows.append(_Row(entries, "wrong" if target.verdict == "missed" else ""))
-    return _Table("gradstep's targets; small: the quartiles of the rounds", heads, rows)
 
 
 def _left_out(record: Record) -> _Table:
