@@ -1,14 +1,14 @@
-"""Records for the tests that nobody measured, so that each number in them is known."""
+"""Invented records for tests: every number in them is known."""
 
 from __future__ import annotations
 
-from gradstep.compare.record.machine import Machine
 from gradstep.compare.record.records import (
     READ_LIMIT,
     SCHEMA,
     Cell,
     Check,
     FirstCall,
+    Machine,
     Noise,
     Record,
     Result,
@@ -34,16 +34,16 @@ MACHINE = Machine(
 
 
 def samples(seconds: float, spread: float = 0.0) -> list[float]:
-    """Return samples with this median that lie apart by the spread, relative to it, from one end to the other."""
+    """Return samples with this median; the spread from the first to the last is relative to it."""
     return [seconds * (1.0 + spread * (k / (ROUNDS - 1) - 0.5)) for k in range(ROUNDS)]
 
 
 def result(contender: str, seconds: float, spread: float = 0.0) -> Result:
-    return timed(contender, Check(passed=True, error=1e-16, tolerance=1e-11), samples(seconds, spread), 3)
+    return timed(contender, Check(True, 1e-16, 1e-11), samples(seconds, spread), 3)
 
 
 def cell(m: int, n: int, seconds: dict[str, float], read_limit: float | None = None, **changes: object) -> Cell:
-    """Return a cell in which each contender took so long."""
+    """Return a cell in which each contender takes this many seconds, and the read limit as well."""
     whole = Cell(
         problem="random",
         task="random features, labels drawn from a logistic model",

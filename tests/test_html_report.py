@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import sys
@@ -27,7 +26,7 @@ def measured(**changes: object) -> Record:
 
 
 def changed(record: Record, **values: object) -> Record:
-    return dataclasses.replace(record, **values)
+    return records.changed(record, **values)
 
 
 @pytest.fixture(scope="module")
@@ -310,7 +309,7 @@ def test_summary_tells_where_a_peer_is_faster():
     record = measured()
     cell = record.cells[0]
     peer = cell.results[-1]
-    cell.results[-1] = dataclasses.replace(peer, samples=[1e-9] * 7, median=1e-9)
+    cell.results[-1] = records.changed(peer, samples=[1e-9] * 7)
     words = said(record)["Where gradstep loses"]
     assert "on 1 of 12 problems" in words
     where = "m = 100, n = 2 (random data, float64, C order, 1 thread)"
@@ -320,7 +319,17 @@ def test_summary_tells_where_a_peer_is_faster():
 def test_summary_tells_what_was_left_out_and_what_is_wrong():
     record = measured()
     record.cells[0].results[0] = Result("python", "wrong", "off by 1.0e-03, 1e-11 is allowed")
-    left = LeftOut("random", 10**9, 100, "float64", "C", 1, None, "memory", "X needs 745 GiB and 6 are free")
+    left = LeftOut(
+        problem="random",
+        m=10**9,
+        n=100,
+        dtype="float64",
+        order="C",
+        threads=1,
+        contender=None,
+        cause="memory",
+        reason="X needs 745 GiB and 6 are free",
+    )
     words = said(changed(record, left_out=[left], complete=False, unavailable={"jax": "it is not installed"}))
     assert "python is WRONG at m = 100, n = 2" in words["Who is the fastest"]
     assert "interrupted" in words["Who is the fastest"]
@@ -334,7 +343,20 @@ def test_summary_names_a_contender_that_the_budget_left_out_once():
     reason = "about 1 s expected, more than the budget of 5 s has left"
     results = record.cells[0].results
     results[:2] = [Result(result.contender, "skipped", reason) for result in results[:2]]
-    left = [LeftOut("random", 100, 2, "float64", "C", 1, result.contender, "budget", reason) for result in results[:2]]
+    left = [
+        LeftOut(
+            problem="random",
+            m=100,
+            n=2,
+            dtype="float64",
+            order="C",
+            threads=1,
+            contender=result.contender,
+            cause="budget",
+            reason=reason,
+        )
+        for result in results[:2]
+    ]
     words = said(changed(record, left_out=left))["What could not be told"]
     assert words.count(reason) == 1
     assert "For lack of time python, numba had no part in 1 problem" in words

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import unittest.mock
 
@@ -116,7 +115,7 @@ def test_what_the_record_does_not_support_is_left_out_with_the_reason(tmp_path, 
 
 
 def test_run_that_was_interrupted_before_its_first_cell_has_no_picture(tmp_path):
-    drawn = pictures.draw(dataclasses.replace(sample_records.sample(), cells=[]), tmp_path)
+    drawn = pictures.draw(records.changed(sample_records.sample(), cells=[]), tmp_path)
     assert drawn.files == []
     assert drawn.skipped.keys() == ALL
 
@@ -160,7 +159,7 @@ def test_roof_counts_one_pass_over_the_data():
 
 def test_ceilings_are_the_fastest_floors_of_memory_and_of_the_caches():
     record = sample_records.sample(m_list=(1000, 1_000_000), n_list=(10, 100), contenders=("cython", "numpy"))
-    rates = {(cell.m, cell.n): cell.X_bytes / cell.floor.median for cell in record.cells}
+    rates = {(cell.m, cell.n): cell.X_bytes / cell.read_limit.median for cell in record.cells}
     bandwidths = series.roofs(record)[0].bandwidths
     # The machine of the record has a cache of 32 MiB; at m = 1,000,000 X has 80 and 800 MB.
     assert bandwidths["memory"] == max(rates[1_000_000, 10], rates[1_000_000, 100])
@@ -169,9 +168,9 @@ def test_ceilings_are_the_fastest_floors_of_memory_and_of_the_caches():
 
 def test_without_a_floor_there_is_no_roofline():
     record = sample_records.sample()
-    cells = [dataclasses.replace(cell, floor=None) for cell in record.cells]
+    cells = [records.changed(cell, read_limit=None) for cell in record.cells]
     with pytest.raises(CannotDraw, match="only to read X"):
-        series.roofs(dataclasses.replace(record, cells=cells))
+        series.roofs(records.changed(record, cells=cells))
 
 
 @pytest.mark.parametrize("wanted", [[5.0, 5.0, 5.0, 90.0], [99.0, 98.0, 97.0], [0.0, 50.0, 100.0], [1.0]])

@@ -67,7 +67,7 @@ def _entries(record: Record, cell: Cell | None) -> list[str]:
     kernel = None if cell is None else _kernel(cell)
     if cell is None or kernel is None or kernel.median is None:
         return ["", "", ""]
-    floor = cell.floor.median if cell.floor is not None else None
+    floor = cell.read_limit.median if cell.read_limit is not None else None
     return [
         micro(kernel.median),
         "" if floor is None else three_digits(kernel.median / floor),
