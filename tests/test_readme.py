@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
 import re
 from pathlib import Path
@@ -47,8 +46,8 @@ def with_times(record, m, n, **samples):
                 else result
                 for result in results
             ]
-        cells.append(dataclasses.replace(cell, results=results))
-    return dataclasses.replace(record, cells=cells)
+        cells.append(records.changed(cell, results=results))
+    return records.changed(record, cells=cells)
 
 
 def test_readme_shows_the_record_beside_it(tool):
@@ -105,4 +104,4 @@ def test_readme_without_the_markers_is_refused(tool, record):
 
 def test_record_without_peers_is_refused(tool, record):
     with pytest.raises(ValueError, match="no peers"):
-        tool.section(dataclasses.replace(record, peers={}))
+        tool.section(records.changed(record, peers={}))
