@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 STAMPS := build/make
-CORES = $(shell $(BIN)/python -c 'from gradstep import engine; print(engine.usable_cores())')
+CORES = $(shell $(BIN)/python -c 'from gradstep import threads; print(threads.usable_cores())')
 
 # What the installation is made from. It links these files one by one, so it is made again when a file is added, removed
 # or renamed; after an edit only where something has to be compiled.

@@ -7,9 +7,9 @@ import functools
 from threadpoolctl import threadpool_limits
 
 from benchmarks.problems import REPEAT, ROUNDS, SAMPLE_TIME, WARMUP_TIME, Case, Shelf, cases, skipped, step, warm
-from gradstep import engine
 from gradstep.compare.measure import timing
 from gradstep.registry import KERNELS
+from gradstep.threads import usable_cores
 
 N = 100
 
@@ -34,7 +34,7 @@ def free_blas() -> None:
     It stays like that: asv has a process for each combination of the parameters. OpenBLAS starts its threads here, and
     they spin for a while before they sleep: measured beside them, every kernel takes twice as long.
     """
-    threadpool_limits(engine.usable_cores(), user_api="blas")
+    threadpool_limits(usable_cores(), user_api="blas")
     timing.wait_until_idle()
 
 

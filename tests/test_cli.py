@@ -349,7 +349,7 @@ def test_presets_give_what_no_option_names(command, monkeypatch):
         raise ValueError("enough seen")
 
     monkeypatch.setattr(compare, "run", run)
-    monkeypatch.setattr("gradstep.engine.usable_cores", lambda: 3)
+    monkeypatch.setattr("gradstep.threads.usable_cores", lambda: 3)
     assert_one_line(command("compare", "--preset", "scaling"), 1, "enough seen")
     assert_one_line(command("compare", "--preset", "scaling", "--n", "7", "--budget", "9"), 1, "enough seen")
     assert_one_line(command("compare", "--preset", "full", "--m", "5", "--n", "1,2", "--peers", "numba-loop"), 1)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradstep import KernelUnavailable, engine, environment, gradient, objective, validate
+from gradstep import KernelUnavailable, engine, environment, gradient, objective, threads, validate
 
 SIZES = st.integers(1, 10**12)
 WIDTHS = st.one_of(st.integers(1, 200), st.integers(1, 10**7))
@@ -39,7 +39,7 @@ def test_blocks_are_even_and_not_small(m, n, dtype):
     if blocks > 1:
         # In the dtype that narrow data are widened to: a block that is staged fits the cache as well.
         itemsize = max(np.dtype(dtype).itemsize, validate.compute_dtype(dtype).itemsize)
-        assert rows * n * itemsize >= 0.6 * engine._BLOCK_BYTES
+        assert rows * n * itemsize >= 0.6 * engine.BLOCK_BYTES
 
 
 class Call(NamedTuple):
@@ -82,7 +82,7 @@ def recorder():
     ids=["C", "F", "reversed", "big-endian", "int16", "broadcast"],
 )
 def test_every_row_is_summed_once_in_the_same_blocks(monkeypatch, threads, arrange):
-    monkeypatch.setattr(engine, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(engine, "BLOCK_BYTES", 1)
     kernel, calls = recorder()
     X = np.random.default_rng(0).standard_normal((3_000, 3))
     y = np.zeros(3_000)
@@ -100,7 +100,7 @@ def test_a_kernel_that_holds_the_gil_runs_on_one_thread():
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_an_exception_in_a_kernel_reaches_the_caller(monkeypatch, threads):
-    monkeypatch.setattr(engine, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(engine, "BLOCK_BYTES", 1)
 
     def broken(X, y, w, b, block_rows, out, sample_weight=None):
         raise KernelUnavailable("broken")
@@ -114,7 +114,7 @@ def test_an_exception_in_a_kernel_reaches_the_caller(monkeypatch, threads):
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_a_pass_allocates_nothing_of_length_m(monkeypatch, threaded_kernel, order, dtype):
     """Even one byte for each of the million rows would be twice what is allowed."""
-    monkeypatch.setattr(engine, "_BLOCK_BYTES", 1 << 14)
+    monkeypatch.setattr(engine, "BLOCK_BYTES", 1 << 14)
     m, n = 1 << 20, 2
     X = np.ones((m, n), dtype, order="F" if order == "F" else "C")
     X = X[::-1] if order == "reversed" else X
@@ -132,7 +132,7 @@ def test_a_pass_allocates_nothing_of_length_m(monkeypatch, threaded_kernel, orde
 
 
 def test_total_weight_is_summed_in_block_order(monkeypatch):
-    monkeypatch.setattr(engine, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(engine, "BLOCK_BYTES", 1)
     weight = np.random.default_rng(0).random(10_000)
     examples = validate.data(np.ones((10_000, 1)), np.ones(10_000), weight)
     totals = {engine.Pass(planted.RIGHT, examples, threads).total_weight for threads in (1, 2, 5)}
@@ -144,9 +144,9 @@ def test_total_weight_is_summed_in_block_order(monkeypatch):
     ("size", "cores", "expected"), [(1, 8, 1), (1 << 20, 8, 1), (2 << 20, 8, 2), (1 << 30, 8, 8), (1 << 30, 1, 1)]
 )
 def test_automatic_threads(monkeypatch, size, cores, expected):
-    monkeypatch.setattr(engine, "usable_cores", lambda: cores)
-    threads, reason = engine.threads_for(size)
-    assert threads == expected
+    monkeypatch.setattr(threads, "usable_cores", lambda: cores)
+    chosen, reason = threads.threads_for(size)
+    assert chosen == expected
     assert reason
 
 

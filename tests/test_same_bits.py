@@ -22,7 +22,7 @@ def bits(result: Gradient) -> tuple[str, bytes, str]:
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make blocks as small as the engine allows, so that small problems have many."""
-    monkeypatch.setattr(engine, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(engine, "BLOCK_BYTES", 1)
 
 
 def data(m: int, n: int, dtype: str = "float64"):

@@ -8,34 +8,22 @@ from __future__ import annotations
 
 import functools
 import math
-import os
-import threading
-from collections.abc import Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from gradstep import environment, validate
+from gradstep import validate
 from gradstep.contract import FloatArray, Kernel
+from gradstep.threads import named_threads, share, threads_for
 from gradstep.validate import Array, Data
 
 # A block of X is about this large, so that a thread which claims one works for tens of microseconds.
-_BLOCK_BYTES = 2 << 20
+BLOCK_BYTES = 2 << 20
 
 # Each block costs n + 2 float64 of partial sums; a block holds so many rows that those are at most 1/64 of its bytes.
 _BLOCK_TO_SUMS = 64
-
-# Below this size of X one thread is faster: handing work to another one and waiting for it costs 50 to 70 microseconds
-# (docs/performance.md), in which one thread reads about this much.
-_BYTES_PER_THREAD = 1 << 20
-
-# Each thread takes about this many turns, so that one which is held up can leave its share to the others.
-_TURNS_PER_THREAD = 8
-
-# More helpers than any caller asks for; the pool starts a thread only when work is waiting and no thread is idle.
-_MOST_HELPERS = 1024
 
 
 def block_rows(m: int, n: int, dtype: DTypeLike) -> int:
@@ -43,41 +31,12 @@ def block_rows(m: int, n: int, dtype: DTypeLike) -> int:
     given = np.dtype(dtype)
     # As the kernel computes with it: a block that has to be staged should not outgrow the cache.
     computed_row_bytes = n * max(given.itemsize, validate.compute_dtype(given).itemsize)
-    if m * computed_row_bytes <= _BLOCK_BYTES:
+    if m * computed_row_bytes <= BLOCK_BYTES:
         return m
     least = -(-_BLOCK_TO_SUMS * (n + 2) * 8 // (n * given.itemsize))
-    rows = max(least, _BLOCK_BYTES // computed_row_bytes)
+    rows = max(least, BLOCK_BYTES // computed_row_bytes)
     # The same number of blocks, evened out: without this two blocks of 65 and 3 rows would occupy two threads badly.
     return -(-m // max(1, round(m / rows)))
-
-
-@functools.cache
-def usable_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def named_threads() -> int | None:
-    """Return the number of threads that the environment variable ``GRADSTEP_THREADS`` names, if it is set."""
-    named = environment.variable("GRADSTEP_THREADS")
-    if named is None:
-        return None
-    if not named.isdecimal():
-        raise ValueError(f"GRADSTEP_THREADS is {named!r}; it should be an integer, at least 1")
-    return validate.count("GRADSTEP_THREADS", int(named), 1)
-
-
-def threads_for(X_bytes: int) -> tuple[int, str]:
-    """Return how many threads an automatic choice takes for X of this size, and why."""
-    named = named_threads()
-    if named is not None:
-        return named, "GRADSTEP_THREADS says so"
-    worthwhile = max(1, X_bytes // _BYTES_PER_THREAD)
-    if worthwhile < usable_cores():
-        return worthwhile, f"a thread pays from {_BYTES_PER_THREAD >> 20} MiB of X on"
-    return usable_cores(), "all cores that this process may use"
 
 
 class Pass:
@@ -101,7 +60,7 @@ class Pass:
         self._kernel = kernel
         self._examples = examples
         # Most calls are small ones, and block_rows would say the same.
-        one_block = m * n * max(X.itemsize, dtype.itemsize) <= _BLOCK_BYTES
+        one_block = m * n * max(X.itemsize, dtype.itemsize) <= BLOCK_BYTES
         self._block_rows = m if one_block else block_rows(m, n, X.dtype)
         self._n_blocks: int = -(-m // self._block_rows)
         self._X_in_place = _readable_rows(X, dtype, getattr(kernel, "narrow_dtypes", ()))
@@ -157,7 +116,11 @@ class Pass:
         if self.threads == 1:
             self._sum_blocks(0, self._n_blocks, native_w, native_b, sums)
         else:
-            self._share(native_w, native_b, sums)
+            share(
+                lambda first, last: self._sum_blocks(first, last, native_w, native_b, sums),
+                self._n_blocks,
+                self.threads,
+            )
         with np.errstate(over="ignore", invalid="ignore"):
             total: NDArray[np.float64] = np.add.reduce(sums, axis=0)
         self._spare_sums.append(sums)
@@ -177,24 +140,6 @@ class Pass:
             return self._spare_sums.pop()
         except IndexError:
             return np.empty((self._n_blocks, self._examples.X.shape[1] + 2))
-
-    def _share(self, w: FloatArray, b: float, sums: NDArray[np.float64]) -> None:
-        """Let several threads, this one among them, claim runs of blocks until none is left."""
-        turns = _Turns(self._n_blocks, -(-self._n_blocks // (self.threads * _TURNS_PER_THREAD)))
-
-        def work() -> None:
-            for first, last in turns:
-                self._sum_blocks(first, last, w, b, sums)
-
-        helpers = [_pool().submit(work) for _ in range(self.threads - 1)]
-        try:
-            work()
-        finally:
-            turns.stop()
-            # A helper that never started has nothing left to do; the others are finishing their last turn.
-            started = [helper for helper in helpers if not helper.cancel()]
-            for helper in started:
-                helper.result()
 
     def _sum_blocks(self, first: int, last: int, w: FloatArray, b: float, sums: NDArray[np.float64]) -> None:
         if not self._in_place:
@@ -240,30 +185,6 @@ class _Reader:
         return part
 
 
-class _Turns:
-    """Runs of consecutive blocks, each handed out once, to whichever thread asks next."""
-
-    def __init__(self, n_blocks: int, blocks_per_turn: int) -> None:
-        self._n_blocks = n_blocks
-        self._blocks_per_turn = blocks_per_turn
-        self._claimed = 0
-        self._lock = threading.Lock()
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        while True:
-            with self._lock:
-                first = self._claimed
-                self._claimed = last = min(first + self._blocks_per_turn, self._n_blocks)
-            if first == last:
-                return
-            yield first, last
-
-    def stop(self) -> None:
-        """Hand out no more: the caller is done, has failed or was interrupted."""
-        with self._lock:
-            self._claimed = self._n_blocks
-
-
 def _readable_rows(X: Array, dtype: np.dtype[Any], narrow_dtypes: Collection[str]) -> bool:
     """Whether a kernel can read X in place: native, aligned, one axis contiguous and the other going forwards."""
     if X.dtype != dtype and (X.dtype.name not in narrow_dtypes or not X.dtype.isnative):
@@ -288,13 +209,3 @@ def _forward(stride: int, itemsize: int) -> bool:
 def _readable_vector(values: Array, dtype: np.dtype[Any]) -> bool:
     flags = values.flags
     return values.dtype == dtype and flags.aligned and flags.c_contiguous
-
-
-@functools.cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=_MOST_HELPERS, thread_name_prefix="gradstep")
-
-
-# The threads of a pool do not exist in a forked child, although the pool believes that they do.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)

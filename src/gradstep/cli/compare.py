@@ -213,12 +213,12 @@ def _run(asked: _Wanted, progress: run.Progress) -> Record:
 
 def _problems(
     asked: _Wanted, preset: presets.Preset, kinds: Sequence[tuple[str, str]]
-) -> tuple[list[problems.AnyProblem], list[str]]:
+) -> tuple[list[problems.Problem | problems.RealProblem], list[str]]:
     """Return the problems of a run in each dtype and order, and notes on data sets that were left out."""
     sized = bool(asked.m_list or asked.n_list)
     grid = preset.sizes(asked.m_list, asked.n_list) if asked.data is None or sized else []
     notes = []
-    data: list[problems.AnyProblem] = []
+    data: list[problems.Problem | problems.RealProblem] = []
     if asked.data is not None:
         data = [problems.from_name_or_file(asked.data, asked.label, asked.positive, *kind) for kind in kinds]
     elif preset.data is not None and not sized:

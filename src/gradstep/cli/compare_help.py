@@ -27,8 +27,8 @@ Columns
   per row     that divided by m
   GB/s        the size of X divided by the time
   read limit  the time, divided by the time just to read X with the same threads
-  speed-up    how many times as fast as the base, and its interval; "too close to
-              call" where that spans 1. The base is --base, or python, or numpy
+  speed-up    how many times as fast as the base, and its interval; it is "too close"
+              to call where that spans 1. The base is --base, or python, or numpy
               where python would have taken too long
 
 Every result is first checked against an independent evaluation in float64; a wrong one is shown as "wrong", is

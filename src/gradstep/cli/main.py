@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 import gradstep
-from gradstep import engine, files, processor, registry, select
+from gradstep import files, processor, registry, select, threads
 from gradstep.cli import endings, options
 from gradstep.cli.compare import compare_command
 from gradstep.cli.records import diff_command, export_command, report_command
@@ -104,8 +104,8 @@ def info_command() -> None:
     facts.add_row("cores", f"{machine.usable_cores} usable of {machine.cores}")
     facts.add_row("system", machine.system)
     for size, words in ((1 << 16, "64 KiB"), (1 << 30, "1 GiB")):
-        threads, reason = engine.threads_for(size)
-        facts.add_row("threads", f"{threads} for an X of {words}: {reason}")
+        number, reason = threads.threads_for(size)
+        facts.add_row("threads", f"{number} for an X of {words}: {reason}")
     facts.add_row("instructions", _instruction_set())
     for name, problem in gradstep.available().items():
         facts.add_row(f"kernel {name}", problem or f"available: {registry.KERNELS[name].summary}")

@@ -13,18 +13,10 @@ from gradstep.compare.measure.run import Progress
 
 
 class RunProgress:
-    """The progress bar of a run, on stderr, if that is a terminal."""
+    """The progress of a run as a bar, by default one on stderr, if that is a terminal."""
 
-    def __init__(self) -> None:
-        console = Console(stderr=True)
-        self._bar = Bar(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+    def __init__(self, bar: Bar | None = None) -> None:
+        self._bar = bar or _on_stderr()
         self._task = self._bar.add_task("", total=None)
 
     def __enter__(self) -> Self:
@@ -45,6 +37,18 @@ class RunProgress:
     def advance(self, seconds: float) -> None:
         """Move the bar."""
         self._bar.advance(self._task, seconds)
+
+
+def _on_stderr() -> Bar:
+    console = Console(stderr=True)
+    return Bar(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
 
 
 class Heeding:

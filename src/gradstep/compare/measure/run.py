@@ -11,7 +11,7 @@ from gradstep.compare.measure import budget, timing
 from gradstep.compare.measure.budget import Place, Planner
 from gradstep.compare.measure.contenders import Contender
 from gradstep.compare.measure.forecast import Forecast
-from gradstep.compare.measure.problems import AnyProblem, Problem
+from gradstep.compare.measure.problems import Problem, RealProblem
 from gradstep.compare.measure.session import Session
 from gradstep.compare.record import records
 from gradstep.compare.record.machine import available_memory
@@ -65,7 +65,7 @@ class RunInterrupted(KeyboardInterrupt):
 
 def run(
     line_up: LineUp,
-    problems: Sequence[AnyProblem],
+    problems: Sequence[Problem | RealProblem],
     settings: Settings,
     *,
     skip_unavailable: bool = True,
@@ -79,7 +79,7 @@ def run(
     ----------
     line_up : callable
         The contenders for each number of threads in the settings.
-    problems : sequence of Problem, RealProblem or GivenX
+    problems : sequence of Problem or RealProblem
         Each is measured with each number of threads. The smallest come first, so that their times forecast those of the
         larger ones; the record keeps the given order.
     settings : Settings
@@ -120,7 +120,7 @@ class _Run:
     def __init__(
         self,
         line_up: LineUp,
-        problems: Sequence[AnyProblem],
+        problems: Sequence[Problem | RealProblem],
         settings: Settings,
         unavailable: dict[str, str],
         notes: list[str],

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from gradstep import engine, registry
+from gradstep import engine, registry, threads
 from gradstep.contract import KernelUnavailable
 
 # What the speed of a step can depend on; processors have some hundred features more.
@@ -75,7 +75,7 @@ class Machine:
             processor=processor_name(),
             architecture=platform.machine(),
             cores=os.cpu_count() or 1,
-            usable_cores=engine.usable_cores(),
+            usable_cores=threads.usable_cores(),
             system=f"{platform.system()} {platform.release()}",
             features=[name for name in _FEATURES if name in flags],
             caches=caches(),

@@ -142,7 +142,7 @@ def _scalings(scalings: Sequence[Scaling]) -> Iterator[Text]:
     if not scalings:
         return
     yield Text()
-    yield Text("How times grow: like size ** p, p with its 95 % interval, and what they are bound by", style="bold")
+    yield Text("How times grow: like size ** p, p with its 95 % interval, and what bounds them", style="bold")
     for place, alike in itertools.groupby(scalings, key=_place):
         yield Text(place)
         for scaling in alike:
