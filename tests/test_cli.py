@@ -73,6 +73,7 @@ def test_help_version_and_no_arguments(command):
         (("fit",), ("DATA",)),
         (("fit", "data.csv"), ("--label",)),
         (("fit", "data.npz", "--alpha", "fast"), ("'fast'",)),
+        (("fit", "data.npz", "--kernel", "nosuch"), ("'nosuch'", "auto, python, numba, cython, numpy")),
     ],
 )
 def test_usage_error_is_one_line_and_exit_code_2(command, line, parts):
@@ -251,14 +252,14 @@ def test_unavailable_kernel_is_shown_or_fails_if_named(command, monkeypatch):
 
     def without_cython(name: str):
         if name == "cython":
-            raise KernelUnavailable("the cython kernel is not available: no module. Cure: reinstall")
+            raise KernelUnavailable("the cython kernel is not available: no module. Fix: reinstall")
         return load(name)
 
     monkeypatch.setattr(registry, "load", without_cython)
-    assert_one_line(command("compare", *SMALL, "--kernels", "cython"), 1, "no module", "Cure: reinstall")
+    assert_one_line(command("compare", *SMALL, "--kernels", "cython"), 1, "no module", "Fix: reinstall")
     by_default = command("compare", *SMALL)
     assert by_default.code == 0
-    assert "left out  the cython kernel is not available: no module. Cure: reinstall" in by_default.out
+    assert "left out  the cython kernel is not available: no module. Fix: reinstall" in by_default.out
     info = command("info")
     assert "no module" in info.out
     assert "auto takes" in info.out
@@ -283,8 +284,8 @@ def test_compare_with_peers(command, monkeypatch, tmp_path):
 
 def test_compare_shows_the_time_only_to_read(command, tmp_path):
     outcome = command("compare", *SMALL, "--kernels", "numpy", "--json", tmp_path / "run.json")
-    assert "x read    one pass over X" in outcome.out
-    floor = records.load(tmp_path / "run.json").cells[0].floor
+    assert "read limit    one pass over X" in outcome.out
+    floor = records.load(tmp_path / "run.json").cells[0].read_limit
     assert floor is not None
     assert len(floor.samples) == 2
 
@@ -298,8 +299,8 @@ def test_preset_targets(command, monkeypatch, tmp_path):
     outcome = command("compare", "--preset", "targets", "--peers", "numba-loop", "--json", path, "--quiet")
     assert (outcome.code, outcome.err) == (0, "")
     assert "must" in outcome.out
-    assert "Cython / x read" in outcome.out
-    assert [target.group for target in records.load(path).targets] == ["Cython / x read", "Fastest peer / Cython"]
+    assert "Cython / read limit" in outcome.out
+    assert [target.group for target in records.load(path).targets] == ["Cython / read limit", "Fastest peer / Cython"]
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.5])
