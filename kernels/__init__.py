@@ -1,4 +1,4 @@
-"""The four peers, one contract: a kernel turns rows into partial sums, one per block of rows.
+"""The four kernels and their one contract: a kernel turns rows into partial sums, one for each block of rows.
 
 Every module here defines one function::
 
@@ -24,11 +24,11 @@ with, for each row i, its weight c_i and z_i = w . x_i + b::
 
 The brackets matter: grouped like this, a well-classified row keeps its full relative accuracy (docs/numerics.md).
 
-A label outside [0, 1] or a negative weight makes the loss of its block NaN, and so does a NaN anywhere: whoever adds
-up the sums sees with one test whether the input has to be searched for a culprit. Nothing of length m is allocated, no
-input is written to, no thread is started, no warning is given. Compiled kernels release the GIL for the whole call.
-A module may also define ``narrow_dtypes``, a set of names of dtypes: X of these it reads at their own width and
-computes in float32 (float16) or in float64 (the others), which is then the dtype of y, w and sample_weight.
+A label outside [0, 1] or a negative weight makes the loss of its block NaN, and so does a NaN anywhere: the engine
+needs one test of the sums to know whether to search the input for the faulty value. A kernel allocates nothing of
+length m, writes to no input, starts no thread and gives no warning. Compiled kernels release the GIL for the whole
+call. A module may also define ``narrow_dtypes``, a set of dtype names: it reads an X of these in place and computes in
+float32 (for float16) or float64 (for the others), which is then the dtype of y, w and sample_weight.
 
-A block's sums depend on the rows of that block alone, so they have the same bits wherever the block is computed.
+A block's sums depend on the rows of that block alone, so they have the same bits on any thread.
 """

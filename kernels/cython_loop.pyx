@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
 # cython: embedsignature=True
-"""The two loops, compiled to C ahead of time, with both passes over a few rows while they are in the cache."""
+"""The two loops, compiled to C ahead of time; both passes run over a few rows while they are in the cache."""
 
 from cpython.buffer cimport (
     PyBUF_CONTIG, PyBUF_FORMAT, PyBUF_ND, PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer,
@@ -23,7 +23,7 @@ cdef extern from "vector/vector_rows.h" nogil:
     """
     const char *INSTRUCTION_SET
     const char NATIVE_ORDER
-    const bint ASKS_AHEAD
+    const bint PREFETCHES
     const Py_ssize_t WIDE_ROW_BYTES
     const Py_ssize_t SHORT_ROW_BYTES
     const Py_ssize_t BYTES_OF_SHORT_ROWS
@@ -62,26 +62,27 @@ ctypedef fused real:
 
 cdef enum:
     LANES = 8
-    # The most rows that are taken through both passes at once.
+    # The largest group of rows that goes through both passes together.
     MOST_ROWS = 512
-    # Arrays of a number per row lie this far apart: 512 numbers apart, a store to one would hold up loads of another.
+    # The distance of the scratch arrays, which hold one number a row. At exactly 512 numbers a store to one would delay
+    # loads from another (4K aliasing).
     SPAN = MOST_ROWS + LANES
-    # Up to this many features, rows are first copied into columns: eight rows then fill the lanes, not one row.
+    # Rows of at most this many features are first copied into columns, so that eight rows fill the lanes, not one.
     FEW_FEATURES = 3
-    # Sums are added up in the data's own precision over this many rows, from there on in float64. The product of their
-    # 1 + e fits into a double, and the part of it in one lane into a float.
+    # Sums over this many rows have the precision of the computation; they are then added in float64. The product of
+    # their 1 + e fits into a double, and each lane's part of it into a float.
     ROWS_PER_FLUSH = 512
-    # X of fewer bytes has stayed in the L2 cache since it was written or read last, and is not asked for.
+    # A smaller X, in bytes, is still in the L2 cache since its last use and needs no prefetch.
     CACHED_BYTES = 1 << 20
 
 instruction_set = INSTRUCTION_SET.decode()
 
-# X of these dtypes is read as it is, and becomes float32 (float16) or float64 (the others) in the registers.
+# X of these dtypes is read in place and converted in registers: float16 to float32, the others to float64.
 narrow_dtypes = frozenset(["float16", "int8", "uint8", "bool"])
 
 
 def instruction_sets_of_processor():
-    """Return the names of the instruction sets that this processor and its operating system support, the best last."""
+    """Return the names of the instruction sets that the processor and operating system support, the best last."""
     names = ["baseline"]
     if processor_has_avx2():
         names.append("avx2")
@@ -91,15 +92,15 @@ def instruction_sets_of_processor():
 
 
 def halves_512_bits():
-    """Return whether this processor computes vectors of 512 bits in two halves."""
+    """Return whether this processor executes 512-bit operations as two halves."""
     return bool(processor_halves_512_bits())
 
 
 def partial_sums(X, y, w, double b, Py_ssize_t block_rows, out, sample_weight=None):
     """Write ``[sum dz x, sum dz, sum loss]`` of each block of rows into its row of `out`.
 
-    The contract is in `gradstep.kernels`, the formula in `gradstep.contract`. ValueError if an array breaks the
-    contract: pointers are followed here, so it is checked.
+    The contract is in `gradstep.kernels`, the formula in `gradstep.contract`. This kernel follows raw pointers, so it
+    checks the arrays and raises ValueError if one breaks the contract.
 
     Examples
     --------
@@ -109,7 +110,7 @@ def partial_sums(X, y, w, double b, Py_ssize_t block_rows, out, sample_weight=No
     >>> out
     array([[-1.        , -1.        ,  0.        ,  1.38629436]])
     """
-    # The buffer protocol by hand: typed memoryviews take longer to set up than a small problem takes to solve.
+    # Buffers are acquired by hand: setting up typed memoryviews takes longer than a small problem.
     cdef Py_buffer held[5]
     cdef int n_held = 0
     cdef Py_ssize_t m, n, n_blocks
@@ -168,7 +169,7 @@ def partial_sums(X, y, w, double b, Py_ssize_t block_rows, out, sample_weight=No
 
 
 def read(x):
-    """Return the sum of a contiguous float64 or float32 vector: the floor, what it costs only to read the data.
+    """Return the sum of a contiguous float64 or float32 vector; its time is the read limit.
 
     Examples
     --------
@@ -201,7 +202,7 @@ cdef int require(bint fine, str message) except -1:
 
 
 cdef char kind_of(Py_buffer *buffer) noexcept nogil:
-    """Return the format's letter if all that the buffer holds is numbers of native byte order and alignment, else 0."""
+    """Return the format's letter if the buffer holds plain numbers of native byte order and alignment, else 0."""
     cdef const char *letter = buffer.format
     if letter[0] == NATIVE_ORDER:
         letter += 1
@@ -217,7 +218,7 @@ cdef int sum_blocks(
     const real *y, const real *c, const real *w, double b,
     Py_ssize_t m, Py_ssize_t n, Py_ssize_t block_rows, double *out,
 ) except -1 nogil:
-    """Sum block after block, a few rows at a time: through both passes while they are in the cache."""
+    """Sum each block in groups of a few rows, which go through both passes while they are in the cache."""
     cdef Py_ssize_t row_stride = strides[0] // itemsize, column_stride = strides[1] // itemsize
     cdef bint by_rows = column_stride == 1 if n > 1 else row_stride != 1
     if not by_rows and m > 1 and row_stride != 1:
@@ -225,8 +226,8 @@ cdef int sum_blocks(
             raise ValueError("X should have unit stride along its rows or along its columns")
 
     cdef Py_ssize_t most = rows_at_a_time(n * itemsize) if by_rows else rows_of_columns(n * sizeof(real))
-    cdef bint asks_ahead = (
-        ASKS_AHEAD and n * <Py_ssize_t> sizeof(real) <= WIDE_ROW_BYTES and m * n * itemsize > CACHED_BYTES
+    cdef bint prefetches = (
+        PREFETCHES and n * <Py_ssize_t> sizeof(real) <= WIDE_ROW_BYTES and m * n * itemsize > CACHED_BYTES
     )
     cdef Py_ssize_t padded = (n + LANES - 1) // LANES * LANES
     cdef Py_ssize_t numbers = (4 + FEW_FEATURES) * SPAN + TOTALS * LANES + 2 * padded
@@ -234,7 +235,7 @@ cdef int sum_blocks(
     if memory == NULL:
         with gil:
             raise MemoryError(f"no memory for {numbers} numbers")
-    # From a cache line's beginning: loads and stores that straddle two lines take twice as long.
+    # Aligned to a cache line: loads and stores that straddle two lines take twice as long.
     cdef real *scratch = <real *> ((<size_t> memory + 63) // 64 * 64)
     cdef real *totals = scratch + (4 + FEW_FEATURES) * SPAN
     cdef real *padded_w = totals + TOTALS * LANES
@@ -244,7 +245,7 @@ cdef int sum_blocks(
 
     cdef Py_ssize_t block, first, stop, rows, unflushed
     cdef const real *c_first
-    cdef const char *few
+    cdef const char *group
     cdef const char *next
     for block in range((m - 1) // block_rows + 1):
         first = block * block_rows
@@ -252,24 +253,24 @@ cdef int sum_blocks(
         memset(out, 0, (n + 2) * sizeof(double))
         unflushed = 0
         while first < stop:
-            # The flush comes where it comes for any number of rows at a time, which depends on the dtype: no bit does.
+            # Flush at fixed rows, whatever the size of a group: that size depends on the dtype, and the bits must not.
             rows = min(most, stop - first, ROWS_PER_FLUSH - unflushed)
             c_first = NULL
             if c != NULL:
                 c_first = c + first
-            few = X + first * strides[0]
+            group = X + first * strides[0]
             if not by_rows:
                 add_columns(
-                    kind_of_X, few, column_stride, y + first, c_first, padded_w, b, n, rows, scratch, totals, dw, out)
+                    kind_of_X, group, column_stride, y + first, c_first, padded_w, b, n, rows, scratch, totals, dw, out)
             elif n <= FEW_FEATURES:
                 add_short_rows(
-                    kind_of_X, few, row_stride, y + first, c_first, padded_w, b, n, rows, scratch, totals, dw, out)
+                    kind_of_X, group, row_stride, y + first, c_first, padded_w, b, n, rows, scratch, totals, dw, out)
             else:
                 next = NULL
-                if asks_ahead and first + rows < m:
-                    next = few + rows * strides[0]
+                if prefetches and first + rows < m:
+                    next = group + rows * strides[0]
                 add_rows(
-                    kind_of_X, few, next, row_stride, y + first, c_first, padded_w, b, n, rows, scratch, totals, dw)
+                    kind_of_X, group, next, row_stride, y + first, c_first, padded_w, b, n, rows, scratch, totals, dw)
             first += rows
             unflushed += rows
             if unflushed == ROWS_PER_FLUSH or first == stop:
@@ -282,7 +283,7 @@ cdef int sum_blocks(
 
 
 cdef Py_ssize_t rows_at_a_time(Py_ssize_t row_bytes) noexcept nogil:
-    """Return how many rows stay in the cache from the first pass to the second: measured, in docs/performance.md."""
+    """Return the number of rows that stay in the cache from the first pass to the second (docs/performance.md)."""
     if row_bytes > WIDE_ROW_BYTES:
         return 8
     if row_bytes > SHORT_ROW_BYTES:
@@ -291,7 +292,7 @@ cdef Py_ssize_t rows_at_a_time(Py_ssize_t row_bytes) noexcept nogil:
 
 
 cdef Py_ssize_t rows_of_columns(Py_ssize_t row_bytes) noexcept nogil:
-    """Return the same for columns, where long runs of rows make for few, long streams."""
+    """Return the same for columns, where a large group makes each column one long stream."""
     return min(MOST_ROWS, max(64, 262144 // row_bytes // 8 * 8))
 
 
@@ -299,7 +300,7 @@ cdef void add_rows(
     char kind, const void *X, const void *next, Py_ssize_t row_stride, const real *y, const real *c, const real *w,
     double b, Py_ssize_t n, Py_ssize_t rows, real *scratch, real *totals, real *dw,
 ) noexcept nogil:
-    """Take a few rows of a C-ordered X through both passes, while as many at `next` are on their way to the cache."""
+    """Run both passes over a few rows of a C-ordered X while prefetching as many rows at `next`."""
     cdef real *z = scratch
     cdef real *dz = scratch + SPAN
     cdef Py_ssize_t i
@@ -320,7 +321,7 @@ cdef void add_columns(
     char kind, const void *X, Py_ssize_t column_stride, const real *y, const real *c, const real *w, double b,
     Py_ssize_t n, Py_ssize_t rows, real *scratch, real *totals, real *dw, double *out,
 ) noexcept nogil:
-    """Take a few rows of a Fortran-ordered X through both passes: the same, with rows and columns exchanged."""
+    """Run both passes over a few rows of a Fortran-ordered X: the same functions, with rows and columns exchanged."""
     cdef real *z = scratch
     cdef real *dz = scratch + SPAN
     cdef Py_ssize_t i
@@ -330,7 +331,7 @@ cdef void add_columns(
         add_as_f64(kind, X, NULL, column_stride, w, rows, n, z)
     else:
         add_as_f32(kind, X, NULL, column_stride, w, rows, n, z)
-    # Leaves zeros behind dz, which row_dots reads in whole lanes; it writes, too, so what dw holds is put away first.
+    # row_dots reads whole lanes of dz, hence the zeros after dz. It overwrites dw, so dw is flushed first.
     add_slopes_and_losses(z, y, c, rows, scratch, totals)
     flush(dw, n, out)
     if real is double:
@@ -343,7 +344,7 @@ cdef void add_short_rows(
     char kind, const void *X, Py_ssize_t row_stride, const real *y, const real *c, const real *w, double b,
     Py_ssize_t n, Py_ssize_t rows, real *scratch, real *totals, real *dw, double *out,
 ) noexcept nogil:
-    """Take a few rows of so few features through both passes that they would leave most lanes empty."""
+    """Run both passes over a few rows that are too short to fill the lanes: copy them into columns first."""
     cdef real *columns = scratch + 4 * SPAN
     if real is double:
         copy_columns_as_f64(kind, X, row_stride, n, rows, columns, SPAN)
@@ -356,7 +357,7 @@ cdef void add_short_rows(
 cdef void add_slopes_and_losses(
     const real *z, const real *y, const real *c, Py_ssize_t rows, real *scratch, real *totals,
 ) noexcept nogil:
-    """Write dz behind z, with zeros up to a whole number of lanes, and add dz and the losses to the totals."""
+    """Write dz after z, padded with zeros to whole lanes, and add dz and the losses to the totals."""
     cdef real *dz = scratch + SPAN
     cdef real *e = scratch + 2 * SPAN
     cdef real *loss = scratch + 3 * SPAN
@@ -380,7 +381,7 @@ cdef void flush_totals(real *totals, double *sums) noexcept nogil:
 
 
 cdef void flush(real *dw, Py_ssize_t n, double *out) noexcept nogil:
-    """Move dw into the block's sums, which are float64 whatever the data's precision."""
+    """Add dw to the block's sums, which are float64 for every dtype, and clear it."""
     cdef Py_ssize_t j
     for j in range(n):
         out[j] += dw[j]

@@ -1,4 +1,4 @@
-"""The two loops, compiled by Numba when they are first called, with both passes over a few rows in the cache."""
+"""The two loops, compiled by Numba at the first call; both passes run over a few rows while they are in the cache."""
 
 from __future__ import annotations
 
@@ -16,44 +16,46 @@ from numpy.typing import NDArray
 
 from gradstep.contract import FloatArray
 
+Sums = NDArray[np.float64]
+
 # nogil: the engine runs blocks on several threads. cache: the next process loads the machine code instead of compiling.
-# error_model="numpy": no branch for a division by zero, which 1 + e cannot be.
+# error_model="numpy": no branch for a division by zero, since 1 + e is never zero.
 _compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
 
-# Sums may be taken in any order, which lets the compiler fill vectors with their terms; nothing else is relaxed, and
-# nothing at all for exp and log1p, whose accuracy rests on the order of their operations.
+# The compiler may reorder sums, which lets it vectorize them. Nothing else is relaxed, and exp and log1p are compiled
+# without it: their accuracy depends on the order of their operations.
 _compiled_sum = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract"})
 
-# From here on w competes with the rows for a 32 KiB L1 cache, and four rows at once load it a quarter as often. Below,
-# one row at a time wins: a hardware prefetcher follows one stream best (docs/performance.md).
+# Above this size w competes with the rows for a 32 KiB L1 cache, and sharing each load of w among four rows pays. Below
+# it, one row at a time is faster: a hardware prefetcher follows one stream best (docs/performance.md).
 _WIDE_ROW_BYTES = 12_000
 
-# The most rows that are taken through both passes at once.
+# The largest group of rows that goes through both passes together.
 _MOST_ROWS = 512
 
 
-def _asks_ahead() -> bool:
-    """Whether this processor gains from requests for the rows that come next: those with AVX-512, but for Zen 4."""
+def _gains_from_prefetches() -> bool:
+    """Whether this processor gains from prefetching the next rows: those with AVX-512 do, except Zen 4."""
     features: dict[str, bool] = llvmlite.binding.get_host_cpu_features()
     return features.get("avx512f", False) and llvmlite.binding.get_host_cpu_name() != "znver4"
 
 
-# One stream of loads does not keep the memory of some processors busy. There both passes ask for the rows that come
-# next, and take as many rows as stay in an L1 cache of 48 KiB (docs/performance.md).
-_ASKS_AHEAD = _asks_ahead()
-_BYTES_OF_SHORT_ROWS, _LONG_ROWS = (24_576, 8) if _ASKS_AHEAD else (8192, 32)
+# A single stream of loads does not saturate the memory of some processors. On these, both passes prefetch the next
+# rows, and a group of rows fits in their L1 cache of 48 KiB (docs/performance.md).
+_PREFETCHES = _gains_from_prefetches()
+_BYTES_OF_SHORT_ROWS, _LONG_ROWS = (24_576, 8) if _PREFETCHES else (8192, 32)
 
-# X of fewer bytes has stayed in the L2 cache since it was written or read last, and is not asked for.
+# A smaller X, in bytes, is still in the L2 cache since its last use and needs no prefetch.
 _CACHED_BYTES = 1 << 20
 
-# dw is added up in the data's own precision over about this many rows, from there on in float64. With the rows that are
-# added at once fewer than 1024, whose factors 1 + e have a product that a float64 can hold.
+# dw has the precision of the computation over about this many rows and is then added in float64. With the last group
+# that makes fewer than 1024 rows, whose factors 1 + e have a product that fits into a float64.
 _ROWS_PER_FLUSH = 512
 
-# Up to this many features, rows are first copied into columns: vectors then hold several rows, not a part of one.
+# Rows of at most this many features are first copied into columns, so that a vector holds several rows.
 _FEW_FEATURES = 3
 
-# So many products of factors 1 + e grow side by side, because the next factor has to wait for the last.
+# Independent running products of the factors 1 + e hide the latency of the multiplication.
 _PRODUCTS = 16
 
 
@@ -64,7 +66,7 @@ def partial_sums(
     w: FloatArray,
     b: float,
     block_rows: int,
-    out: NDArray[np.float64],
+    out: Sums,
     sample_weight: FloatArray | None = None,
 ) -> None:
     """Write ``[sum dz x, sum dz, sum loss]`` of each block of rows into its row of `out`.
@@ -80,30 +82,34 @@ def partial_sums(
     array([[-1.        , -1.        ,  0.        ,  1.38629436]])
     """
     m, n = X.shape
-    row_stride = X.strides[0] // X.itemsize
-    column_stride = X.strides[1] // X.itemsize
+    row_stride, column_stride = X.strides[0] // X.itemsize, X.strides[1] // X.itemsize
     by_rows = column_stride == 1 if n > 1 else row_stride != 1
+    short_rows = by_rows and n <= _FEW_FEATURES
+    by_columns = short_rows or not by_rows
     numbers = _memory_of(X, (m - 1) * row_stride + (n - 1) * column_stride + 1)
     most = _rows_at_a_time(n, n * X.itemsize) if by_rows else _rows_of_columns(n * X.itemsize)
-    asks_ahead = _ASKS_AHEAD and n * X.itemsize <= _WIDE_ROW_BYTES and m * n * X.itemsize > _CACHED_BYTES
+    prefetches = _PREFETCHES and n * X.itemsize <= _WIDE_ROW_BYTES and m * n * X.itemsize > _CACHED_BYTES
 
-    z = np.empty(_MOST_ROWS, X.dtype)
-    dz = np.empty(_MOST_ROWS, X.dtype)
-    e = np.empty(_MOST_ROWS)
-    loss = np.empty(_MOST_ROWS)
+    z, dz = np.empty(_MOST_ROWS, X.dtype), np.empty(_MOST_ROWS, X.dtype)
+    e, loss = np.empty(_MOST_ROWS), np.empty(_MOST_ROWS)
     products = np.zeros(_PRODUCTS)
-    columns = np.empty(_FEW_FEATURES * _MOST_ROWS, X.dtype)
     dw = np.zeros(n, X.dtype)
+    columns = np.empty(_FEW_FEATURES * _MOST_ROWS, X.dtype)
+    # Both passes read x, whose rows or columns are `stride` apart; each finished row moves their start by `step`.
+    x = columns if short_rows else numbers
+    stride = _MOST_ROWS if short_rows else (row_stride if by_rows else column_stride)
+    step = 0 if short_rows else (row_stride if by_rows else 1)
     for block in range(out.shape[0]):
         sums = out[block]
         sums[:] = 0.0
-        first = block * block_rows
-        stop = min(first + block_rows, m)
+        first, stop = block * block_rows, min((block + 1) * block_rows, m)
         unflushed = 0
         while first < stop:
             rows = min(most, stop - first)
-            following = (first + rows) * row_stride if asks_ahead and first + rows < m else -1
-            _first_pass(numbers, columns, by_rows, first, following, row_stride, column_stride, n, rows, w, b, z)
+            following = (first + rows) * row_stride if prefetches and first + rows < m else -1
+            if short_rows:
+                _copy_columns(numbers, first * row_stride, row_stride, n, rows, columns)
+            _first_pass(x, first * step, stride, by_columns, w, b, z[:rows], following)
             _slopes_and_losses(z, y[first : first + rows], e, dz, loss)
             if sample_weight is not None:
                 _weigh(e, dz, loss, sample_weight[first : first + rows])
@@ -112,7 +118,7 @@ def partial_sums(
             sums[n] += _total(dz, rows)
             sums[n + 1] += _total(loss, rows)
 
-            _second_pass(numbers, columns, by_rows, first, following, row_stride, column_stride, n, rows, dz, dw, sums)
+            _second_pass(x, first * step, stride, by_columns, dz[:rows], dw, sums, following)
             first += rows
             unflushed += rows
             if unflushed >= _ROWS_PER_FLUSH or first == stop:
@@ -123,69 +129,36 @@ def partial_sums(
 
 @_compiled
 def _first_pass(
-    numbers: FloatArray,
-    columns: FloatArray,
-    by_rows: bool,
-    first: int,
-    following: int,
-    row_stride: int,
-    column_stride: int,
-    n: int,
-    rows: int,
-    w: FloatArray,
-    b: float,
-    z: FloatArray,
+    x: FloatArray, start: int, stride: int, by_columns: bool, w: FloatArray, b: float, z: FloatArray, following: int
 ) -> None:
-    """Write X w + b of some rows; of rows that are short, `columns` keeps a copy for the second pass.
-
-    The rows that come next begin at `following`, unless it is -1.
-    """
-    if not by_rows:
-        z[:rows] = b
-        _add_rows(numbers, first, column_stride, rows, n, w, z)
+    """Write X w + b of some rows to z; prefetch the rows at `following`, unless it is -1."""
+    if by_columns:
+        z[:] = b
+        _add_rows(x, start, stride, w, z)
         return
-    if n <= _FEW_FEATURES:
-        _copy_columns(numbers, first * row_stride, row_stride, n, rows, columns)
-        z[:rows] = b
-        _add_rows(columns, 0, _MOST_ROWS, rows, n, w, z)
-        return
-    if n * numbers.itemsize > _WIDE_ROW_BYTES:
-        _dots_of_wide_rows(numbers, first * row_stride, row_stride, n, rows, w, z)
+    if len(w) * x.itemsize > _WIDE_ROW_BYTES:
+        _dots_of_wide_rows(x, start, stride, w, z)
     else:
-        _dots(numbers, first * row_stride, row_stride, n, rows, w, z, following)
-    for i in range(rows):
+        _dots(x, start, stride, w, z, following)
+    for i in range(len(z)):
         z[i] += b
 
 
 @_compiled
 def _second_pass(
-    numbers: FloatArray,
-    columns: FloatArray,
-    by_rows: bool,
-    first: int,
-    following: int,
-    row_stride: int,
-    column_stride: int,
-    n: int,
-    rows: int,
-    dz: FloatArray,
-    dw: FloatArray,
-    sums: NDArray[np.float64],
+    x: FloatArray, start: int, stride: int, by_columns: bool, dz: FloatArray, dw: FloatArray, sums: Sums, following: int
 ) -> None:
-    """Add sum dz x over some rows to dw, or where it is computed column by column, to the block's sums."""
-    if not by_rows:
-        _dots(numbers, first, column_stride, rows, n, dz, dw)
-        _move(dw, sums)
-    elif n <= _FEW_FEATURES:
-        _dots(columns, 0, _MOST_ROWS, rows, n, dz, dw)
+    """Add sum dz x over some rows to dw, or to the block's sums where columns are computed one by one."""
+    if by_columns:
+        _dots(x, start, stride, dz, dw)
         _move(dw, sums)
     else:
-        _add_rows(numbers, first * row_stride, row_stride, n, rows, dz, dw, following)
+        _add_rows(x, start, stride, dz, dw, following)
 
 
 @_compiled
-def _move(dw: FloatArray, sums: NDArray[np.float64]) -> None:
-    """Move dw into the block's sums, which are float64 whatever the data's precision."""
+def _move(dw: FloatArray, sums: Sums) -> None:
+    """Add dw to the block's sums, which are float64 for every dtype, and clear it."""
     for j in range(len(dw)):
         sums[j] += dw[j]
         dw[j] = 0.0
@@ -193,7 +166,7 @@ def _move(dw: FloatArray, sums: NDArray[np.float64]) -> None:
 
 @_compiled
 def _rows_at_a_time(n: int, row_bytes: int) -> int:
-    """Return how many rows stay in the cache from the first pass to the second: measured, in docs/performance.md."""
+    """Return the number of rows that stay in the cache from the first pass to the second (docs/performance.md)."""
     if n <= _FEW_FEATURES:
         return _MOST_ROWS
     if row_bytes > _WIDE_ROW_BYTES:
@@ -205,13 +178,13 @@ def _rows_at_a_time(n: int, row_bytes: int) -> int:
 
 @_compiled
 def _rows_of_columns(row_bytes: int) -> int:
-    """Return the same for columns, where long runs of rows make for few, long streams."""
+    """Return the same for columns, where a large group makes each column one long stream."""
     return min(_MOST_ROWS, max(64, 262144 // row_bytes // 8 * 8))
 
 
 @intrinsic
 def _pointer(typing_context: Any, address: Any) -> Any:  # noqa: ARG001 - Numba's signature
-    """Turn an address into a pointer, which Numba offers in no other way."""
+    """Turn an address into a pointer, which Numba has no other way to do."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001 - Numba's signature
         return builder.inttoptr(arguments[0], cgutils.voidptr_t)
@@ -220,44 +193,42 @@ def _pointer(typing_context: Any, address: Any) -> Any:  # noqa: ARG001 - Numba'
 
 
 @intrinsic
-def _ask_for_line(typing_context: Any, address: Any) -> Any:  # noqa: ARG001 - Numba's signature
-    """Ask for the cache line at an address, in the L2 cache. An address without memory does no harm."""
+def _prefetch_line(typing_context: Any, address: Any) -> Any:  # noqa: ARG001 - Numba's signature
+    """Prefetch the cache line at an address into the L2 cache; an unmapped address does no harm."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         # LLVM Language Reference, llvm.prefetch: the address, 0 for reading, the locality (2 is L2), 1 for data.
         number = ir.IntType(32)
         signature = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, number, number, number])
         prefetch = builder.module.declare_intrinsic("llvm.prefetch", [cgutils.voidptr_t], signature)
-        pointer = builder.inttoptr(arguments[0], cgutils.voidptr_t)
-        builder.call(prefetch, [pointer, number(0), number(2), number(1)])
+        builder.call(prefetch, [builder.inttoptr(arguments[0], cgutils.voidptr_t), number(0), number(2), number(1)])
         return context.get_dummy_value()
 
     return types.void(types.intp), code
 
 
 @_compiled
-def _ask(numbers: FloatArray, start: int, count: int) -> None:
-    """Ask for some numbers that are read later, a cache line at a time."""
+def _prefetch(numbers: FloatArray, start: int, count: int) -> None:
+    """Prefetch some numbers, one cache line at a time."""
     first = numbers.ctypes.data + start * numbers.itemsize
     for address in range(first, first + count * numbers.itemsize, 64):
-        _ask_for_line(address)  # type: ignore[call-arg]  # Numba hands over the context itself
+        _prefetch_line(address)  # type: ignore[call-arg]  # Numba passes the context itself
 
 
 @_compiled
 def _memory_of(X: FloatArray, length: int) -> FloatArray:
-    """Return the memory that X lies in as one contiguous vector, whatever strides and flags X has.
+    """Return the memory of X as one contiguous vector, whatever the strides and flags of X.
 
-    The compiler then knows that neighbours lie side by side, for rows of a wider array and columns of a longer one too,
-    and one machine code serves all of them.
+    The compiler then knows that neighbours are adjacent, even in slices of a larger array, and compiles one layout.
     """
-    address: Any = _pointer(X.ctypes.data)  # type: ignore[call-arg]  # Numba hands over the context itself
+    address: Any = _pointer(X.ctypes.data)  # type: ignore[call-arg]  # Numba passes the context itself
     return carray(address, (length,), X.dtype)
 
 
 @_compiled
 def _copy_columns(numbers: FloatArray, start: int, stride: int, n: int, rows: int, columns: FloatArray) -> None:
-    """Copy the few columns of some rows apart."""
-    # Where the compiler knows the distance of two rows, it loads whole vectors and takes them apart.
+    """Copy some narrow rows into columns."""
+    # A stride known at compile time lets the compiler load whole vectors and shuffle them.
     if n == stride == 2:
         for i in range(rows):
             columns[i] = numbers[start + 2 * i]
@@ -276,20 +247,12 @@ def _copy_columns(numbers: FloatArray, start: int, stride: int, n: int, rows: in
 
 
 @_compiled_sum
-def _dots(
-    numbers: FloatArray,
-    start: int,
-    stride: int,
-    n: int,
-    count: int,
-    w: FloatArray,
-    dots: FloatArray,
-    following: int = -1,
-) -> None:
-    """Write the products of `count` rows of n numbers, `stride` apart, with w; ask for 3/4 of as many that follow."""
-    for k in range(count):
+def _dots(numbers: FloatArray, start: int, stride: int, w: FloatArray, dots: FloatArray, following: int = -1) -> None:
+    """Write the dot products with w of rows that are `stride` apart; prefetch 3/4 of the rows at `following`."""
+    n = len(w)
+    for k in range(len(dots)):
         if following >= 0:
-            _ask(numbers, following + k * stride * 3 // 4, n * 3 // 4)
+            _prefetch(numbers, following + k * stride * 3 // 4, n * 3 // 4)
         first = start + k * stride
         x = numbers[first : first + n]
         dot = numbers.dtype.type(0)
@@ -299,11 +262,10 @@ def _dots(
 
 
 @_compiled_sum
-def _dots_of_wide_rows(
-    numbers: FloatArray, start: int, stride: int, n: int, count: int, w: FloatArray, dots: FloatArray
-) -> None:
-    """Do what `_dots` does, for four rows with one load of w."""
-    whole = count // 4 * 4
+def _dots_of_wide_rows(numbers: FloatArray, start: int, stride: int, w: FloatArray, dots: FloatArray) -> None:
+    """Do the same as `_dots`, with four rows that share each load of w."""
+    n = len(w)
+    whole = len(dots) // 4 * 4
     for k in range(0, whole, 4):
         first = start + k * stride
         x0 = numbers[first : first + n]
@@ -317,28 +279,22 @@ def _dots_of_wide_rows(
             dot2 += w[j] * x2[j]
             dot3 += w[j] * x3[j]
         dots[k], dots[k + 1], dots[k + 2], dots[k + 3] = dot0, dot1, dot2, dot3
-    _dots(numbers, start + whole * stride, stride, n, count - whole, w, dots[whole:])
+    _dots(numbers, start + whole * stride, stride, w, dots[whole:])
 
 
 @_compiled_sum
 def _add_rows(
-    numbers: FloatArray,
-    start: int,
-    stride: int,
-    n: int,
-    count: int,
-    c: FloatArray,
-    total: FloatArray,
-    following: int = -1,
+    numbers: FloatArray, start: int, stride: int, c: FloatArray, total: FloatArray, following: int = -1
 ) -> None:
-    """Add to `total` the sum of `count` rows, each times its c; ask for what `_dots` has not asked for."""
+    """Add to `total` the sum of rows, each times its c; prefetch the quarter that `_dots` leaves."""
+    n, count = len(total), len(c)
     whole = count // 4 * 4
     rest = following + count * stride * 3 // 4
-    # Four rows for one load and store of the total.
+    # Four rows share each load and store of the total.
     for k in range(0, whole, 4):
         first = start + k * stride
         if following >= 0:
-            _ask(numbers, rest + k * stride // 4, n)
+            _prefetch(numbers, rest + k * stride // 4, n)
         x0 = numbers[first : first + n]
         x1 = numbers[first + stride : first + stride + n]
         x2 = numbers[first + 2 * stride : first + 2 * stride + n]
@@ -355,14 +311,14 @@ def _add_rows(
 
 @_compiled
 def _slopes_and_losses(z: FloatArray, y: FloatArray, e: FloatArray, dz: FloatArray, loss: FloatArray) -> None:
-    """Write e, dz and, but for log1p(e), the loss of each row; NaN as the loss for a label outside [0, 1]."""
+    """Write e, dz and the loss without its log1p(e) of each row; a label outside [0, 1] makes the loss NaN."""
     for i in range(len(y)):
         z_i = float(z[i])
         y_i = float(y[i])
         e_i = _exp_of_negative(-abs(z_i))
         q_i = e_i / (1.0 + e_i)
         e[i] = e_i
-        # The same grouping as in python_loop: it keeps the relative accuracy of well-classified rows.
+        # Grouped as in python_loop, which keeps the relative accuracy of well-classified rows.
         dz[i] = (1.0 - y_i) - q_i if z_i >= 0.0 else q_i - y_i
         loss_i = max(z_i, 0.0) - y_i * z_i
         loss[i] = loss_i if (y_i >= 0.0) & (y_i <= 1.0) else np.nan
@@ -370,7 +326,7 @@ def _slopes_and_losses(z: FloatArray, y: FloatArray, e: FloatArray, dz: FloatArr
 
 @_compiled
 def _weigh(e: FloatArray, dz: FloatArray, loss: FloatArray, c: FloatArray) -> None:
-    """Complete the losses by log1p(e), and multiply dz and them by the weights; NaN for a negative weight."""
+    """Add log1p(e) to each loss, then multiply dz and loss by the weights; a negative weight makes the loss NaN."""
     for i in range(len(c)):
         dz[i] *= c[i]
         loss_i = loss[i] + _log1p_of_unit(e[i])
@@ -379,9 +335,9 @@ def _weigh(e: FloatArray, dz: FloatArray, loss: FloatArray, c: FloatArray) -> No
 
 @_compiled
 def _multiply(products: FloatArray, e: FloatArray, rows: int) -> None:
-    """Multiply the products, kept less 1, by the 1 + e of some rows: one logarithm then serves for many rows.
+    """Multiply the products, stored minus 1, by the 1 + e of some rows, so that many rows share one logarithm.
 
-    (1 + s)(1 + e) - 1 = s + e (1 + s) keeps the digits of a small e that 1 + e would drop (docs/numerics.md).
+    (1 + s)(1 + e) - 1 = s + e (1 + s) keeps the digits of a small e that 1 + e drops (docs/numerics.md).
     """
     whole = rows // _PRODUCTS * _PRODUCTS
     for i in range(0, whole, _PRODUCTS):
@@ -393,13 +349,12 @@ def _multiply(products: FloatArray, e: FloatArray, rows: int) -> None:
 
 @_compiled
 def _logarithm(products: FloatArray) -> float:
-    """Return the logarithm of the product of all products, and begin anew."""
+    """Return the logarithm of the product of all products, and reset them."""
     s = 0.0
     for k in range(_PRODUCTS):
         s += products[k] * (1.0 + s)
         products[k] = 0.0
-    logarithm: float = np.log1p(s)
-    return logarithm
+    return float(np.log1p(s))
 
 
 @_compiled_sum
@@ -412,7 +367,7 @@ def _total(values: FloatArray, count: int) -> float:
 
 @_compiled
 def _exp_of_negative(x: float) -> float:
-    """Return exp(x) for x <= 0; the comments of kernels/simd_math.h, from which the constants are, hold here too."""
+    """Return exp(x) for x <= 0; method and constants are those of kernels/vector/simd_math.h."""
     shifted = x * 1.4426950408889634 + (6755399441055744.0 + 1023.0)
     k = shifted - (6755399441055744.0 + 1023.0)
     two_to_k = np.int64(np.float64(shifted).view(np.int64) << 52).view(np.float64)
@@ -431,7 +386,7 @@ def _exp_of_negative(x: float) -> float:
 
 @_compiled
 def _log1p_of_unit(e: float) -> float:
-    """Return log1p(e) for e in [0, 1]; the comments of kernels/simd_math.h, from which the constants are, hold here."""
+    """Return log1p(e) for e in [0, 1]; method and constants are those of kernels/vector/simd_math.h."""
     s = e / (2.0 + e)
     z = s * s
     w = z * z

@@ -1,4 +1,4 @@
-"""The same sums in NumPy: no explicit loop over examples or features, one over blocks of rows."""
+"""The same sums in vectorized NumPy: the only explicit loop runs over blocks of rows."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from gradstep.contract import FloatArray
 
-# OpenBLAS multiplies a matrix of 9216 elements or more by a vector on threads of its own (interface/gemv.c), inside
-# those of the engine. So a block is a stack of matrices that are smaller than that, which matmul hands over one by one.
+# For a matrix of 9216 elements or more OpenBLAS starts its own threads (interface/gemv.c) inside those of the engine.
+# Therefore a block is a stack of smaller matrices, which matmul passes to OpenBLAS one by one.
 _MOST_ELEMENTS = 8192
 
 
@@ -43,7 +43,7 @@ def partial_sums(
                 dz *= sample_weight[rows]
                 loss *= sample_weight[rows]
             sums[:n] = _sum_of_rows(X[rows], dz)
-            # The ufuncs' own reductions: the arrays' methods take twice as long on a block's few rows.
+            # np.add.reduce: the method dz.sum() takes twice as long on the few rows of a block.
             sums[n] = np.add.reduce(dz, dtype=np.float64)
             sums[n + 1] = np.add.reduce(loss, dtype=np.float64)
             if _invalid(y[rows], sample_weight if sample_weight is None else sample_weight[rows]):
@@ -67,7 +67,7 @@ def _scores(X: FloatArray, w: FloatArray) -> FloatArray:
 
 
 def _sum_of_rows(X: FloatArray, dz: FloatArray) -> FloatArray:
-    """Return dz X, whose parts over a stack's matrices are added up in float64."""
+    """Return dz X; the parts of a stack's matrices are added in float64."""
     m, n = X.shape
     if n > _MOST_ELEMENTS:
         total: FloatArray = np.einsum("i,ij->j", dz, X)
@@ -89,7 +89,7 @@ def _slopes_and_losses(z: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatA
     np.negative(e, out=e)
     np.exp(e, out=e)
     q = e / (1.0 + e)
-    # The same grouping as in python_loop: it keeps the relative accuracy of well-classified rows.
+    # Grouped as in python_loop, which keeps the relative accuracy of well-classified rows.
     dz = np.where(z >= 0.0, (1.0 - y) - q, q - y)
     loss = np.maximum(z, 0.0)
     loss -= np.multiply(y, z, out=z)

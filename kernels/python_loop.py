@@ -1,4 +1,4 @@
-"""The algorithm as in a textbook: two explicit loops in pure Python, the readable specification of the others."""
+"""The textbook algorithm: two explicit loops in pure Python, the readable specification of the other kernels."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def partial_sums(
             for j in range(n):
                 z_i += w_list[j] * x_i[j]
 
-            # Written with exp(-|z|), which cannot overflow; Machler (2012), "Accurately Computing log(1 - exp(-|a|))",
-            # and docs/numerics.md say why the terms are grouped in this way.
+            # exp(-|z|) cannot overflow. Mächler (2012), "Accurately Computing log(1 - exp(-|a|))", and docs/numerics.md
+            # explain why the terms are grouped like this.
             e_i = exp(-abs(z_i))
             q_i = e_i / (1.0 + e_i)
             if z_i >= 0.0:
@@ -72,5 +72,5 @@ def partial_sums(
 
 
 def _as_list(values: Any) -> list[Any]:
-    """Turn an array into (nested) lists of Python floats, on which a loop is several times as fast."""
+    """Convert an array to (nested) lists of Python floats, over which a loop is several times faster."""
     return values.tolist() if hasattr(values, "tolist") else list(values)

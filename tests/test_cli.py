@@ -284,8 +284,8 @@ def test_compare_with_peers(command, monkeypatch, tmp_path):
 
 def test_compare_shows_the_time_only_to_read(command, tmp_path):
     outcome = command("compare", *SMALL, "--kernels", "numpy", "--json", tmp_path / "run.json")
-    assert "x read    one pass over X" in outcome.out
-    floor = records.load(tmp_path / "run.json").cells[0].floor
+    assert "read limit    one pass over X" in outcome.out
+    floor = records.load(tmp_path / "run.json").cells[0].read_limit
     assert floor is not None
     assert len(floor.samples) == 2
 
@@ -299,8 +299,8 @@ def test_preset_targets(command, monkeypatch, tmp_path):
     outcome = command("compare", "--preset", "targets", "--peers", "numba-loop", "--json", path, "--quiet")
     assert (outcome.code, outcome.err) == (0, "")
     assert "must" in outcome.out
-    assert "Cython / x read" in outcome.out
-    assert [target.group for target in records.load(path).targets] == ["Cython / x read", "Fastest peer / Cython"]
+    assert "Cython / read limit" in outcome.out
+    assert [target.group for target in records.load(path).targets] == ["Cython / read limit", "Fastest peer / Cython"]
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.5])

@@ -1,5 +1,6 @@
 """The published site: asv's pages and the one on scaling, in a browser and without a network."""
 
+import dataclasses
 import functools
 import http.server
 import io
@@ -18,8 +19,9 @@ import pytest
 from asv.config import Config
 
 from benchmarks.problems import FIXED_M, FIXED_N
+from gradstep.compare.show.styles import styles
 from gradstep.registry import KERNELS
-from tools import dashboard, scaling_page, vendor_scripts
+from tools import dashboard, scaling_data, scaling_page, vendor_scripts
 
 STEPS = {"m": "scaling.InM.time_step", "n": "scaling.InN.time_step"}
 
@@ -189,10 +191,64 @@ def test_interval_that_a_logarithmic_axis_cannot_show_gives_way_to_the_quartiles
     """Of two samples asv makes an interval that includes 0; of fewer than two, an infinite one."""
     quartiles = {"q_25": 1e-3, "q_75": 2e-3}
     shown = {"ci_99_a": 1e-4, "ci_99_b": 3e-3}
-    assert scaling_page.interval({**shown, **quartiles}) == (1e-4, 3e-3)
-    assert scaling_page.interval({"ci_99_a": -1e-4, "ci_99_b": 3e-3, **quartiles}) == (1e-3, 2e-3)
-    assert scaling_page.interval({"ci_99_a": -math.inf, "ci_99_b": math.inf, **quartiles}) == (1e-3, 2e-3)
-    assert scaling_page.interval(None) == (None, None)
+    assert scaling_data.interval({**shown, **quartiles}) == (1e-4, 3e-3)
+    assert scaling_data.interval({"ci_99_a": -1e-4, "ci_99_b": 3e-3, **quartiles}) == (1e-3, 2e-3)
+    assert scaling_data.interval({"ci_99_a": -math.inf, "ci_99_b": math.inf, **quartiles}) == (1e-3, 2e-3)
+    assert scaling_data.interval(None) == (None, None)
+
+
+@pytest.fixture
+def fifth(monkeypatch):
+    """A fifth kernel in the registry, with a marker that none of the four has."""
+    monkeypatch.setitem(KERNELS, "fifth", dataclasses.replace(KERNELS["numpy"], colour="#005500", marker="P"))
+    return "fifth"
+
+
+@pytest.fixture
+def histories(made, published, monkeypatch):
+    monkeypatch.chdir(made[0])
+    return scaling_data.read_histories(Config.load(dashboard.CONFIG))
+
+
+def data_of(page):
+    """Return the data of the page's script."""
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1])
+
+
+def test_page_is_built_with_a_kernel_that_no_commit_has_measured(histories, fifth):
+    page = scaling_page.render("gradstep", histories)
+    assert f"<th>{fifth}</th>" in page
+    commits = [commit for history in data_of(page)["histories"] for commit in history["commits"]]
+    assert commits
+    for commit in commits:
+        assert all(row["cells"][fifth] == "-" for row in commit["exponents"])
+        assert all(trace.get("name") != fifth for chart in commit["charts"] for trace in chart)
+
+
+def test_page_draws_a_fifth_kernel_in_its_own_style(histories, fifth):
+    """The last commit is the first that has measured it."""
+    _, points = histories[0].commits[-1]
+    points.update({row._replace(kernel=fifth): point for row, point in points.items() if row.kernel == "numpy"})
+    data = data_of(scaling_page.render("gradstep", histories))
+    style = styles([fifth])[fifth]
+    *_, before, last = data["histories"][0]["commits"]
+    for chart in last["charts"]:
+        (line,) = [trace for trace in chart if trace.get("name") == fifth]
+        assert line["line"]["color"] == line["marker"]["color"] == style.colour
+        assert any(fifth in text for trace in chart for text in trace.get("text", ()))
+    assert all(trace.get("name") != fifth for chart in before["charts"] for trace in chart)
+    assert all(row["cells"][fifth] != "-" for row in last["exponents"])
+
+
+def test_kernel_that_has_left_the_registry_is_not_drawn(histories, made, monkeypatch):
+    """Its results stay in asv's files."""
+    assert histories
+    monkeypatch.delitem(KERNELS, "python")
+    page = scaling_page.render("gradstep", scaling_data.read_histories(Config.load(made[0] / dashboard.CONFIG)))
+    data = data_of(page)
+    for commit in data["histories"][0]["commits"]:
+        names = {trace.get("name") for chart in commit["charts"] for trace in chart}
+        assert names - {None} == set(KERNELS)
 
 
 def test_files_name_the_kernels(published):

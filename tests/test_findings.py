@@ -1,24 +1,25 @@
-"""What a record says: rates, ratios, bases, bounds and how times grow."""
+"""What a record says: rates, ratios, bases, bounds, the fastest kernel and how times grow."""
 
 from __future__ import annotations
-
-import dataclasses
 
 import pytest
 from made_records import cell, record, result
 
 from gradstep.compare.judge import findings
-from gradstep.compare.record.records import Noise, Result, Settings
+from gradstep.compare.record.records import Noise, Result, Settings, changed
+
+
+def only_cell(one, **changes):
+    return findings.findings(record(one, **changes)).cells[0]
 
 
 def test_line_has_the_rates_and_ratios_that_follow_from_the_times():
-    one = cell(10_000, 100, {"python": 1.0, "cython": 2e-3}, floor=1e-3)
-    python, cython = findings.lines(record(one), one)
+    python, cython = only_cell(cell(10_000, 100, {"python": 1.0, "cython": 2e-3}, read_limit=1e-3)).lines
     assert cython.time == (2e-3, 2e-3, 2e-3)
     assert cython.per_row == pytest.approx(2e-7)
     assert cython.gigabytes_per_second == pytest.approx(8 * 10_000 * 100 / 2e-3 / 1e9)
-    assert cython.over_floor is not None
-    assert (cython.over_floor.value, cython.over_floor.verdict) == (2.0, "slower")
+    assert cython.over_read_limit is not None
+    assert (cython.over_read_limit.value, cython.over_read_limit.verdict) == (2.0, "slower")
     assert cython.over_base is not None
     assert cython.over_base.verdict == "faster"
     assert cython.over_base.speed_up.value == pytest.approx(500.0)
@@ -27,57 +28,91 @@ def test_line_has_the_rates_and_ratios_that_follow_from_the_times():
     assert python.over_base is None
 
 
-def test_ratios_are_those_of_the_rounds():
+def test_read_limit_has_a_line_of_its_own():
+    found = only_cell(cell(1000, 10, {"numpy": 2e-3}, read_limit=1e-3))
+    assert found.read_limit is not None
+    assert found.read_limit.time == (1e-3, 1e-3, 1e-3)
+    assert found.read_limit.gigabytes_per_second == pytest.approx(8 * 1000 * 10 / 1e-3 / 1e9)
+    assert only_cell(cell(1000, 10, {"numpy": 2e-3})).read_limit is None
+
+
+def test_rounds_are_drawn_together():
     drifting = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]
-    base = dataclasses.replace(result("numpy", 1.0), samples=drifting, median=8.0)
-    twice = dataclasses.replace(result("cython", 1.0), samples=[2 * each for each in drifting], median=16.0)
-    one = cell(100, 2, {}, results=[base, twice])
-    _, line = findings.lines(record(one), one)
+    base = changed(result("numpy", 1.0), samples=drifting)
+    twice = changed(result("cython", 1.0), samples=[2 * each for each in drifting])
+    _, line = only_cell(cell(100, 2, {}, results=[base, twice])).lines
     assert line.over_base is not None
     assert line.over_base[:3] == (2.0, 2.0, 2.0)
 
 
 def test_line_without_time_says_nothing_more():
-    one = cell(100, 2, {"numpy": 1e-3}, floor=1e-6)
-    wrong = Result("culprit", "wrong", "off by 1")
-    one = dataclasses.replace(one, results=[*one.results, wrong])
-    _, line = findings.lines(record(one), one)
-    assert line == findings.Line(one, wrong)
+    one = cell(100, 2, {"numpy": 1e-3}, read_limit=1e-6)
+    wrong = Result(contender="culprit", status="wrong", reason="off by 1")
+    one = changed(one, results=[*one.results, wrong])
+    found = only_cell(one)
+    assert found.lines[1] == findings.Line(one, wrong)
+    assert [line.name for line in found.timed] == ["numpy"]
 
 
 def test_base_is_python_or_numpy_or_the_one_that_is_named():
     one = cell(100, 2, {"python": 3.0, "numpy": 2.0, "cython": 1.0})
-    skipped = dataclasses.replace(one, results=[Result("python", "skipped", "too long"), *one.results[1:]])
-    names = [found.contender for each in (one, skipped) if (found := findings.baseline(each)) is not None]
-    assert names == ["python", "numpy"]
-    assert findings.baseline(one, "cython") is one.results[2]
-    assert findings.baseline(skipped, "python") is None
-    assert findings.baseline(cell(1, 1, {"cython": 1.0})) is None
-    lines = findings.lines(record(one, settings=Settings(["python", "numpy", "cython"], base="cython")), one)
-    assert [line.is_base for line in lines] == [False, False, True]
+    too_long = Result(contender="python", status="skipped", reason="too long")
+    skipped = changed(one, results=[too_long, *one.results[1:]])
+
+    def base_of(cell, name=None):
+        base = only_cell(cell, settings=Settings(contenders=["python", "numpy", "cython"], base=name)).base
+        return None if base is None else base.name
+
+    assert (base_of(one), base_of(skipped)) == ("python", "numpy")
+    assert base_of(one, "cython") == "cython"
+    assert base_of(skipped, "python") is None
+    assert base_of(cell(1, 1, {"cython": 1.0})) is None
+
+
+def test_fastest_is_named_with_what_is_too_close_to_call():
+    results = [result("numpy", 2.0, 0.1), result("numba", 1.01, 0.1), result("cython", 1.0, 0.1)]
+    found = only_cell(cell(100, 2, {}, results=results)).fastest
+    assert found is not None
+    assert (found.name, found.margin.value) == ("cython", 1.01)
+    # All samples grow alike in made records, so their ratio is sure; here the rounds cross.
+    assert found.alike == []
+    crossing = changed(results[1], samples=results[1].samples[::-1])
+    found = only_cell(cell(100, 2, {}, results=[results[0], crossing, results[2]])).fastest
+    assert found.alike == ["numba"]
+
+
+def test_fastest_alone_has_no_margin_and_nothing_timed_has_no_fastest():
+    alone = only_cell(cell(100, 2, {"numpy": 1.0})).fastest
+    assert (alone.name, alone.margin, alone.alike) == ("numpy", None, [])
+    nothing = cell(100, 2, {}, results=[Result(contender="numpy", status="skipped", reason="too long")])
+    assert only_cell(nothing).fastest is None
 
 
 def test_bound_uses_the_smallest_call_of_the_same_kind():
-    one = cell(100, 2, {"cython": 10e-6}, floor=1e-6)
-    found = record(one, smallest=8e-6)
-    assert findings.bound_of(found, one, one.results[0]).kind == "call overhead"
-    other = dataclasses.replace(found.first_calls[0], threads=2)
-    assert findings.bound_of(dataclasses.replace(found, first_calls=[other]), one, one.results[0]).kind == "arithmetic"
+    one = cell(100, 2, {"cython": 10e-6}, read_limit=1e-6)
+    whole = record(one, smallest=8e-6)
+    assert findings.findings(whole).cells[0].lines[0].bound.kind == "call overhead"
+    other = changed(whole.first_calls[0], threads=2)
+    elsewhere = findings.findings(changed(whole, first_calls=[other]))
+    assert elsewhere.cells[0].lines[0].bound.kind == "arithmetic"
 
 
 def test_bound_uses_the_growth_with_m_at_the_same_n():
     # Ten times the rows take twenty times as long, and X no longer fits into the cache.
-    small, large = cell(10_000, 100, {"numpy": 1e-3}, floor=1e-4), cell(100_000, 100, {"numpy": 20e-3}, floor=4e-3)
-    found = findings.bound_of(record(small, large), large, large.results[0])
+    small, large = (
+        cell(10_000, 100, {"numpy": 1e-3}, read_limit=1e-4),
+        cell(100_000, 100, {"numpy": 20e-3}, read_limit=4e-3),
+    )
+    found = findings.findings(record(small, large)).cells[1].lines[0].bound
     assert found.kind == "memory"
     assert "1.30" in found.reason
-    elsewhere = dataclasses.replace(small, threads=2)
-    assert findings.bound_of(record(elsewhere, large), large, large.results[0]).kind == "arithmetic"
+    elsewhere = changed(small, threads=2)
+    assert findings.findings(record(elsewhere, large)).cells[1].lines[0].bound.kind == "arithmetic"
 
 
 def test_scalings_follow_m_at_each_n_and_n_at_each_m():
     cells = [cell(m, n, {"numpy": m * 1e-6, "cython": n * 1e-6}) for m in (100, 1000, 10_000) for n in (2, 20)]
-    found = findings.scalings(record(*cells))
+    found = findings.findings(record(*cells)).scalings
     assert [(each.contender, each.axis, each.fixed, each.sizes) for each in found] == [
         *(("numpy", "m", 2, [100, 1000, 10_000]), ("cython", "m", 2, [100, 1000, 10_000])),
         *(("numpy", "m", 20, [100, 1000, 10_000]), ("cython", "m", 20, [100, 1000, 10_000])),
@@ -89,19 +124,19 @@ def test_scalings_follow_m_at_each_n_and_n_at_each_m():
 
 
 def test_scalings_leave_out_what_is_alone_or_differs_in_more_than_its_size():
-    assert findings.scalings(record(cell(100, 2, {"numpy": 1.0}))) == []
+    assert findings.findings(record(cell(100, 2, {"numpy": 1.0}))).scalings == []
     apart = [cell(100, 2, {"numpy": 1.0}), cell(1000, 2, {"numpy": 1.0}, dtype="float32")]
-    assert findings.scalings(record(*apart)) == []
+    assert findings.findings(record(*apart)).scalings == []
     data = [cell(m, 2, {"numpy": 1.0}, problem="iris") for m in (100, 1000)]
-    assert findings.scalings(record(*data)) == []
+    assert findings.findings(record(*data)).scalings == []
 
 
 def test_noise_is_warned_of_beyond_its_bound():
     quiet = record(cell(100, 2, {"numpy": 1.0}))
-    assert findings.unrest(quiet) == 0.0
-    assert findings.noise_warning(quiet) is None
-    noisy = dataclasses.replace(quiet, noise=Noise(1 << 20, [(float(k), 1e-3 * (1 + k % 2)) for k in range(9)]))
-    assert "noisy" in str(findings.noise_warning(noisy))
-    unknown = dataclasses.replace(quiet, noise=None)
-    assert findings.unrest(unknown) is None
-    assert findings.noise_warning(unknown) is None
+    assert findings.findings(quiet).spread == 0.0
+    assert findings.findings(quiet).noise_warning is None
+    noise = Noise(X_bytes=1 << 20, samples=[(float(k), 1e-3 * (1 + k % 2)) for k in range(9)])
+    assert "noisy" in str(findings.findings(changed(quiet, noise=noise)).noise_warning)
+    unknown = findings.findings(changed(quiet, noise=None))
+    assert unknown.spread is None
+    assert unknown.noise_warning is None

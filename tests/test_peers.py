@@ -17,7 +17,7 @@ from gradstep.compare.measure import run as compare
 from gradstep.compare.measure.problems import Problem
 from gradstep.compare.measure.timing import Contender, Reference
 from gradstep.compare.record import records
-from gradstep.compare.record.records import Settings, TargetResult
+from gradstep.compare.record.records import Settings
 from gradstep.compare.show import tables
 from gradstep.extras import MissingExtra
 from tools.targets import footprint, targets, targets_report
@@ -166,10 +166,10 @@ def test_every_target_is_measured(toy_record):
 def test_measured_ratio_is_that_of_the_medians(toy_record):
     (cell,) = [each for each in toy_record.cells if (each.problem, each.n) == ("X in memory, 1 thread", 32)]
     medians = {result.contender: result.median for result in cell.results}
-    assert cell.floor is not None
+    assert cell.read_limit is not None
     measured = {(target.group, target.case): target for target in toy_record.targets}
     case = "n = 32, 1 thread"
-    assert measured["Cython / x read", case].measured == medians["cython"] / cell.floor.median
+    assert measured["Cython / read limit", case].measured == medians["cython"] / cell.read_limit.median
     assert measured["Numba / Cython", case].measured == medians["numba"] / medians["cython"]
     fastest = measured["Fastest peer / Cython", case]
     rivals = {name: medians[name] for name in toy_record.peers}
@@ -188,21 +188,21 @@ def test_record_of_targets_survives_json(toy_record, tmp_path):
 
 
 def test_table_of_targets_shows_bounds_and_what_became_of_them(toy_record):
-    def row(measured: float | None, unit: records.Unit = "ratio", reason: str | None = None) -> TargetResult:
+    def row(measured: float | None, unit: targets.Unit = "ratio", reason: str | None = None) -> targets.TargetResult:
         aim = 3.0 if unit == "factor" else 1.0
-        return TargetResult("A / B", "n = 1", 2.0, aim, unit, measured, None, "", reason)
+        return targets.TargetResult("A / B", "n = 1", 2.0, aim, unit, measured, None, "", reason)
 
     rows = [row(2.5), row(1.5), row(0.9), row(0.9, "factor"), row(2.1, "factor"), row(None, reason="no peer")]
     assert [each.verdict for each in rows] == ["missed", "must", "aim", "missed", "must", "not measured"]
-    text = shown(targets_report.show, dataclasses.replace(toy_record, targets=rows))
+    text = shown(targets_report.show, records.changed(toy_record, targets=rows))
     lines = [line.split() for line in text.splitlines() if line.startswith("  n = 1")]
     assert lines[0][3:] == ["<2.00", "<1.00", "2.50", "MISSED"]
     assert lines[1][3:] == ["<2.00", "<1.00", "1.50", "must", "reached"]
     assert lines[3][3:] == [">2.00", ">3.00", "0.90", "MISSED"]
     assert lines[5][5:] == ["-", "not", "measured:", "no", "peer"]
     assert "6: 1 reach the aim, 2 reach what they must, 2 miss it, 1 not measured" in text
-    doubtful = dataclasses.replace(rows[0], quartiles=(2.6, 2.7))
-    assert "~2.50" in shown(targets_report.show, dataclasses.replace(toy_record, targets=[doubtful]))
+    doubtful = records.changed(rows[0], quartiles=(2.6, 2.7))
+    assert "~2.50" in shown(targets_report.show, records.changed(toy_record, targets=[doubtful]))
     whole = shown(targets_report.show, toy_record)
     assert whole.count("\n  ") >= len(targets.TARGETS)
     assert "left out  not asked for" in whole

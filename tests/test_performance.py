@@ -11,15 +11,15 @@ import pytest
 from availability import load_or_explain
 
 from benchmarks.problems import IN_M, KERNEL_NAMES, Case, at_m, cases, is_measured
-from gradstep.compare.measure import peers, timing
+from gradstep.compare.measure import peers
+from gradstep.compare.measure.contenders import Contender, kernel_contender
 from gradstep.compare.measure.problems import Examples
-from gradstep.compare.measure.run import kernel_contender
-from gradstep.compare.measure.timing import Contender, Reference
+from gradstep.compare.measure.reference import Reference, tolerance
 from gradstep.extras import MissingExtra
 
 THREADS = 1
 
-# Of asv's series in m: few and many features, from a problem in which the call counts to one that is read from memory.
+# From asv's series in m: few and many features, from a problem bound by call overhead to one bound by memory.
 SHAPES = [case for case in cases(IN_M, at_m) if case.n in (2, 100) and case.m in (100, 10_000, 1_000_000)]
 ROWS = [
     pytest.param(case, name, id=f"{case.m}x{case.n}-{name}")
@@ -37,7 +37,7 @@ def examples_of(case: Case) -> tuple[Examples, Reference]:
 
 
 def contender_of(name: str) -> Contender:
-    """Return the contender called `name`, or skip the test where it cannot take part."""
+    """Return the contender called `name`, or skip the test where it cannot run."""
     if name in KERNEL_NAMES:
         load_or_explain(name)
         return kernel_contender(name, THREADS)
@@ -58,5 +58,5 @@ def test_step(case, name, benchmark):
     call = contender.prepare(examples)
     with contender.setting(examples):
         step = benchmark(call)
-    check = reference.check(contender.as_step(step, examples), timing.TOLERANCES[case.dtype])
+    check = reference.check(contender.as_step(step, examples), tolerance(case.dtype))
     assert check.passed, check

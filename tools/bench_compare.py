@@ -1,4 +1,4 @@
-"""Measures two commits in turns with asv and tells which rows have become slower: `make bench-compare BASE=ref`."""
+"""Measures two commits interleaved with asv and reports the rows that became slower: `make bench-compare BASE=ref`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
-# asv's own test of significance, which `asv continuous` makes on all samples of all rounds as one.
+# asv's own test of significance, which `asv continuous` applies to the pooled samples of all rounds.
 from asv._stats import mann_whitney_u
 from asv.benchmarks import Benchmarks
 from asv.commands.run import Run
@@ -26,15 +26,15 @@ from tools.dashboard import CONFIG, SOME_FAILED, add_machine, uncommitted
 
 DEFAULT_BENCH = "time_step"
 
-# Apart from the history, which a comparison must not change.
+# Separate from the history, which a comparison must not change.
 RESULTS = Path(".asv/compare")
 
-# In each round asv starts a new process and takes this number of samples, so that it is known which belong to which.
-# They are short, because on a machine that does other work besides a long one is never left alone.
+# asv starts a new process in each round. A fixed number of samples per round shows which samples share a process.
+# Samples are short: on a busy machine a long one never runs undisturbed.
 SAMPLES_PER_ROUND = 10
 SECONDS_PER_SAMPLE = 0.002
 
-# Of the test of Mann and Whitney on the rounds of both measurements.
+# The level of the Mann-Whitney test on the rounds of both measurements.
 SIGNIFICANCE = 0.05
 
 
@@ -43,14 +43,14 @@ class CompareError(Exception):
 
 
 class Thresholds(NamedTuple):
-    """How much slower a row has to be to count.
+    """How much slower a row must be to count.
 
     Attributes
     ----------
     factor : float
-        The least ratio of the new time to the old one.
+        The smallest ratio of the new time to the old one.
     seconds : float
-        The least difference.
+        The smallest difference.
     """
 
     factor: float
@@ -58,7 +58,7 @@ class Thresholds(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A row of the suite on both commits: its name with parameters, and the samples of each round."""
+    """A row of the suite on both commits: its name with parameters and the samples of each round."""
 
     name: str
     base: list[list[float]]
@@ -66,14 +66,14 @@ class Row(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What the rounds of a row say.
+    """The result of comparing the rounds of a row.
 
     Attributes
     ----------
     base, head : float
         The shortest sample, in seconds.
     p : float
-        How likely the rounds would differ by so much by chance.
+        The probability of such a difference by chance.
     """
 
     base: float
@@ -82,19 +82,19 @@ class Verdict(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """How many times as long the new commit takes."""
+        """The time of the new commit over that of the old one."""
         return self.head / self.base
 
     def exceeds(self, thresholds: Thresholds) -> bool:
-        """Whether the new commit takes longer by more than both thresholds."""
+        """Whether the new commit is slower by more than both thresholds."""
         return self.ratio >= thresholds.factor and self.head - self.base >= thresholds.seconds
 
 
 def judge(row: Row) -> Verdict:
-    """Return what the rounds of a row say.
+    """Compare the rounds of a row.
 
-    Only the shortest samples are compared, since what else runs on the machine can only add to a time. A round counts
-    once, with its shortest sample: those of one process resemble each other more than those of two.
+    Only the shortest samples are compared, since other work on the machine can only add to a time. Each round counts
+    once, with its shortest sample, because samples of one process resemble each other more than samples of two.
 
     Examples
     --------
@@ -107,23 +107,23 @@ def judge(row: Row) -> Verdict:
 
 
 def is_slower(first: Row, second: Row, thresholds: Thresholds) -> bool:
-    """Whether a row is slower by more than the thresholds in each of two measurements, and in both not by chance."""
+    """Whether a row is slower by more than the thresholds in both measurements, and significantly so in all rounds."""
     both = Row(first.name, first.base + second.base, first.head + second.head)
     by_more = all(judge(row).exceeds(thresholds) for row in (first, second))
     return by_more and judge(both).p < SIGNIFICANCE
 
 
 class Comparison:
-    """Two commits that asv measures in turns.
+    """Two commits that asv measures interleaved.
 
     Parameters
     ----------
     base, head : str
         Their hashes.
     rounds : int
-        How often each is measured.
+        The number of rounds for each.
     machine : str, optional
-        What asv calls this machine.
+        The name of this machine in asv.
     """
 
     def __init__(self, base: str, head: str, rounds: int, machine: str | None = None) -> None:
@@ -135,9 +135,9 @@ class Comparison:
         Raises
         ------
         CompareError
-            If asv could not measure, or a benchmark failed on the new commit and not on the old one.
+            If asv cannot measure, or a benchmark fails on the new commit and not on the old one.
         """
-        # What an earlier comparison has left must not be taken for samples of this one.
+        # Samples of an earlier comparison must not mix with this one.
         shutil.rmtree(RESULTS, ignore_errors=True)
         conf = Config.load(CONFIG)
         conf.results_dir = str(RESULTS)
@@ -177,7 +177,7 @@ class Comparison:
 
 
 def _samples(results: Results, benchmarks: Benchmarks) -> dict[str, list[float] | None]:
-    """Return the samples of each row by name, or None if it failed; without what was skipped or has no samples."""
+    """Return the samples of each row by name, or None if it failed; rows without samples are left out."""
     found: dict[str, list[float] | None] = {}
     for key in results.get_result_keys(benchmarks):
         params = benchmarks[key]["params"]
@@ -192,14 +192,14 @@ def _samples(results: Results, benchmarks: Benchmarks) -> dict[str, list[float] 
 
 
 class Findings(NamedTuple):
-    """What a comparison has found.
+    """The result of a comparison.
 
     Attributes
     ----------
     first : list of (str, Verdict)
-        Every row and the verdict of the first measurement.
+        Every row with the verdict of the first measurement.
     slower : list of (str, Verdict)
-        The rows that are slower in both measurements, and the verdict of the second.
+        The rows that are slower in both measurements, with the verdict of the second.
     """
 
     first: list[tuple[str, Verdict]]
@@ -207,12 +207,12 @@ class Findings(NamedTuple):
 
 
 def compare(comparison: Comparison, bench: str, thresholds: Thresholds) -> Findings:
-    """Measure the rows that match a pattern, and those that look slower once more, alone.
+    """Measure the rows that match a pattern, then once more only those that look slower.
 
     Raises
     ------
     CompareError
-        If they could not be measured, or there is none.
+        If they cannot be measured, or no row matches.
     """
     first = {row.name: row for row in comparison.measure([bench])}
     if not first:
@@ -229,7 +229,7 @@ def compare(comparison: Comparison, bench: str, thresholds: Thresholds) -> Findi
 
 
 def table(verdicts: Iterable[tuple[str, Verdict]]) -> str:
-    """Return one line for each row, the largest ratio first."""
+    """Return one line for each row, largest ratio first."""
     lines = [f"{'old':>10} {'new':>10} {'ratio':>6} {'p':>7}"]
     for name, verdict in sorted(verdicts, key=lambda entry: -entry[1].ratio):
         times = f"{verdict.base * 1e6:8.1f}us {verdict.head * 1e6:8.1f}us"
@@ -238,7 +238,7 @@ def table(verdicts: Iterable[tuple[str, Verdict]]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare two commits; return 1 if a row has become slower, 2 if they could not be compared."""
+    """Compare two commits; return 1 if a row became slower, 2 if the commits could not be compared."""
     options = _parser().parse_args(arguments)
     thresholds = Thresholds(options.factor, options.microseconds / 1e6)
     repo = get_repo(Config.load(CONFIG))
@@ -267,19 +267,21 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools.bench_compare", description=__doc__)
     parser.add_argument("base", help="the old commit")
     parser.add_argument("--head", default="HEAD", help="the new commit; by default the current one")
-    parser.add_argument("--bench", metavar="REGEX", default=DEFAULT_BENCH, help="which rows; by default %(default)s")
-    parser.add_argument("--factor", type=float, default=1.3, help="the least ratio that counts (%(default)s)")
     parser.add_argument(
-        "--microseconds", type=float, default=1.0, help="the least difference that counts (%(default)s)"
+        "--bench", metavar="REGEX", default=DEFAULT_BENCH, help="the rows to measure; by default %(default)s"
     )
-    parser.add_argument("--rounds", type=_rounds, default=6, help="how often each commit is measured (%(default)s)")
-    parser.add_argument("--machine", metavar="NAME", help="what asv calls this machine; by default its host name")
-    parser.add_argument("--json", metavar="FILE", help="write what was found to this file")
+    parser.add_argument("--factor", type=float, default=1.3, help="the smallest ratio that counts (%(default)s)")
+    parser.add_argument(
+        "--microseconds", type=float, default=1.0, help="the smallest difference that counts (%(default)s)"
+    )
+    parser.add_argument("--rounds", type=_rounds, default=6, help="the number of rounds for each commit (%(default)s)")
+    parser.add_argument("--machine", metavar="NAME", help="the name of this machine in asv; by default its host name")
+    parser.add_argument("--json", metavar="FILE", help="write the results to this file")
     return parser
 
 
 def _rounds(text: str) -> int:
-    """Read the number of rounds: with fewer than four no difference could pass the test."""
+    """Read the number of rounds; with fewer than four no difference can pass the test."""
     rounds = int(text)
     if rounds < 4:
         raise argparse.ArgumentTypeError("at least 4 rounds are needed")

@@ -23,7 +23,7 @@ from tools.vendor_scripts import VendorError, vendor
 CONFIG = "asv.conf.json"
 STORE = Path(".asv/vendor")
 
-# asv's exit status when a benchmark failed; any other one but 0 says that it could not run at all.
+# asv's exit status when a benchmark failed; any other status except 0 means that asv could not run at all.
 SOME_FAILED = 2
 
 _LAST_ENTRY = '<li id="nav-li-regressions"><a href="#/regressions">Regressions</a></li>'
@@ -54,12 +54,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def measure(conf: Config, commits: str, bench: str | None, machine: str | None) -> list[str]:
     """Let asv measure a range of commits, and return what failed.
 
-    What was measured before and has not failed is not measured again.
+    Earlier measurements are kept unless they failed.
 
     Raises
     ------
     DashboardError
-        If asv could not run, or the range holds no commit.
+        If asv cannot run, or the range holds no commit.
     """
     repo = get_repo(conf)
     hashes = repo.get_hashes_from_range(commits)
@@ -67,11 +67,11 @@ def measure(conf: Config, commits: str, bench: str | None, machine: str | None) 
         raise DashboardError(f"the range {commits} holds no commit")
     if changed := uncommitted():
         sys.stderr.write(
-            f"{CONFIG} and benchmarks/ are taken from this folder, everything else from the commits that are measured. "
+            f"{CONFIG} and benchmarks/ come from this folder, everything else from the measured commits. "
             f"Not committed and therefore not measured: {', '.join(changed)}\n"
         )
     add_machine(machine)
-    # asv cannot draw samples, but the exponents' intervals are made from them.
+    # The intervals of the exponents need the samples, which asv itself does not draw.
     command = ["run", "--skip-existing-successful", "--record-samples", *_machine(machine)]
     command += ["--bench", bench] if bench else []
     command += [commits]
@@ -88,7 +88,7 @@ def publish(conf: Config) -> None:
     Raises
     ------
     DashboardError
-        If asv could not publish, there is nothing to show, or its page is not the one that is known here.
+        If asv cannot publish, there is nothing to show, or asv's page has an unknown layout.
     """
     status = asv("publish", "--no-pull")
     if status != 0:
@@ -102,12 +102,12 @@ def publish(conf: Config) -> None:
 
 
 def linked(index: str) -> str:
-    """Return asv's page with a link to the page on scaling behind those to its own.
+    """Return asv's page with a link to the page on scaling, after the links to asv's own pages.
 
     Raises
     ------
     DashboardError
-        If there is no such place in it.
+        If the page has no such list of links.
     """
     if index.count(_LAST_ENTRY) != 1:
         raise DashboardError("asv's index.html has changed: there is no place for the link to the page on scaling")
@@ -117,7 +117,7 @@ def linked(index: str) -> str:
 
 
 def failures(conf: Config, commits: set[str]) -> Iterator[str]:
-    """Yield what has failed at these commits, as asv keeps it: None is a failure, NaN was skipped."""
+    """Yield what failed at these commits. In asv's files None marks a failure and NaN a skip."""
     benchmarks = Benchmarks.load(conf)
     for results in iter_results(conf.results_dir):
         if results.commit_hash not in commits:
@@ -133,7 +133,7 @@ def failures(conf: Config, commits: set[str]) -> Iterator[str]:
 
 
 def add_machine(name: str | None) -> None:
-    """Describe this machine to asv without questions, unless asv knows it."""
+    """Register this machine with asv, without questions, unless asv knows it."""
     try:
         MachineCollection.load(name or Machine.get_unique_machine_name())
     except UserError:
@@ -142,13 +142,13 @@ def add_machine(name: str | None) -> None:
 
 def asv(*arguments: str) -> int:
     """Run a command of asv and return its exit status."""
-    # What was said before should stand before what asv says.
+    # Keep our output ahead of asv's.
     sys.stdout.flush()
     return subprocess.run([sys.executable, "-m", "asv", *arguments], check=False).returncode
 
 
 def uncommitted() -> list[str]:
-    """Return the tracked files with changes that are in no commit, as git lists them."""
+    """Return the tracked files with uncommitted changes, as git lists them."""
     command = ["git", "status", "--porcelain", "--untracked-files=no"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return [line[3:] for line in done.stdout.splitlines()]
@@ -160,7 +160,7 @@ def _machine(name: str | None) -> list[str]:
 
 def _vendor(conf: Config) -> None:
     replaced = vendor(Path(conf.html_dir, "index.html"), STORE)
-    sys.stdout.write(f"Other files of the same libraries take the places of {', '.join(replaced)}.\n")
+    sys.stdout.write(f"Replaced by other files of the same libraries: {', '.join(replaced)}.\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -168,10 +168,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--range", default="HEAD^!", help="the commits, as git names a range; by default the current one"
     )
-    parser.add_argument("--bench", metavar="REGEX", help="measure only the benchmarks whose names contain this")
-    parser.add_argument("--machine", metavar="NAME", help="what asv calls this machine; by default its host name")
-    parser.add_argument("--vendor", action="store_true", help="put asv's scripts beside its page; npm fetches them")
-    parser.add_argument("--no-run", action="store_true", help="measure nothing, publish what there is")
+    parser.add_argument("--bench", metavar="REGEX", help="measure only the benchmarks whose names match this")
+    parser.add_argument("--machine", metavar="NAME", help="the name of this machine in asv; by default its host name")
+    parser.add_argument("--vendor", action="store_true", help="store asv's scripts beside its page; npm fetches them")
+    parser.add_argument("--no-run", action="store_true", help="measure nothing, publish the existing results")
     return parser
 
 

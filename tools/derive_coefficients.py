@@ -1,11 +1,11 @@
-"""Derive every numerical constant of ``simd_math.h`` and check that the header holds exactly these.
+"""Derives every numerical constant of ``simd_math.h`` and checks that the header holds exactly these.
 
-``python derive_coefficients.py`` prints one block of C declarations per function;
-``python derive_coefficients.py --check simd_math.h`` exits with 1 if the header lacks one of them.
+``python tools/derive_coefficients.py`` prints one block of C declarations per function;
+with ``--check kernels/vector/simd_math.h`` it exits with 1 if the header lacks one of them.
 
-The polynomials are minimax in the relative error of the whole function, found by the second
-algorithm of Remez (Muller, "Elementary Functions", 3rd ed., chapter 3) and then rounded to the
-format they are computed in.  The error in a block's first line is that of the rounded polynomial.
+The polynomials minimize the largest relative error of the whole function. The second algorithm of Remez (Muller,
+"Elementary Functions", 3rd ed., chapter 3) finds them; they are then rounded to the format of the computation. The
+error in a block's first line is that of the rounded polynomial.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from typing import Any
 
 from mpmath import mp
 
-# mpmath carries no types: an mpf is Any to a type checker.
+# mpmath has no type hints: an mpf is Any to a type checker.
 Real = Any
 
 mp.dps = 60
 LN2 = mp.log(2)
 GRID_POINTS_PER_TERM = 40
 EXCHANGES = 12
-# Below this argument the quotients that define the target functions cancel; their limit is used.
+# Below this argument the quotients that define the target functions suffer cancellation, and their limit is used.
 CANCELS_BELOW = mp.mpf("1e-18")
 
 
 @dataclass(frozen=True)
 class Format:
-    """A binary floating-point format and how C spells its constants.
+    """A binary floating-point format and the spelling of its constants in C.
 
     Attributes
     ----------
@@ -43,9 +43,9 @@ class Format:
     precision : int
         Bits in the significand.
     hex_digits : int
-        Hexadecimal digits that hold the significand after its leading one.
+        Hexadecimal digits of the significand after its leading one.
     decimals : int
-        Decimal digits that identify a number of the format.
+        Decimal digits that identify a number uniquely.
     min_exponent : int
         Exponent of the smallest normal number.
     """
@@ -69,7 +69,7 @@ class Polynomial:
     Attributes
     ----------
     formula : str
-        What the polynomial stands for, as the header says it.
+        The polynomial's target in the header's words.
     target : Callable
         The function to approximate.
     weight : Callable
@@ -79,9 +79,9 @@ class Polynomial:
     first_power : int
         The number in the first coefficient's name.
     terms : int
-        How many coefficients.
+        The number of coefficients.
     number_format : Format
-        The format the coefficients are rounded to.
+        The format of the rounded coefficients.
     """
 
     formula: str
@@ -95,7 +95,7 @@ class Polynomial:
 
 
 def evaluate(coefficients: list[Real], x: Real) -> Real:
-    """Evaluate a polynomial whose coefficients rise in power."""
+    """Evaluate a polynomial whose coefficients are in order of rising power."""
     total = mp.zero
     for coefficient in reversed(coefficients):
         total = total * x + coefficient
@@ -103,18 +103,18 @@ def evaluate(coefficients: list[Real], x: Real) -> Real:
 
 
 def weighted_error(problem: Polynomial, coefficients: list[Real], x: Real) -> Real:
-    """Return the signed relative error that the polynomial causes at ``x``."""
+    """Return the signed relative error of the whole function at ``x``."""
     return problem.weight(x) * (problem.target(x) - evaluate(coefficients, x))
 
 
 def chebyshev_points(low: Real, high: Real, count: int) -> list[Real]:
-    """Return the ``count`` extrema of a Chebyshev polynomial on ``[low, high]``, rising."""
+    """Return the ``count`` extrema of a Chebyshev polynomial on ``[low, high]`` in rising order."""
     middle, half = (low + high) / 2, (high - low) / 2
     return [middle - half * mp.cos(mp.pi * i / (count - 1)) for i in range(count)]
 
 
 def levelled_coefficients(problem: Polynomial, reference: list[Real]) -> list[Real]:
-    """Solve for the polynomial whose error alternates at equal height over ``reference``."""
+    """Solve for the polynomial whose error alternates with equal magnitude over ``reference``."""
     count = problem.terms + 1
     system, values = mp.matrix(count, count), mp.matrix(count, 1)
     for row, x in enumerate(reference):
@@ -127,7 +127,7 @@ def levelled_coefficients(problem: Polynomial, reference: list[Real]) -> list[Re
 
 
 def sharpen_extremum(error: Callable[[Real], Real], left: Real, right: Real) -> Real:
-    """Return the place of the largest absolute error between two points, by golden section."""
+    """Return the argument of the largest absolute error between two points, by golden section search."""
     ratio = (mp.sqrt(5) - 1) / 2
     for _ in range(30):
         span = ratio * (right - left)
@@ -140,7 +140,7 @@ def sharpen_extremum(error: Callable[[Real], Real], left: Real, right: Real) -> 
 
 
 def error_extrema(problem: Polynomial, coefficients: list[Real]) -> list[Real]:
-    """Return the place of the largest error between each two sign changes, rising."""
+    """Return the arguments of the largest error between consecutive sign changes, in rising order."""
 
     def error(x: Real) -> Real:
         return weighted_error(problem, coefficients, x)
@@ -165,10 +165,10 @@ def minimax(problem: Polynomial) -> list[Real]:
     Raises
     ------
     ArithmeticError
-        If the error does not alternate as often as the theorem of Chebyshev asks for.
+        If the error alternates less often than Chebyshev's theorem requires.
     """
-    # The weight vanishes at x = 0, where a leading term is forced.  The lopsided start keeps the
-    # reference away from there, whether 0 is an end of the interval or its middle.
+    # The weight vanishes at x = 0, where the leading term is fixed. The asymmetric start keeps the reference away from
+    # there, whether 0 is an end of the interval or its middle.
     start = problem.low + (problem.high - problem.low) / 50
     reference = chebyshev_points(start, problem.high, problem.terms + 1)
     for _ in range(EXCHANGES):
@@ -180,13 +180,13 @@ def minimax(problem: Polynomial) -> list[Real]:
 
 
 def round_to(number_format: Format, x: Real, dropped_bits: int = 0) -> Real:
-    """Round ``x`` to the nearest number of the format that ends in ``dropped_bits`` zero bits."""
+    """Round ``x`` to the nearest number of the format whose last ``dropped_bits`` bits are zero."""
     with mp.workprec(number_format.precision - dropped_bits):
         return +x
 
 
 def declaration(number_format: Format, name: str, value: Real) -> str:
-    """Spell one constant in C, in hexadecimal with the decimal value as a comment."""
+    """Write one constant in C, in hexadecimal with the decimal value as a comment."""
     mantissa, _, exponent = float(value).hex().partition("p")
     whole, _, digits = mantissa.partition(".")
     digits = digits[: number_format.hex_digits]
@@ -196,7 +196,7 @@ def declaration(number_format: Format, name: str, value: Real) -> str:
 
 
 def polynomial_block(problem: Polynomial) -> str:
-    """Solve ``problem`` and spell its coefficients in C, with the error after rounding."""
+    """Solve ``problem`` and write its coefficients in C, with the error after rounding."""
     number_format = problem.number_format
     coefficients = [round_to(number_format, c) for c in minimax(problem)]
     extrema = error_extrema(problem, coefficients)
@@ -207,15 +207,15 @@ def polynomial_block(problem: Polynomial) -> str:
 
 
 def reduction_block(number_format: Format) -> str:
-    """Spell the constants of the reduction modulo ln 2 and the argument below which exp flushes."""
-    # As many zero bits as the largest multiple k has bits, so that k * ln2_high is exact.
+    """Write the constants of the reduction modulo ln 2 and the argument below which exp returns zero."""
+    # As many zero bits as the largest k has bits, so that k * ln2_high is exact.
     dropped_bits = int(-number_format.min_exponent).bit_length()
     high = round_to(number_format, LN2, dropped_bits)
     with mp.workprec(number_format.precision):
         smallest = +(number_format.min_exponent * LN2)
     if smallest < number_format.min_exponent * LN2:
-        # The rounded logarithm lies below the true one; its neighbour towards 0 is the first
-        # argument with a normal result.
+        # The rounded logarithm is below the exact one; its neighbour towards 0 is the first argument with a normal
+        # result.
         smallest += mp.ldexp(1, int(mp.floor(mp.log(-smallest, 2))) - number_format.precision + 1)
     constants = {
         "log2_e": round_to(number_format, 1 / LN2),
@@ -244,7 +244,7 @@ def log_tail_weight(z: Real) -> Real:
 
 
 def exp_polynomial(number_format: Format, terms: int) -> Polynomial:
-    """Return the problem behind exp on one period of the reduction modulo ln 2."""
+    """Return the approximation problem for exp on one period of the reduction modulo ln 2."""
     return Polynomial(
         formula="(exp(r) - 1 - r) / r^2 for |r| <= ln(2)/2",
         target=exp_tail,
@@ -258,7 +258,7 @@ def exp_polynomial(number_format: Format, terms: int) -> Polynomial:
 
 
 def log_polynomial(number_format: Format, terms: int) -> Polynomial:
-    """Return the problem behind log1p on [0, 1], where s = e/(2+e) ends at 1/3."""
+    """Return the approximation problem for log1p on [0, 1], where s = e/(2+e) is at most 1/3."""
     return Polynomial(
         formula="(log((1+s)/(1-s)) - 2 s) / s^3 in z = s^2 <= 1/9",
         target=log_tail,
@@ -272,7 +272,7 @@ def log_polynomial(number_format: Format, terms: int) -> Polynomial:
 
 
 def blocks() -> Iterator[str]:
-    """Yield every block of constants, in the order of the header."""
+    """Yield every block of constants in the order of the header."""
     yield reduction_block(F64)
     yield polynomial_block(exp_polynomial(F64, terms=10))
     yield polynomial_block(log_polynomial(F64, terms=10))

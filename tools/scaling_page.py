@@ -1,85 +1,56 @@
-"""Writes scaling.html, which asv cannot draw: the kernels side by side on log-log axes, over the history."""
+"""Writes scaling.html, which asv cannot draw: all kernels on log-log axes, and every row over the history."""
 
 from __future__ import annotations
 
-import ast
-import datetime
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import plotly
 import plotly.graph_objects as go
-from asv.benchmarks import Benchmarks
 from asv.config import Config
-from asv.repo import Repo, get_repo
-from asv.results import Results, iter_results
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gradstep.compare.judge import statistics
 from gradstep.compare.show.styles import styles, transparent
 from gradstep.registry import KERNELS
+from tools.scaling_data import AXES, MEASURES, Axis, History, Measure, Point, Points, Row, read_histories
 
 NAME = "scaling.html"
 
-# Below this number of sizes there is no slope; above, what a call costs at any size would flatten it.
+# An exponent uses the largest sizes only: the overhead of a call flattens the slope at small ones.
 SIZES_PER_SLOPE = 3
 
 _TEMPLATE = "scaling.html.jinja"
-_PLOTLY_MARKERS = {"s": "square", "^": "triangle-up", "D": "diamond", "o": "circle"}
-# Of a name, as a share of the chart.
+# Plotly's names for Matplotlib's filled markers; every other marker is drawn as a circle.
+_PLOTLY_MARKERS = {
+    "o": "circle",
+    "s": "square",
+    "D": "diamond",
+    "d": "diamond-tall",
+    "P": "cross",
+    "X": "x",
+    "*": "star",
+    "^": "triangle-up",
+    "v": "triangle-down",
+    "<": "triangle-left",
+    ">": "triangle-right",
+    "p": "pentagon",
+    "h": "hexagon",
+    "H": "hexagon2",
+    "8": "octagon",
+    ".": "circle",
+}
+# The height of a name, as a share of the chart.
 _NAME_HEIGHT = 0.055
 _INK, _GRID = "#333333", "#E3E3E3"
 
 
-class Axis(NamedTuple):
-    """Along what the suite measures: the class of its benchmarks, and the names of their parameters."""
-
-    symbol: str
-    counts: str
-    suite: str
-    exponent: str
-    fixed: str
-    size: str
-
-
-class Measure(NamedTuple):
-    """One of the benchmarks that exist along both axes, and how it is shown."""
-
-    benchmark: str
-    title: str
-    explanation: str
-    y_title: str
-    tick_suffix: str
-    # A horizontal line at the value that means "the same".
-    reference: float | None
-
-
-class Point(NamedTuple):
-    """One result of asv; `lower` and `upper` enclose it where asv has an interval, else both are None."""
-
-    value: float
-    lower: float | None
-    upper: float | None
-    samples: tuple[float, ...]
-
-
-class Row(NamedTuple):
-    """What a point belongs to: a benchmark, a kernel, the fixed number and the size."""
-
-    benchmark: str
-    kernel: str
-    fixed: int
-    size: int
-
-
 class Scale(NamedTuple):
-    """How values become heights on an axis, and back."""
+    """The map from values to heights on an axis, and back."""
 
     type: str
     height: Callable[[float], float]
@@ -89,98 +60,9 @@ class Scale(NamedTuple):
 LOG = Scale("log", math.log10, lambda height: 10.0**height)
 LINEAR = Scale("linear", float, float)
 
-Points = dict[Row, Point]
-
-AXES = (
-    Axis("m", "examples", "scaling.InM", "scaling.ExponentInM.track_exponent_in_m", "n", "log10_m"),
-    Axis("n", "features", "scaling.InN", "scaling.ExponentInN.track_exponent_in_n", "m", "log10_n"),
-)
-
-MEASURES = (
-    Measure(
-        "time_step",
-        "Time of a step",
-        "The whole call on one thread. The bands are asv's 99 % intervals of the median, or the quartiles where it "
-        "took too few samples for one.",
-        "seconds",
-        "s",
-        None,
-    ),
-    Measure(
-        "track_floor_ratio",
-        "How near the floor",
-        "The time of a step over that of only reading X, measured in turns: 1 is the floor.",
-        "times reading X",
-        "",
-        1.0,
-    ),
-    Measure(
-        "track_speedup_over_numpy",
-        "Speed-up over NumPy",
-        "How many times as fast as the NumPy kernel, measured in turns.",
-        "times as fast",
-        "",
-        1.0,
-    ),
-)
-
-
-@dataclass(frozen=True)
-class Commit:
-    """A commit of the history.
-
-    Attributes
-    ----------
-    revision : int
-        Its place among all commits, as asv counts them.
-    commit_hash, label, link : str
-        The hash; what the page calls it; where it can be read, or "".
-    """
-
-    revision: int
-    commit_hash: str
-    label: str
-    link: str
-
-
-@dataclass(frozen=True)
-class History:
-    """What one machine measured in one environment: the points of each commit, oldest first."""
-
-    name: str
-    commits: list[tuple[Commit, Points]]
-
-
-def read_histories(conf: Config) -> list[History]:
-    """Return the results of the commits that asv publishes, by machine and environment.
-
-    Raises
-    ------
-    ValueError
-        If there is none for a benchmark of this page.
-    """
-    repo = get_repo(conf)
-    benchmarks = Benchmarks.load(conf)
-    published = {commit for branch in conf.branches for commit in repo.get_branch_commits(branch)}
-    by_name: dict[str, list[tuple[Commit, Points]]] = {}
-    found = [results for results in iter_results(conf.results_dir) if results.commit_hash in published]
-    revisions = repo.get_revisions({results.commit_hash for results in found})
-    for results in found:
-        points = dict(_points(results, benchmarks))
-        if points:
-            commit = _commit(conf, repo, revisions, results)
-            by_name.setdefault(_environment(results), []).append((commit, points))
-    if not by_name:
-        raise ValueError(
-            f"{conf.results_dir} has no result of {', '.join(axis.suite for axis in AXES)} in this history"
-        )
-    return [
-        History(name, sorted(commits, key=lambda entry: entry[0].revision)) for name, commits in sorted(by_name.items())
-    ]
-
 
 def write(conf: Config) -> Path:
-    """Write the page into the folder that asv published and return its path."""
+    """Write the page into asv's published folder and return its path."""
     page = Path(conf.html_dir, NAME)
     page.write_text(render(conf.project, read_histories(conf)), encoding="utf-8")
     return page
@@ -202,64 +84,6 @@ def render(project: str, histories: Sequence[History]) -> str:
     )
 
 
-def _environment(results: Results) -> str:
-    """Return the machine and the versions that the configuration asks for; those that it leaves open have no value."""
-    versions = [f"{name} {version}" for name, version in sorted(results.params.items()) if _is_version(name, version)]
-    return ", ".join([results.params["machine"], f"Python {results.params['python']}", *versions])
-
-
-def _is_version(name: str, value: str | None) -> bool:
-    return bool(value) and name not in {"arch", "cpu", "machine", "num_cpu", "os", "ram", "python"}
-
-
-def _commit(conf: Config, repo: Repo, revisions: dict[str, int], results: Results) -> Commit:
-    day = datetime.datetime.fromtimestamp(results.date / 1000, datetime.UTC).date().isoformat()
-    name = repo.get_name_from_hash(results.commit_hash) or ""
-    # Git names what no tag or branch points at after its distance from one: that tells nothing here.
-    tag = f" {name}" if name and not set(name) & set("~^") else ""
-    link = "" if conf.show_commit_url == "#" else conf.show_commit_url + results.commit_hash
-    return Commit(revisions[results.commit_hash], results.commit_hash, f"{results.commit_hash[:8]} {day}{tag}", link)
-
-
-def _points(results: Results, benchmarks: Benchmarks) -> Iterator[tuple[Row, Point]]:
-    """Yield what a file of results has of the benchmarks on this page; what was skipped or failed has no point."""
-    known = results.get_result_keys(benchmarks)
-    for axis in AXES:
-        for measure in MEASURES:
-            name = f"{axis.suite}.{measure.benchmark}"
-            if name in known:
-                yield from _points_of(results, benchmarks[name], axis.fixed, axis.size)
-        if axis.exponent in known:
-            yield from _points_of(results, benchmarks[axis.exponent], axis.fixed, None)
-
-
-def _points_of(
-    results: Results, benchmark: dict[str, Any], fixed: str, size: str | None
-) -> Iterator[tuple[Row, Point]]:
-    name, params, names = benchmark["name"], benchmark["params"], benchmark["param_names"]
-    for values, value, stats, samples in zip(
-        product(*params),
-        results.get_result_value(name, params),
-        results.get_result_stats(name, params),
-        results.get_result_samples(name, params),
-        strict=True,
-    ):
-        if value is None or math.isnan(value):
-            continue
-        # asv keeps parameters as Python would print them.
-        at = {key: ast.literal_eval(text) for key, text in zip(names, values, strict=True)}
-        row = Row(name, at["kernel"], at[fixed], 10 ** at[size] if size else 0)
-        yield row, Point(value, *interval(stats), tuple(samples or ()))
-
-
-def interval(stats: dict[str, float] | None) -> tuple[float | None, float | None]:
-    """Return asv's interval; the quartiles take its place where it is infinite or, from a few samples, includes 0."""
-    for low, high in (("ci_99_a", "ci_99_b"), ("q_25", "q_75")):
-        if stats and low in stats and 0.0 < stats[low] <= stats[high] < math.inf:
-            return stats[low], stats[high]
-    return None, None
-
-
 class Panel(NamedTuple):
     """One chart: a measure along an axis at a fixed number."""
 
@@ -272,17 +96,17 @@ class Panel(NamedTuple):
 
     @property
     def benchmark(self) -> str:
-        """The name that asv has for it."""
+        """Its name in asv."""
         return f"{self.axis.suite}.{self.measure.benchmark}"
 
     @property
     def title(self) -> str:
-        """What is fixed."""
+        """The fixed number, in words."""
         return f"{self.axis.fixed} = {self.fixed:,}"
 
 
 def _panels(measure: Measure, axis: Axis, histories: Sequence[History]) -> Iterator[Panel]:
-    """Yield the charts of a measure; the axes are the same for all commits, so that these can be compared."""
+    """Yield the charts of a measure; all commits share the axes, so that they can be compared."""
     name = f"{axis.suite}.{measure.benchmark}"
     everything = [
         (row, point)
@@ -333,7 +157,7 @@ def _layout(measure: Measure, axis: Axis, x_range: tuple[float, float], y_range:
 
 
 def _log_axis(title: str, log_range: tuple[float, float]) -> dict[str, Any]:
-    # A tick at each power of ten, and at 2 and 5 where there are few of those.
+    # A tick at each power of ten, and also at 2 and 5 where these are few.
     step: Any = 1 if log_range[1] - log_range[0] > 2 else "D2"
     return {
         "type": "log",
@@ -357,7 +181,7 @@ def _reference_line(measure: Measure) -> list[dict[str, Any]]:
 
 
 def _data(histories: Sequence[History], panels: Sequence[Panel]) -> dict[str, Any]:
-    """Return everything that the page's script chooses from."""
+    """Return all data of the page's script."""
     return {
         "layouts": [panel.layout for panel in panels],
         "histories": [
@@ -380,7 +204,7 @@ def _data(histories: Sequence[History], panels: Sequence[Panel]) -> dict[str, An
 
 
 def _traces(panel: Panel, points: Points) -> list[dict[str, Any]]:
-    """Return the bands, the lines and the names of the kernels in one chart."""
+    """Return the bands, lines and names of all kernels in one chart."""
     bands, lines, ends = [], [], []
     for kernel in KERNELS:
         series = sorted(
@@ -426,7 +250,7 @@ def _line(kernel: str, x: Sequence[Any], points: Sequence[Point], measure: Measu
         name=kernel,
         mode="lines+markers",
         line={"color": style.colour, "width": 2},
-        marker={"symbol": _PLOTLY_MARKERS[style.marker], "size": 8, "color": style.colour},
+        marker={"symbol": _PLOTLY_MARKERS.get(style.marker, "circle"), "size": 8, "color": style.colour},
         hovertemplate=f"<b>{kernel}</b><br>%{{x}}: {unit}%{{customdata}}<extra></extra>",
     )
     return dict(line.to_plotly_json())
@@ -439,11 +263,11 @@ def _enclosed(point: Point, suffix: str) -> str:
 
 
 def _names(ends: Sequence[tuple[str, Any, float]], heights: Sequence[float], scale: Scale) -> dict[str, Any]:
-    """Return the kernels' names beside the ends of their lines, at these heights."""
+    """Return the kernels' names at these heights, beside the ends of their lines."""
     names = go.Scatter(
         x=[x for _, x, _ in ends],
         y=[scale.value(height) for height in heights],
-        # Two spaces that do not collapse keep the name off the marker.
+        # Two no-break spaces keep the name off the marker.
         text=[f"\u00a0\u00a0{kernel}" for kernel, _, _ in ends],
         mode="text",
         textposition="middle right",
@@ -455,7 +279,7 @@ def _names(ends: Sequence[tuple[str, Any, float]], heights: Sequence[float], sca
 
 
 def _moved_apart(ends: Sequence[tuple[str, Any, float]], span: float, scale: Scale) -> list[float]:
-    """Return the heights of names on the axis: those at the same x that would lie on each other are moved up."""
+    """Return the heights of names on the axis; of names at the same x, those that would overlap move up."""
     heights = [scale.height(value) for _, _, value in ends]
     highest: dict[Any, float] = {}
     for k in sorted(range(len(ends)), key=heights.__getitem__):
@@ -465,7 +289,7 @@ def _moved_apart(ends: Sequence[tuple[str, Any, float]], span: float, scale: Sca
 
 
 def _exponents(points: Points) -> list[dict[str, Any]]:
-    """Return, for each axis and fixed number, the exponents: from the samples, or as tracked."""
+    """Return the exponents for each axis and fixed number, from the samples or else as tracked."""
     tables = []
     for axis in AXES:
         time_step = f"{axis.suite}.{MEASURES[0].benchmark}"
@@ -483,14 +307,15 @@ def _exponent(points: Points, axis: Axis, kernel: str, fixed: int) -> str:
         if (row.benchmark, row.kernel, row.fixed) == (time_step, kernel, fixed)
     )[-SIZES_PER_SLOPE:]
     if len(series) > 1 and all(samples for _, samples in series):
-        found = statistics.exponent([size for size, _ in series], [samples for _, samples in series])
+        medians = [statistics.Median.of(samples, stream) for stream, (_, samples) in enumerate(series)]
+        found = statistics.exponent([size for size, _ in series], medians)
         return f"{found.value:.2f} ({found.lower:.2f} to {found.upper:.2f})"
     tracked = points.get(Row(axis.exponent, kernel, fixed, 0))
     return f"{tracked.value:.2f}" if tracked else "-"
 
 
 def _courses(history: History) -> Iterator[dict[str, Any]]:
-    """Yield each row of the suite over the commits, with one line per kernel."""
+    """Yield the chart of each row of the suite over the commits, with one line per kernel."""
     names = {f"{axis.suite}.{measure.benchmark}": (axis, measure) for axis in AXES for measure in MEASURES}
     for axis in AXES:
         slope = Measure("", "Exponent", "", "slope of log time", "", None)
@@ -513,8 +338,8 @@ def _courses(history: History) -> Iterator[dict[str, Any]]:
 
 
 def _course(history: History, rows: Sequence[Row], measure: Measure) -> dict[str, Any]:
-    """Return the lines of one chart over the commits, and its axis."""
-    # Exponents may be 0 or less.
+    """Return the lines and the axis of one chart over the commits."""
+    # An exponent has no size and may be 0 or negative.
     scale = LOG if rows[0].size else LINEAR
     bands, lines, ends, heights = [], [], [], []
     for row in rows:

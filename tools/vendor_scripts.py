@@ -1,4 +1,4 @@
-"""Puts the scripts and styles that asv's page loads from elsewhere beside it, so that it works on a closed network."""
+"""Stores the scripts and styles that asv's page loads from other sites beside it, so that it works offline."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ FOLDER = "vendor"
 _TAG = re.compile(r"<(?:script|link)\b[^>]*>")
 _ADDRESS = re.compile(r'(?P<attribute>src|href)="(?:https?:)?//[^"]*/(?P<file>[^"/]+)"')
 _INTEGRITY = re.compile(r'\s+integrity="(?P<hash>[^"]*)"')
-# What only a request to another site needs.
+# Attributes that only a request to another site needs.
 _OF_ANOTHER_SITE = re.compile(r'\s+(?:crossorigin|referrerpolicy)="[^"]*"')
 
 
 class VendorError(Exception):
-    """The scripts could not be put beside the page."""
+    """The scripts could not be stored beside the page."""
 
 
 class Locked(NamedTuple):
-    """One file of the lock.
+    """One file of the lock file.
 
     Attributes
     ----------
     file : str
-        The last part of the address under which asv's page asks for it.
+        The last part of the URL from which asv's page loads it.
     package, version, integrity : str
-        The package of npm, and its sha512 as npm publishes it.
+        The npm package, its version, and its sha512 as npm publishes it.
     member : str
         The path of the file in the package.
     """
@@ -48,7 +48,7 @@ class Locked(NamedTuple):
 
 
 def locked_files() -> dict[str, Locked]:
-    """Return the files of the lock by name."""
+    """Return the files of the lock file by name."""
     entries = [Locked(**entry) for entry in json.loads(LOCK.read_text(encoding="utf-8"))["files"]]
     return {entry.file: entry for entry in entries}
 
@@ -56,26 +56,25 @@ def locked_files() -> dict[str, Locked]:
 def vendor(page: Path, store: Path) -> list[str]:
     """Let a page load its scripts and styles from a folder beside it.
 
-    A file that is byte for byte the one that the page asks for keeps the page's hash; for another one the hash of what
-    stands beside the page takes its place.
+    A file that is byte for byte the one that the page expects keeps the page's hash. A different file gets its own.
 
     Parameters
     ----------
     page : Path
-        An `index.html` that asv has published.
+        An `index.html` published by asv.
     store : Path
-        Where the packages are kept; those that are there already are not fetched again.
+        The folder of the packages; those already there are not fetched again.
 
     Returns
     -------
     list of str
-        The names of files that are not the ones that the page asks for, but others of the same library.
+        The names of the files that differ from those the page expects, though they belong to the same library.
 
     Raises
     ------
     VendorError
-        If npm is needed and missing, a package cannot be fetched or has another hash than the lock says, or the page
-        asks for a file that the lock does not have.
+        If npm is needed and missing, a package cannot be fetched or has a hash other than the locked one, or the page
+        loads a file that is not in the lock file.
     """
     lock, replaced = locked_files(), []
     folder = page.parent / FOLDER
@@ -104,7 +103,7 @@ def vendor(page: Path, store: Path) -> list[str]:
 
 
 def fetch(files: Iterable[Locked], store: Path) -> None:
-    """Let npm fetch the packages that the store does not have."""
+    """Let npm fetch the packages that are missing from the store."""
     missing = sorted({f"{file.package}@{file.version}" for file in files if not _package(file, store).exists()})
     if not missing:
         return
@@ -112,7 +111,7 @@ def fetch(files: Iterable[Locked], store: Path) -> None:
     if npm is None:
         raise VendorError("npm was not found; it fetches the packages that asv's scripts are taken from")
     store.mkdir(parents=True, exist_ok=True)
-    # Nothing of the packages is run: `npm pack` only fetches them.
+    # `npm pack` only fetches the packages and runs none of their code.
     command = [npm, "pack", *missing, "--ignore-scripts", "--silent", "--pack-destination", store]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode != 0:
@@ -120,7 +119,7 @@ def fetch(files: Iterable[Locked], store: Path) -> None:
 
 
 def read_member(file: Locked, store: Path) -> bytes:
-    """Return the content of a file from its package in the store, if that is the one of the lock."""
+    """Return the content of a file from its package in the store, whose hash must be the locked one."""
     package = _package(file, store)
     if not has_hash(package.read_bytes(), file.integrity):
         package.unlink()
@@ -137,11 +136,11 @@ def _package(file: Locked, store: Path) -> Path:
 
 
 def has_hash(content: bytes, integrity: str) -> bool:
-    """Whether a hash, as HTML and npm write it, is that of the content."""
+    """Whether the content has this hash, which is written as in HTML and npm."""
     algorithm, _, digest = integrity.partition("-")
     return base64.b64encode(hashlib.new(algorithm, content).digest()).decode() == digest
 
 
 def sha512(content: bytes) -> str:
-    """Return the hash of the content, as HTML and npm write it."""
+    """Return the hash of the content, written as in HTML and npm."""
     return "sha512-" + base64.b64encode(hashlib.sha512(content).digest()).decode()

@@ -1,8 +1,8 @@
-/* Eight numbers that are computed with side by side, and whose sums have the same bits on every instruction set.
+/* The type of eight lanes on each instruction set, with partial loads and prefetches.
  *
- * The number of lanes is fixed and multiplication and addition are never contracted into one rounding, so an
- * instruction set decides only how many registers eight lanes take: of doubles four of SSE2, two of AVX2, one of AVX-512.
- * The functions on them are in row_sums.h, once for double and once for float.
+ * Sums have the same bits on every instruction set: the number of lanes is fixed, and the compiler never contracts a
+ * multiplication and an addition into one rounding. An instruction set decides only how many registers hold eight
+ * lanes: for doubles, four of SSE2, two of AVX2, one of AVX-512. The arithmetic on lanes is in lane_arithmetic.h.
  */
 #ifndef GRADSTEP_LANES_H
 #define GRADSTEP_LANES_H
@@ -33,8 +33,8 @@
 #define RESTRICT __restrict__
 #endif
 
-/* The vector types of GCC (from 12) and Clang; other compilers get plain numbers, and vectorize the loops over them or do
- * not. A vector wider than the registers would be taken apart through memory, so eight lanes are pieces of PIECE_BYTES. */
+/* GCC (from 12) and Clang have vector types. Other compilers get scalars and loops that they may vectorize. Eight lanes
+ * are several pieces of PIECE_BYTES, because compilers take a vector wider than a register apart through memory. */
 #if defined(__GNUC__) && defined(__has_builtin)
 #if __has_builtin(__builtin_shufflevector)
 #define VECTOR_TYPES 1
@@ -48,8 +48,8 @@ typedef float piece_f32;
 #define WIDTH_f64 1
 #define WIDTH_f32 1
 #else
-/* With 64 bytes nearly every load straddles two cache lines, because rows begin anywhere. Processors that compute 64 bytes at
- * once are faster all the same; those that do it in halves are not, and take AVX2 (processor.py). */
+/* Rows are rarely aligned, so nearly every load of 64 bytes straddles two cache lines. Processors with full 512-bit
+ * units gain all the same; those that execute 512 bits as two halves do not, and run the AVX2 build (processor.py). */
 #if defined(__AVX512F__)
 #define PIECE_BYTES 64
 #elif defined(__AVX2__)
@@ -63,38 +63,42 @@ typedef double piece_f64 __attribute__((vector_size(8 * WIDTH_f64)));
 typedef float piece_f32 __attribute__((vector_size(4 * WIDTH_f32)));
 #endif
 
-/* Asks for the memory from an address on, in the L2 cache. One stream of loads does not keep the memory of a processor with
- * AVX-512 busy; Zen 4, which has a build without this, is slower with it (docs/performance.md). A request for memory that does not
- * exist does nothing. */
+/* Prefetches `bytes` bytes from an address on into the L2 cache. A single stream of loads does not saturate the memory
+ * of processors with AVX-512. Zen 4 gets slower with prefetches and runs the AVX2 build, which has none
+ * (docs/performance.md). A prefetch from an unmapped address does nothing. */
 #if defined(VECTOR_TYPES) && defined(__AVX512F__)
-#define ASKS_AHEAD 1
-INLINE void ask(const char *memory, ptrdiff_t bytes)
+#define PREFETCHES 1
+INLINE void prefetch(const char *memory, ptrdiff_t bytes)
 {
     for (ptrdiff_t k = 0; k < bytes; k += 64)
         __builtin_prefetch(memory + k, 0, 2);
 }
 #else
-#define ASKS_AHEAD 0
-INLINE void ask(const char *memory, ptrdiff_t bytes)
+#define PREFETCHES 0
+INLINE void prefetch(const char *memory, ptrdiff_t bytes)
 {
     (void)memory, (void)bytes;
 }
 #endif
 
-/* So many rows share a load of w if they are in the cache: four need 16 of the 32 registers that only AVX-512 has. Of rows in
- * memory one at a time is the single stream that the hardware follows best. */
+/* The number of rows in the cache that share a load of w: four rows need 16 of the 32 registers that only AVX-512 has.
+ * For rows in memory, one row at a time is the single stream that a hardware prefetcher follows best. */
 #define ROWS_PER_LOAD (PIECE_BYTES == 64 ? 4 : 1)
 
-/* How far ahead within one stream: measured (docs/performance.md). */
-#define AHEAD 8192
+/* The distance of a prefetch within one stream, in bytes: measured (docs/performance.md). */
+#define PREFETCH_DISTANCE 8192
 
-typedef struct { piece_f64 piece[LANES / WIDTH_f64]; } lanes_f64;
-typedef struct { piece_f32 piece[LANES / WIDTH_f32]; } lanes_f32;
+typedef struct {
+    piece_f64 piece[LANES / WIDTH_f64];
+} lanes_f64;
+typedef struct {
+    piece_f32 piece[LANES / WIDTH_f32];
+} lanes_f32;
 
 #define SHUFFLE __builtin_shufflevector
 
-/* The first `count` numbers at x and zeros behind them, 1 <= count <= LANES, touching no byte of the others: masked
- * loads neither read nor fault where the mask is off. */
+/* Loads the first `count` numbers at x, 1 <= count <= LANES, and fills the other lanes with zeros. No byte past these
+ * numbers is touched: masked loads neither read nor fault where the mask is off. */
 #if defined(VECTOR_TYPES) && defined(__AVX512VL__)
 INLINE lanes_f64 load_part_f64(const double *x, ptrdiff_t count)
 {
@@ -114,7 +118,7 @@ INLINE lanes_f64 load_part_f64(const double *x, ptrdiff_t count)
 {
     const __m256i *mask = (const __m256i *)(mask_f64 + LANES - count);
     return (lanes_f64){{(piece_f64)_mm256_maskload_pd(x, _mm256_loadu_si256(mask)),
-                        (piece_f64)_mm256_maskload_pd(x + 4, _mm256_loadu_si256(mask + 1))}};
+        (piece_f64)_mm256_maskload_pd(x + 4, _mm256_loadu_si256(mask + 1))}};
 }
 
 INLINE lanes_f32 load_part_f32(const float *x, ptrdiff_t count)

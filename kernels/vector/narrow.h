@@ -1,6 +1,6 @@
-/* Eight numbers of a narrow X as the eight doubles or floats that are computed with; every conversion is exact.
+/* Loads of uint8, int8 and float16, each converted exactly to eight lanes of double or float.
  *
- * load_part touches no byte behind the `count` numbers, 1 <= count <= LANES, and gives zeros for the others.
+ * load_part touches no byte past the first `count` numbers, 1 <= count <= LANES, and zeroes the other lanes.
  */
 #ifndef GRADSTEP_NARROW_H
 #define GRADSTEP_NARROW_H
@@ -17,8 +17,9 @@ INLINE double number_i8(int8_t value)
     return value;
 }
 
-/* A float16 as a float. Moved to the place of a float's, its exponent counts from 15 where a float's counts from 127, so
- * 2^112 is the factor between them, for subnormal numbers too; infinity and NaN get the largest exponent back. */
+/* Converts a float16 to float. The exponent of a float16 has the bias 15, that of a float 127. After the shift into the
+ * float's exponent field, a multiplication by 2^112 corrects the bias, for subnormal numbers too. Infinity and NaN then
+ * get the largest exponent back. */
 INLINE float number_f16(uint16_t half)
 {
     uint32_t bits = (uint32_t)(half & 0x7fff) << 13;
@@ -39,7 +40,7 @@ INLINE lanes_f64 doubles_of_int32(__m256i eight)
     return (lanes_f64){{(piece_f64)_mm512_cvtepi32_pd(eight)}};
 #else
     return (lanes_f64){{(piece_f64)_mm256_cvtepi32_pd(_mm256_castsi256_si128(eight)),
-                        (piece_f64)_mm256_cvtepi32_pd(_mm256_extracti128_si256(eight, 1))}};
+        (piece_f64)_mm256_cvtepi32_pd(_mm256_extracti128_si256(eight, 1))}};
 #endif
 }
 
@@ -58,7 +59,7 @@ INLINE lanes_f32 load_f16(const uint16_t *x)
     return (lanes_f32){{(piece_f32)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)x))}};
 }
 #else
-/* The loops are vectorized where the instruction set allows it. */
+/* Compilers vectorize these loops where the instruction set allows it. */
 INLINE lanes_f64 load_u8(const uint8_t *x)
 {
     double wide[LANES];

@@ -1,4 +1,4 @@
-/* Which instruction sets the processor has and the operating system lets programs use. */
+/* Detects the instruction sets that both the processor and the operating system support. */
 #ifndef GRADSTEP_PROCESSOR_H
 #define GRADSTEP_PROCESSOR_H
 
@@ -25,8 +25,8 @@ static int processor_has_avx2(void)
 static int processor_has_avx512(void)
 {
     __builtin_cpu_init();
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")
-        && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw")
+        && __builtin_cpu_supports("avx512vl");
 }
 
 #elif defined(_M_X64)
@@ -41,8 +41,8 @@ static void identify(unsigned leaf, unsigned registers[4])
 
 #define GRADSTEP_CAN_IDENTIFY
 
-/* Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, sections 14.3 and 15.2: first the processor's
- * word that the operating system uses XSAVE, then which registers it saves, then the instruction sets themselves. */
+/* Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, sections 14.3 and 15.2: check first that the
+ * operating system uses XSAVE, then which registers it saves, then the instruction sets themselves. */
 static int processor_has(unsigned saved_registers, int features_of_leaf_7)
 {
     int leaf[4];
@@ -83,9 +83,9 @@ static int processor_has_avx512(void)
 
 #endif
 
-/* Whether vectors of 512 bits are computed in two halves: on Zen 4, the first of AMD's processors that have them. It is
- * family 19h, as is Zen 3, which has none of these vectors (AMD, Software Optimization Guide for the AMD Zen4
- * Microarchitecture, section 2.11). */
+/* Whether the processor executes 512-bit operations as two halves of 256 bits, as Zen 4 does. Zen 4 is family 19h; so
+ * is Zen 3, which has no 512-bit vectors (AMD, Software Optimization Guide for the AMD Zen4 Microarchitecture,
+ * section 2.11). */
 static int processor_halves_512_bits(void)
 {
 #if defined(GRADSTEP_CAN_IDENTIFY)

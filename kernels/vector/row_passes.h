@@ -1,32 +1,33 @@
-/* The two passes over the features of a few rows, eight numbers at a time: dots with w, and sums of rows for dw.
+/* The two passes over a few rows, eight features at a time: dot products with w, and sums of rows for dw.
  *
- * Included by vector_rows.h once for each type of X: ELEMENT and ROWS(f) are those of X, REAL and NAME(f) those of the
- * computation. Numbers of a narrow X become REAL as they are loaded, so that not a byte more of it is read than there is.
- * w and dw are padded to a whole number of lanes (w with zeros), x is not: its last lanes are loaded by load_part, which
- * never touches a byte behind the row.
+ * vector_rows.h includes this file once for each type of X. ELEMENT and ROWS(f) belong to the type of X, REAL and
+ * NAME(f) to the type of the computation. A narrow X is converted to REAL as it is loaded, so it costs only its own
+ * width in memory traffic. w and dw are padded to a whole number of lanes (w with zeros). x is not padded: load_part
+ * loads its last lanes and never touches a byte past the row.
  */
 
 #define VECTOR NAME(lanes)
 
-/* Both passes ask for the rows that come next, so that memory is never idle: the first one for three quarters of their numbers
- * while it reads as many, the second one for the last quarter. Where `numbers` numbers are read now, behind the first `done` of
- * these rows, the same share of the next rows is asked for. */
-INLINE void ROWS(ask_in_first)(const ELEMENT *next, ptrdiff_t done, ptrdiff_t numbers)
+/* Both passes prefetch the next rows, so that memory is never idle: the first pass three quarters of their numbers, the
+ * second pass the last quarter. A pass that has read `done` numbers of the current rows and is about to read `numbers`
+ * more prefetches the corresponding part of its share. */
+INLINE void ROWS(prefetch_in_first_pass)(const ELEMENT *next, ptrdiff_t done, ptrdiff_t numbers)
 {
     if (next != NULL)
-        ask((const char *)(next + done * 3 / 4), numbers * (ptrdiff_t)sizeof(ELEMENT) * 3 / 4);
+        prefetch((const char *)(next + done * 3 / 4), numbers * (ptrdiff_t)sizeof(ELEMENT) * 3 / 4);
 }
 
-INLINE void ROWS(ask_in_second)(const ELEMENT *next, ptrdiff_t done, ptrdiff_t numbers)
+INLINE void ROWS(prefetch_in_second_pass)(const ELEMENT *next, ptrdiff_t done, ptrdiff_t numbers)
 {
     if (next != NULL)
-        ask((const char *)(next + done / 4), numbers * (ptrdiff_t)sizeof(ELEMENT) / 4);
+        prefetch((const char *)(next + done / 4), numbers * (ptrdiff_t)sizeof(ELEMENT) / 4);
 }
 
-/* For each of `rows` rows, a constant, the lanes whose sum is x . w. Four accumulators a row, because an addition takes three or
- * four cycles. The rows lie behind the first `done` numbers of their group, and as large a group at `next` is read later. */
-INLINE void ROWS(products)(
-    const ELEMENT *x, ptrdiff_t stride, int rows, const ELEMENT *next, ptrdiff_t done, const REAL *w, ptrdiff_t n, VECTOR *p)
+/* Computes for each of `rows` rows (a compile-time constant) the lanes whose sum is x . w. Four accumulators a row hide
+ * the latency of an addition, three or four cycles. The rows start after the first `done` numbers of their group; the
+ * group at `next` has the same size and is read later. */
+INLINE void ROWS(products)(const ELEMENT *x, ptrdiff_t stride, int rows, const ELEMENT *next, ptrdiff_t done,
+    const REAL *w, ptrdiff_t n, VECTOR *p)
 {
     VECTOR sum[ROWS_PER_LOAD][4];
     for (int row = 0; row < rows; row++)
@@ -35,16 +36,15 @@ INLINE void ROWS(products)(
     const ptrdiff_t whole = n / LANES * LANES;
     ptrdiff_t j = 0;
     for (; j + 4 * LANES <= whole; j += 4 * LANES) {
-        ROWS(ask_in_first)(next, done + rows * j, rows * 4 * LANES);
+        ROWS(prefetch_in_first_pass)(next, done + rows * j, rows * 4 * LANES);
         for (int k = 0; k < 4; k++) {
             const VECTOR w_j = NAME(load)(w + j + k * LANES);
             for (int row = 0; row < rows; row++)
-                sum[row][k] = NAME(add)(
-                    sum[row][k], NAME(multiply)(ROWS(load)(x + row * stride + j + k * LANES), w_j));
+                sum[row][k] = NAME(add)(sum[row][k], NAME(multiply)(ROWS(load)(x + row * stride + j + k * LANES), w_j));
         }
     }
     for (; j < whole; j += LANES) {
-        ROWS(ask_in_first)(next, done + rows * j, rows * LANES);
+        ROWS(prefetch_in_first_pass)(next, done + rows * j, rows * LANES);
         const VECTOR w_j = NAME(load)(w + j);
         for (int row = 0; row < rows; row++)
             sum[row][0] = NAME(add)(sum[row][0], NAME(multiply)(ROWS(load)(x + row * stride + j), w_j));
@@ -58,7 +58,7 @@ INLINE void ROWS(products)(
         p[row] = NAME(add)(NAME(add)(sum[row][0], sum[row][1]), NAME(add)(sum[row][2], sum[row][3]));
 }
 
-/* The same for eight rows at once: w is loaded once for the eight, which pays when it does not stay in the L1 cache. */
+/* The same for eight rows that share each load of w, which pays when w does not stay in the L1 cache. */
 INLINE void ROWS(products_of_8)(const ELEMENT *x, ptrdiff_t stride, const REAL *w, ptrdiff_t n, VECTOR *p)
 {
     VECTOR sum[8];
@@ -69,7 +69,7 @@ INLINE void ROWS(products_of_8)(const ELEMENT *x, ptrdiff_t stride, const REAL *
     for (; j < whole; j += LANES) {
         const VECTOR w_j = NAME(load)(w + j);
         for (int k = 0; k < 8; k++) {
-            ask((const char *)(x + k * stride + j) + AHEAD, 1);
+            prefetch((const char *)(x + k * stride + j) + PREFETCH_DISTANCE, 1);
             sum[k] = NAME(add)(sum[k], NAME(multiply)(ROWS(load)(x + k * stride + j), w_j));
         }
     }
@@ -82,10 +82,10 @@ INLINE void ROWS(products_of_8)(const ELEMENT *x, ptrdiff_t stride, const REAL *
         p[k] = sum[k];
 }
 
-/* dots[k] = x_k . w for `count` rows x_k of n numbers, the k-th at x + k * stride; w is padded with zeros. Writes dots
- * up to the next multiple of eight. As many rows at `next` are read later, unless it is NULL. */
-static void ROWS(row_dots)(
-    const ELEMENT *x, const ELEMENT *next, ptrdiff_t stride, const REAL *w, ptrdiff_t n, ptrdiff_t count, REAL *RESTRICT dots)
+/* dots[k] = x_k . w for `count` rows x_k of n numbers, where x_k is at x + k * stride and w is padded with zeros.
+ * Writes `dots` up to the next multiple of eight. Unless `next` is NULL, as many rows there are read later. */
+static void ROWS(row_dots)(const ELEMENT *x, const ELEMENT *next, ptrdiff_t stride, const REAL *w, ptrdiff_t n,
+    ptrdiff_t count, REAL *RESTRICT dots)
 {
     const VECTOR w_first = NAME(load)(w), w_second = n > LANES ? NAME(load)(w + LANES) : NAME(all)(0);
     for (ptrdiff_t k = 0; k < count; k += 8, x += 8 * stride) {
@@ -100,9 +100,9 @@ static void ROWS(row_dots)(
                 p[row] = NAME(multiply)(ROWS(load_part)(x + row * stride, n), w_first);
         } else if (n <= 2 * LANES) {
             for (; row < rows; row++) {
-                ROWS(ask_in_first)(next, (k + row) * stride, 2 * LANES);
+                ROWS(prefetch_in_first_pass)(next, (k + row) * stride, 2 * LANES);
                 p[row] = NAME(mix)(ROWS(load)(x + row * stride), w_first,
-                                   ROWS(load_part)(x + row * stride + LANES, n - LANES), w_second);
+                    ROWS(load_part)(x + row * stride + LANES, n - LANES), w_second);
             }
         } else if (n * (ptrdiff_t)sizeof(REAL) > WIDE_ROW_BYTES && rows == 8) {
             ROWS(products_of_8)(x, stride, w, n, p);
@@ -119,17 +119,17 @@ static void ROWS(row_dots)(
     }
 }
 
-/* Adds c[0] x_0 + ... + c[7] x_7 to `sum`, for one vector of each row. Eight rows for one load and store of the sum. */
+/* Adds c[0] x_0 + ... + c[7] x_7 to `sum`, for one vector of each row. Eight rows share a load and store of `sum`. */
 #define ADD_EIGHT(sum, part)                                                                                           \
-    NAME(store)(sum, NAME(add)(NAME(load)(sum),                                                                        \
-        NAME(add)(NAME(add)(NAME(mix)(c[0], part(0), c[1], part(1)), NAME(mix)(c[2], part(2), c[3], part(3))),         \
-                  NAME(add)(NAME(mix)(c[4], part(4), c[5], part(5)), NAME(mix)(c[6], part(6), c[7], part(7))))))
+    NAME(store)(sum,                                                                                                   \
+        NAME(add)(NAME(load)(sum),                                                                                     \
+            NAME(add)(NAME(add)(NAME(mix)(c[0], part(0), c[1], part(1)), NAME(mix)(c[2], part(2), c[3], part(3))),     \
+                NAME(add)(NAME(mix)(c[4], part(4), c[5], part(5)), NAME(mix)(c[6], part(6), c[7], part(7))))))
 
-/* sum += c_k x_k over `count` rows x_k of n numbers, the k-th at x + k * stride; `sum` is padded. As many rows at `next` are
- * read later, unless it is NULL. */
-static void ROWS(add_rows)(
-    const ELEMENT *x, const ELEMENT *next, ptrdiff_t stride, const REAL *coefficients, ptrdiff_t n, ptrdiff_t count,
-    REAL *RESTRICT sum)
+/* sum += c_k x_k over `count` rows x_k of n numbers, where x_k is at x + k * stride and `sum` is padded. Unless `next`
+ * is NULL, as many rows there are read later. */
+static void ROWS(add_rows)(const ELEMENT *x, const ELEMENT *next, ptrdiff_t stride, const REAL *coefficients,
+    ptrdiff_t n, ptrdiff_t count, REAL *RESTRICT sum)
 {
     const ptrdiff_t whole = n / LANES * LANES;
     const ELEMENT *rest = next == NULL ? NULL : next + count * stride * 3 / 4;
@@ -142,7 +142,7 @@ static void ROWS(add_rows)(
 #define WHOLE(row) ROWS(load)(x + row * stride + j)
 #define PART(row) ROWS(load_part)(x + row * stride + j, n - j)
         for (; j < whole; j += LANES) {
-            ROWS(ask_in_second)(rest, k * stride + 8 * j, 8 * LANES);
+            ROWS(prefetch_in_second_pass)(rest, k * stride + 8 * j, 8 * LANES);
             ADD_EIGHT(sum + j, WHOLE);
         }
         if (j < n)
@@ -161,11 +161,11 @@ static void ROWS(add_rows)(
 }
 #undef ADD_EIGHT
 
-/* Copies the few columns of a few rows apart: column j goes to columns + j * span. */
+/* Copies a few narrow rows into columns: column j goes to columns + j * span. */
 static void ROWS(copy_columns)(
     const ELEMENT *RESTRICT x, ptrdiff_t stride, ptrdiff_t n, ptrdiff_t rows, REAL *RESTRICT columns, ptrdiff_t span)
 {
-    /* Compilers make whole vectors of the copies where they know the distance of the rows. */
+    /* A stride known at compile time lets the compiler vectorize the copies. */
     if (stride == 2 && n == 2) {
         for (ptrdiff_t i = 0; i < rows; i++)
             for (int j = 0; j < 2; j++)

@@ -1,14 +1,14 @@
-/* Exponential of a non-positive number, and log1p on [0, 1], that compilers vectorize in a loop.
+/* exp of a non-positive number and log1p on [0, 1], without branches, so that compilers vectorize loops over them.
  *
- * Every result has the same bits on every instruction set.  That holds only while a multiplication
- * and an addition are never contracted into one rounding:
+ * Every result has the same bits on every instruction set, as long as the compiler never contracts a multiplication and
+ * an addition into one rounding:
  *
  *     -O3 -fno-math-errno -fno-trapping-math -ffp-contract=off
  *
- * The error bounds are the sums of the roundings, to nearest.  Measured were 1.004 ULP (exp) and
- * 1.295 ULP (log1p) for double, over millions of arguments, and 0.990 and 1.316 ULP for float, over
- * every argument.  A NaN gives a NaN.  derive_coefficients.py derives every block of constants
- * below, and with --check compares this file with them.
+ * The stated error bounds add up all roundings, to nearest. The largest measured errors are 1.004 ULP (exp) and 1.295
+ * ULP (log1p) for double, over millions of arguments, and 0.990 and 1.316 ULP for float, over every argument. NaN in,
+ * NaN out. tools/derive_coefficients.py derives every block of constants below, and its --check compares this file with
+ * them.
  *
  * Cody & Waite: Software Manual for the Elementary Functions, Prentice-Hall 1980.
  * Muller: Elementary Functions, Algorithms and Implementation, 3rd ed., Birkhaeuser 2016.
@@ -28,10 +28,10 @@
 #error "simd_math.h relies on each operation being rounded to its own type: compile for SSE2"
 #endif
 #ifdef _MSC_VER
-#pragma fp_contract(off) /* here a pragma does what -ffp-contract=off does elsewhere */
+#pragma fp_contract(off) /* MSVC's equivalent of -ffp-contract=off */
 #endif
 
-/* exp(x) for x <= 0, within 1.1 ULP; 0 where exp(x) lies below the smallest normal number. */
+/* exp(x) for x <= 0, within 1.1 ULP; 0 where exp(x) is below the smallest normal number. */
 static inline double exp_of_negative_f64(double x)
 {
     const double log2_e = 0x1.71547652b82fep+0; /* 1.4426950408889634 */
@@ -51,9 +51,9 @@ static inline double exp_of_negative_f64(double x)
     const double c10 = 0x1.28ad68a509e1dp-22; /* 2.7630233951018168e-07 */
     const double c11 = 0x1.ad7f77fea9cb0p-26; /* 2.5000069565431402e-08 */
 
-    /* Adding 1.5 * 2^52 rounds to the integer k and leaves k in the low bits (Muller 2016, on range
-     * reduction): SSE2 and AVX2 cannot convert to a 64-bit integer.  With the bias of the exponent
-     * in the same sum those bits need one shift to become the number 2^k. */
+    /* Adding 1.5 * 2^52 rounds to the integer k and leaves k in the low bits (Muller 2016, on range reduction); SSE2
+     * and AVX2 have no conversion to a 64-bit integer. The same addition adds the exponent's bias, so that one shift
+     * turns those bits into the number 2^k. */
     const double shift = 0x1.8p+52 + 1023.0;
     const double shifted = x * log2_e + shift;
     const double k = shifted - shift;
@@ -63,21 +63,21 @@ static inline double exp_of_negative_f64(double x)
     bits <<= 52;
     memcpy(&two_to_k, &bits, sizeof two_to_k);
 
-    /* Cody & Waite 1980: ln2_high ends in ten zero bits, so for |k| <= 1022 its multiple and the
-     * difference are exact, and r is off by one rounding only. */
+    /* Cody & Waite 1980: ln2_high ends in ten zero bits, so for |k| <= 1022 the product and the difference are exact,
+     * and r has one rounding error only. */
     const double r = (x - k * ln2_high) - k * ln2_low;
 
-    /* Pairs of terms, then Horner's rule in r^2: no more operations than Horner's rule in r, and
-     * nearly half of its latency, which bounds the speed of the loop. */
+    /* Pairs of terms, then Horner's rule in r^2: no more operations than Horner's rule in r and nearly half its
+     * latency, which limits the speed of the loop. */
     const double r2 = r * r;
     const double high_terms = (c6 + c7 * r) + r2 * ((c8 + c9 * r) + r2 * (c10 + c11 * r));
     const double quotient = (c2 + c3 * r) + r2 * ((c4 + c5 * r) + r2 * high_terms);
 
-    /* The largest term is added last (Tang 1989), so that one rounding at most has the size of the
-     * result.  Multiplying by 2^k, unlike adding to the exponent's bits, keeps every NaN a NaN. */
+    /* The largest term is added last (Tang 1989), so that at most one rounding is as large as a unit of the result.
+     * Multiplying by 2^k, unlike adding to the exponent's bits, preserves NaN. */
     const double y = (1.0 + (r + r2 * quotient)) * two_to_k;
 
-    /* Below first_normal, k may be out of range or infinite and y means nothing. */
+    /* Below first_normal, k may be out of range or infinite, and y is meaningless. */
     return x < first_normal ? 0.0 : y;
 }
 
@@ -96,20 +96,20 @@ static inline double log1p_of_unit_f64(double e)
     const double c8 = 0x1.55cf59cdc5d88p-4; /* 0.083449698253721505 */
     const double c9 = 0x1.5c5c218c775c9p-3; /* 0.17009760103148455 */
 
-    /* 1 + e = (1+s)/(1-s).  One division costs less than the ten more terms that a polynomial in e
-     * needs on [0, 1] to reach the same error. */
+    /* 1 + e = (1+s)/(1-s). One division costs less than the ten additional terms that a polynomial in e needs on [0, 1]
+     * for the same error. */
     const double s = e / (2.0 + e);
     const double z = s * s;
     const double w = z * z;
     const double high_terms = (c4 + c5 * z) + w * ((c6 + c7 * z) + w * (c8 + c9 * z));
     const double quotient = (c0 + c1 * z) + w * ((c2 + c3 * z) + w * high_terms);
 
-    /* 2 s = e - e s turns the series 2 s + s z q (Muller 2016, on the logarithm) into this form:
-     * e is exact, and the roundings of s touch only a correction that vanishes with e. */
+    /* 2 s = e - e s turns the series 2 s + s z q (Muller 2016, on the logarithm) into this form: e is exact, and the
+     * roundings of s affect only a correction that vanishes with e. */
     return e - s * (e - z * quotient);
 }
 
-/* log1p(s) for s in [0, 2^1023], within 2 ULP: the logarithm of a product, less 1, of numbers of at least 1. */
+/* log1p(s) for s in [0, 2^1023], within 2 ULP: the logarithm of a product of numbers >= 1, given minus 1. */
 static inline double log1p_of_product(double s)
 {
     const double ln2 = 0x1.62e42fefa39efp-1; /* 0.69314718055994529 */
@@ -117,8 +117,8 @@ static inline double log1p_of_product(double s)
     if (!(s > 1.0))
         return log1p_of_unit_f64(s);
 
-    /* 1 + s = 2^k f with 1 <= f < 2. That 1 + s is rounded changes the result, which is at least
-     * log(2), by less than one unit in its last place. */
+    /* 1 + s = 2^k f with 1 <= f < 2. The rounding of 1 + s changes the result, which is at least log(2), by less than
+     * one unit in the last place. */
     const double product = 1.0 + s;
     uint64_t bits;
     double f;
@@ -129,8 +129,8 @@ static inline double log1p_of_product(double s)
     return k * ln2 + log1p_of_unit_f64(f - 1.0);
 }
 
-/* exp(x) for x <= 0, within 1 ULP; 0 where exp(x) lies below the smallest normal number.
- * The comments in exp_of_negative_f64 hold here too. */
+/* exp(x) for x <= 0, within 1 ULP; 0 where exp(x) is below the smallest normal number. The comments in
+ * exp_of_negative_f64 apply here too. */
 static inline float exp_of_negative_f32(float x)
 {
     const float log2_e = 0x1.715476p+0f; /* 1.44269502 */
@@ -165,7 +165,7 @@ static inline float exp_of_negative_f32(float x)
 }
 
 /* log1p(e) for e in [0, 1], within 1.5 ULP, for subnormal e too.
- * The comments in log1p_of_unit_f64 hold here too. */
+ * The comments in log1p_of_unit_f64 apply here too. */
 static inline float log1p_of_unit_f32(float e)
 {
     /* (log((1+s)/(1-s)) - 2 s) / s^3 in z = s^2 <= 1/9: relative error 2^-27.46. */

@@ -1,6 +1,6 @@
-/* What the Cython kernel calls in its inner loops, for double (..._f64) and for float (..._f32).
+/* The functions that the Cython kernel calls for a few rows, for double (..._f64) and float (..._f32).
  *
- * The loops over blocks and batches of rows are in cython_loop.pyx; here are those over the features of a few rows.
+ * The loops over blocks and groups of rows are in cython_loop.pyx.
  */
 #ifndef GRADSTEP_VECTOR_ROWS_H
 #define GRADSTEP_VECTOR_ROWS_H
@@ -11,15 +11,15 @@
 #include "narrow.h"
 #include "simd_math.h"
 
-/* From here on w competes with the rows for a 32 KiB L1 cache, and eight rows at once load it an eighth as often.
- * Below, one row at a time wins: a hardware prefetcher follows one stream best (docs/performance.md). */
+/* Above this size w competes with the rows for a 32 KiB L1 cache, and sharing each load of w among eight rows pays.
+ * Below it, one row at a time is faster: a hardware prefetcher follows one stream best (docs/performance.md). */
 #define WIDE_ROW_BYTES 12000
 
-/* How many bytes of rows stay in the L1 cache from the first pass to the second, at least eight rows, and how many rows are
- * taken together that are longer than SHORT_ROW_BYTES. Where the next rows are asked for it takes no more of them to keep
- * memory busy; the processors concerned have 48 KiB of L1, others 32. */
+/* A group of rows stays in the L1 cache from the first pass to the second: BYTES_OF_SHORT_ROWS of short rows (at least
+ * eight), or LONG_ROWS rows longer than SHORT_ROW_BYTES. With prefetches eight long rows already keep memory busy. The
+ * processors that prefetch have 48 KiB of L1, others 32. */
 #define SHORT_ROW_BYTES 1600
-#if ASKS_AHEAD
+#if PREFETCHES
 #define BYTES_OF_SHORT_ROWS 24576
 #define LONG_ROWS 8
 #else
@@ -37,10 +37,12 @@ INLINE float number_f32(float value)
     return value;
 }
 
-/* What is computed in double: X of double, uint8 (and bool, whose bytes are 0 and 1) and int8. */
+/* Computed in double: X of double, int8 and uint8 (and bool, whose bytes are 0 and 1). */
 #define NAME(f) f##_f64
 #define REAL double
-#include "row_sums.h"
+#include "lane_arithmetic.h"
+#include "logistic.h"
+#include "read_limit.h"
 #define ELEMENT double
 #define ROWS(f) f##_f64
 #include "row_passes.h"
@@ -59,10 +61,12 @@ INLINE float number_f32(float value)
 #undef NAME
 #undef REAL
 
-/* What is computed in float: X of float and float16. */
+/* Computed in float: X of float and float16. */
 #define NAME(f) f##_f32
 #define REAL float
-#include "row_sums.h"
+#include "lane_arithmetic.h"
+#include "logistic.h"
+#include "read_limit.h"
 #define ELEMENT float
 #define ROWS(f) f##_f32
 #include "row_passes.h"
@@ -76,7 +80,7 @@ INLINE float number_f32(float value)
 #undef NAME
 #undef REAL
 
-/* The same functions by the letter that the buffer protocol has for the type of X. */
+/* Dispatches on the buffer protocol's letter for the type of X. */
 #define BY_KIND_f64(function, ...)                                                                                     \
     switch (kind) {                                                                                                    \
     case 'd': function##_f64((const double *)x, __VA_ARGS__); break;                                                   \
@@ -89,26 +93,26 @@ INLINE float number_f32(float value)
     else                                                                                                               \
         function##_f16((const uint16_t *)x, __VA_ARGS__)
 
-static void dots_as_f64(
-    char kind, const void *x, const void *next, ptrdiff_t stride, const double *w, ptrdiff_t n, ptrdiff_t count, double *dots)
+static void dots_as_f64(char kind, const void *x, const void *next, ptrdiff_t stride, const double *w, ptrdiff_t n,
+    ptrdiff_t count, double *dots)
 {
     BY_KIND_f64(row_dots, next, stride, w, n, count, dots)
 }
 
-static void dots_as_f32(
-    char kind, const void *x, const void *next, ptrdiff_t stride, const float *w, ptrdiff_t n, ptrdiff_t count, float *dots)
+static void dots_as_f32(char kind, const void *x, const void *next, ptrdiff_t stride, const float *w, ptrdiff_t n,
+    ptrdiff_t count, float *dots)
 {
     BY_KIND_f32(row_dots, next, stride, w, n, count, dots);
 }
 
-static void add_as_f64(
-    char kind, const void *x, const void *next, ptrdiff_t stride, const double *c, ptrdiff_t n, ptrdiff_t count, double *sums)
+static void add_as_f64(char kind, const void *x, const void *next, ptrdiff_t stride, const double *c, ptrdiff_t n,
+    ptrdiff_t count, double *sums)
 {
     BY_KIND_f64(add_rows, next, stride, c, n, count, sums)
 }
 
-static void add_as_f32(
-    char kind, const void *x, const void *next, ptrdiff_t stride, const float *c, ptrdiff_t n, ptrdiff_t count, float *sums)
+static void add_as_f32(char kind, const void *x, const void *next, ptrdiff_t stride, const float *c, ptrdiff_t n,
+    ptrdiff_t count, float *sums)
 {
     BY_KIND_f32(add_rows, next, stride, c, n, count, sums);
 }

@@ -1,1 +1,1 @@
-"""The targets of gradstep's speed, and how they are measured."""
+"""The targets of gradstep's speed, and how they are measured: developers run `make targets`."""

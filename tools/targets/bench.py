@@ -1,4 +1,4 @@
-"""The bench on which the targets are measured: the sizes, the data, and what has been measured so far."""
+"""The bench of the targets: the sizes, the data, and what has been measured so far."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ from numpy.typing import NDArray
 
 import gradstep
 from gradstep.compare.measure import peers, timing
+from gradstep.compare.measure.contenders import Contender, kernel_contender
+from gradstep.compare.measure.forecast import Forecast
 from gradstep.compare.measure.problems import AnyProblem
-from gradstep.compare.measure.run import Progress, kernel_contender
-from gradstep.compare.measure.timing import Contender
+from gradstep.compare.measure.run import Progress
 from gradstep.compare.record.machine import last_level_cache
 from gradstep.compare.record.records import Cell, Result, Settings
 
-# X has to be this many times as large as the last-level cache to count as read from memory.
-TIMES_CACHE = 8
+MIB = 1 << 20
 
-# Larger ones would make the table take more than ten minutes. A virtual machine names the cache of the whole processor,
-# of which it has a part; where X stays below TIMES_CACHE times that, the run says so.
+TIMES_CACHE = 8
+"""X has to be this many times as large as the last-level cache to count as read from memory."""
+
+# With a larger X the table would take more than ten minutes. A virtual machine names the cache of the whole processor,
+# but owns a part of it. If X stays below TIMES_CACHE times that cache, the run says so.
 _LARGEST_X = 512 << 20
 
 
@@ -35,7 +38,7 @@ class Scale:
     Attributes
     ----------
     data_bytes : int
-        Of an X that is read from memory, together with its y: with two features y is a third of it.
+        Of an X that is read from memory, together with its y: with two features, y is a third of it.
     narrow_elements : int
         Of an X that is compared in a narrow and in a wide dtype; the narrow one should exceed the cache as well.
     many_rows : int
@@ -54,10 +57,10 @@ class Scale:
 
     @classmethod
     def of_this_machine(cls) -> Scale:
-        """Return the sizes that the targets speak of, as far as the memory goes."""
+        """Return the sizes that the targets name, as far as the memory allows."""
         beyond_cache = min(TIMES_CACHE * last_level_cache(), _LARGEST_X)
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 8 << 30
-        # The peers need several vectors of length m beside X, and some a copy of it.
+        # The peers need several vectors of length m beside X, and some of them a copy of X.
         return cls(min(beyond_cache, memory // 16), min(beyond_cache, memory // 32), largest=min(10**8, memory // 64))
 
     def rows(self, n: int) -> int:
@@ -66,7 +69,7 @@ class Scale:
 
 
 class Measured(NamedTuple):
-    """What a row of the table is about."""
+    """What was measured for a row of the table."""
 
     value: float
     quartiles: tuple[float, float] | None = None
@@ -78,7 +81,7 @@ class NotMeasured(Exception):
 
 
 class Bench:
-    """Makes the data, measures each cell once, and keeps what was measured."""
+    """Makes the data, measures each cell once, and keeps the results."""
 
     def __init__(self, scale: Scale, chosen_peers: Sequence[peers.Peer], progress: Progress) -> None:
         self.scale = scale
@@ -105,19 +108,19 @@ class Bench:
         threads: int | None,
         rounds: int | None = None,
     ) -> Cell:
-        """Return the cell of this key, which is measured when it is asked for first."""
+        """Return the cell of this key; the first request measures it."""
         if key not in self._measured:
             given = problem()
             self._progress.begin(f"{given.name}, m = {given.m:,}, n = {given.n:,}")
             settings = Settings([], rounds=rounds or self.scale.rounds)
-            # A forecast that knows nothing skips nobody.
-            cell = timing.measure(list(contenders()), given, threads, settings, timing.Forecast())
+            # An empty forecast skips no contender.
+            cell = timing.measure(list(contenders()), given, threads, settings, Forecast())
             self._measured[key] = cell
             self.cells.append(cell)
         return self._measured[key]
 
     def kernels(self, names: Sequence[str], threads: int | None) -> list[Contender]:
-        """Return those of the kernels that can run."""
+        """Return the kernels that can run here."""
         contenders = [kernel_contender(name, threads) for name in names if name not in self.unavailable]
         if not any(peer.name == "numpy-formula" for peer in self.peers):
             return contenders
@@ -125,13 +128,13 @@ class Bench:
 
     def timed(self, cell: Cell, name: str) -> Result:
         """Return the times of a contender in a cell."""
-        results = [*cell.results, *([cell.floor] if cell.floor is not None else [])]
+        results = [*cell.results, *([cell.read_limit] if cell.read_limit is not None else [])]
         for result in results:
             if result.contender == name and result.status == "timed":
                 return result
             if result.contender == name:
                 raise NotMeasured(f"{name}: {result.reason}")
-        raise NotMeasured(self.unavailable.get(name, f"{name} did not take part"))
+        raise NotMeasured(self.unavailable.get(name, f"{name} was not measured"))
 
     def ratio(self, cell: Cell, name: str, base: str, against: str = "") -> Measured:
         """Return the ratio of the medians, with the quartiles of the ratios of each round."""

@@ -17,7 +17,7 @@ from gradstep.compare.measure.problems import ALPHA
 
 _STATUS = Path("/proc/self/status")
 _RESET = Path("/proc/self/clear_refs")
-# Documented in proc(5): sets the peak ("high water mark") to what is resident now.
+# From proc(5): sets the peak ("high water mark") to what is resident now.
 _RESET_PEAK = "5"
 
 
@@ -31,10 +31,10 @@ def measure(m: int, n: int, threads: int) -> int:
     Raises
     ------
     NoFootprint
-        If the system does not tell the peak, or the process failed.
+        If the system does not report the peak, or the process failed.
     """
     if not _STATUS.exists():
-        raise NoFootprint("the system does not tell the peak memory of a process in /proc")
+        raise NoFootprint("the system does not report the peak memory of a process in /proc")
     command = [sys.executable, "-m", __spec__.name, str(m), str(n), str(threads)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -49,7 +49,7 @@ def measure_here(m: int, n: int, threads: int) -> int:
     generator.standard_normal(out=X)
     y = (np.arange(m) % 2).astype(np.float64)
     w = np.zeros(n)
-    # Imports, compilation and the thread pool are no part of a step.
+    # Imports, compilation and the thread pool are not part of a step.
     rows = min(m, max(1, (4 << 20) // (8 * n)))
     gradstep.step(X[:rows], y[:rows], w, 0.0, ALPHA, kernel="cython", threads=threads)
     _RESET.write_text(_RESET_PEAK, encoding="ascii")
@@ -61,7 +61,7 @@ def measure_here(m: int, n: int, threads: int) -> int:
 def _resident(field: str) -> int:
     found = re.search(rf"^{field}:\s*(\d+) kB$", _STATUS.read_text(encoding="ascii"), re.MULTILINE)
     if found is None:
-        raise NoFootprint(f"the system does not tell {field}")
+        raise NoFootprint(f"the system does not report {field}")
     return int(found[1]) * 1024
 
 

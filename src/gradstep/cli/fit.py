@@ -14,7 +14,7 @@ import click
 import gradstep
 from gradstep import files, registry
 from gradstep.cli import endings, facts, options
-from gradstep.compare.show.tables import duration
+from gradstep.compare.show.words import duration
 from gradstep.data import models, tables
 from gradstep.descent import FitInterrupted
 

@@ -35,7 +35,7 @@ COMMANDS = {
     "export": Place("gradstep.cli.records", "compare", "Write a record in the format of another tool."),
     "fit": Place("gradstep.cli.fit", "cli", "Train logistic regression on a data file by gradient descent."),
     "info": Place("gradstep.cli.info", "cli", "Show versions, processor, threads and kernels."),
-    "report": Place("gradstep.cli.report", "compare", "Write the report or the pictures of a saved record."),
+    "report": Place("gradstep.cli.records", "compare", "Write the report or the pictures of a saved record."),
 }
 
 

@@ -1,4 +1,4 @@
-"""The values of command-line options: turns text into numbers and names, or says what it should be."""
+"""The values of command-line options: text becomes numbers and names, or an error says what it should be."""
 
 from __future__ import annotations
 
@@ -31,29 +31,13 @@ def _count(text: str) -> int:
 
 
 def kernel_names(context: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
-    """Turn a list such as cython,numpy into names, each of which is known."""
+    """Turn a list such as cython,numpy into the names of kernels."""
     if text is None:
         return None
     names = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
     for name in names:
         if name not in registry.KERNELS:
             raise click.BadParameter(f"there is no kernel {name!r}; the kernels are {', '.join(registry.KERNELS)}")
-    return names
-
-
-def peer_names(context: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
-    """Turn a list such as torch,jax into names, each of which is known; all stays alone."""
-    # Not at the top: `gradstep fit` needs options too, and none of the extra `compare`.
-    from gradstep.compare.measure import peers
-
-    if text is None:
-        return None
-    names = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
-    if names == (peers.ALL,):
-        return names
-    for name in names:
-        if name not in peers.PEERS:
-            raise click.BadParameter(f"there is no peer {name!r}; the peers are {', '.join(peers.PEERS)}, or all")
     return names
 
 
@@ -74,7 +58,7 @@ def thread_counts(context: click.Context, option: click.Parameter, text: str | N
 
 
 def dtypes(context: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
-    """Turn a list such as float64,float32 into names, each of which can be computed in."""
+    """Turn a list such as float64,float32 into dtypes of a computation."""
     return _some_of(DTYPES, "dtype", text)
 
 

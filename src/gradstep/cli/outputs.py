@@ -10,15 +10,17 @@ from typing import Any
 import click
 
 from gradstep import files
+from gradstep.cli import endings
+from gradstep.compare.judge.findings import Findings
 from gradstep.compare.record import exports, records
 from gradstep.compare.record.records import Record
-from gradstep.compare.show import pictures
 from gradstep.compare.show.html import page
+from gradstep.compare.show.pictures import drawing
 
 
 @dataclass(frozen=True)
 class Output:
-    """An option of ``gradstep compare`` that names a file or folder which the record is written to.
+    """An option of ``gradstep compare`` that names a file or folder to write the record to.
 
     Attributes
     ----------
@@ -29,17 +31,17 @@ class Output:
     help : str
         One sentence.
     require : callable
-        Called with the path before anything is measured; raises an error of `OSError` or `MissingExtra` if the output
-        could not be written in the end.
+        Called with the path before anything is measured; raises `OSError` or `MissingExtra` if the output could not be
+        written in the end.
     write : callable
-        Called with the record and the path.
+        Called with the judged record and the path.
     """
 
     option: str
     metavar: str
     help: str
     require: Callable[[Path], None]
-    write: Callable[[Record, Path], None]
+    write: Callable[[Findings, Path], None]
 
     @property
     def parameter(self) -> str:
@@ -47,19 +49,46 @@ class Output:
         return self.option.removeprefix("--").replace("-", "_") + "_output"
 
 
+def _of_record(save: Callable[[Record, Path], None]) -> Callable[[Findings, Path], None]:
+    """Return what writes the record itself, whatever was found in it."""
+    return lambda found, path: save(found.record, path)
+
+
+def _draw(found: Findings, folder: Path) -> None:
+    """Write every picture that the record supports, and name on stderr those that it does not."""
+    for name, reason in drawing.write(found, folder).skipped.items():
+        endings.warn(f"{name} is not drawn: {reason}")
+
+
 RECORD = Output(
-    "--json", "FILE", "Write the record with every sample to this file.", files.require_place_for, records.save
+    "--json",
+    "FILE",
+    "Write the record with every sample to this file.",
+    files.require_place_for,
+    _of_record(records.save),
 )
 
 EXPORTS = (
-    Output("--csv", "FILE", "Write a table with a line per sample.", files.require_place_for, exports.save_csv),
-    Output("--parquet", "FILE", "The same as a Parquet file.", exports.require_parquet, exports.save_parquet),
+    Output(
+        "--csv",
+        "FILE",
+        "Write a table with a line per sample.",
+        files.require_place_for,
+        _of_record(exports.save_csv),
+    ),
+    Output(
+        "--parquet",
+        "FILE",
+        "The same as a Parquet file.",
+        exports.require_parquet,
+        _of_record(exports.save_parquet),
+    ),
     Output(
         "--pyperf",
         "FILE",
         "Write the samples for `python -m pyperf show` and `compare_to`.",
         exports.require_pyperf,
-        exports.save_pyperf,
+        _of_record(exports.save_pyperf),
     ),
 )
 """The record in the formats of other tools, which ``gradstep export`` writes as well."""
@@ -75,9 +104,9 @@ DRAWINGS: tuple[Output, ...] = (
     Output(
         "--plot",
         "DIR",
-        "Draw times, speed-ups, a roofline and a map of the fastest, as PNG and SVG.",
-        pictures.require,
-        pictures.write,
+        "Draw times, speed-ups, a roofline and a map of the fastest kernel, as PNG and SVG.",
+        drawing.require,
+        _draw,
     ),
 )
 """What shows a record to people, which ``gradstep report`` writes as well."""

@@ -1,29 +1,22 @@
-"""How far a comparison run is: a bar, and where the run looks up for Ctrl-C."""
+"""The progress of a run: a bar on the terminal, and the points at which the run heeds a Ctrl-C."""
 
 from __future__ import annotations
 
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 
 from gradstep.cli.interrupts import Interrupts
-from gradstep.compare.measure import run as compare
+from gradstep.compare.measure.run import Progress
 
 
 class RunProgress:
-    """The progress of a comparison run, on stderr and only if that is a terminal."""
+    """The progress of a run as a bar, by default one on stderr, if that is a terminal."""
 
-    def __init__(self) -> None:
-        console = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+    def __init__(self, bar: Bar | None = None) -> None:
+        self._bar = bar or _on_stderr()
         self._task = self._bar.add_task("", total=None)
 
     def __enter__(self) -> Self:
@@ -46,24 +39,36 @@ class RunProgress:
         self._bar.advance(self._task, seconds)
 
 
-class Heeding:
-    """Hands on the progress of a run, and raises a Ctrl-C whose exception was lost, so that the run ends there."""
+def _on_stderr() -> Bar:
+    console = Console(stderr=True)
+    return Bar(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
 
-    def __init__(self, progress: compare.Progress, interrupts: Interrupts) -> None:
+
+class Heeding:
+    """Passes on the progress of a run, and ends the run at a Ctrl-C whose exception was lost."""
+
+    def __init__(self, progress: Progress, interrupts: Interrupts) -> None:
         self._progress = progress
         self._interrupts = interrupts
 
     def plan(self, seconds: float) -> None:
-        """Hand it on."""
+        """Pass it on."""
         self._interrupts.heed()
         self._progress.plan(seconds)
 
     def begin(self, what: str) -> None:
-        """Hand it on."""
+        """Pass it on."""
         self._interrupts.heed()
         self._progress.begin(what)
 
     def advance(self, seconds: float) -> None:
-        """Hand it on."""
+        """Pass it on."""
         self._interrupts.heed()
         self._progress.advance(seconds)

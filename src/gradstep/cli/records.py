@@ -1,7 +1,8 @@
-"""The commands that read records: ``gradstep diff`` and ``gradstep export``."""
+"""The commands that read records: ``gradstep diff``, ``gradstep export`` and ``gradstep report``."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import click
 from rich.console import Console
 
 from gradstep.cli import endings, outputs
-from gradstep.cli.outputs import EXPORTS
+from gradstep.cli.outputs import DRAWINGS, EXPORTS, Output
 from gradstep.compare.judge import differences
 from gradstep.compare.judge.differences import Differences
+from gradstep.compare.judge.findings import findings
 from gradstep.compare.record import records
 from gradstep.compare.record.records import Record
 from gradstep.compare.show import difference_tables
@@ -22,7 +24,7 @@ FAIL_ON = click.option(
     "--fail-on",
     type=click.FloatRange(1.0),
     metavar="RATIO",
-    help="Exit with 3 if a time became at least so many times as long, such as 1.10, with the noise taken off.",
+    help="Exit with 3 if a time became at least this many times as long, such as 1.10, beyond noise.",
 )
 
 
@@ -41,13 +43,13 @@ def diff_command(context: click.Context, before: Path, after: Path, fail_on: flo
     Columns
       before, after   the median times
       times as long   their ratio
-      interval        holds the true ratio in 95 % of all cases. It is as wide as the
-                      spread of the samples makes it, and the drift between the two
-                      runs: by how much the times only to read X differ, which is the
-                      same code in both
+      interval        covers the true ratio 95 % of the time. Its width comes from the
+                      spread of the samples, and from the drift between the two runs:
+                      by how much the read limits differ, which are the same code in
+                      both
 
-    Where the machine drifted much, only large changes are told from noise; the line "drift" says how large. Of all
-    changes that are named, at most 5 % should be chance, whatever the number of times that are compared.
+    Where the machine drifted much, small changes are too close to call; the line "drift" says how small. Of all
+    changes that are named, at most 5 % are chance, however many times are compared.
 
     \b
     Exit code
@@ -55,7 +57,7 @@ def diff_command(context: click.Context, before: Path, after: Path, fail_on: flo
       1   a file is no record, or nothing is in both
       3   with --fail-on 1.10: the lower end of an interval is at least 1.10
 
-    docs/record.md tells how this is computed, and what two runs of the same code showed.
+    docs/record.md explains how this is computed, and what two runs of the same code showed.
 
     \b
     Examples
@@ -74,7 +76,7 @@ def show_differences(before: Record, after: Record, names: tuple[str, str]) -> D
 
 
 def require_no_slower(context: click.Context, found: Differences, fail_on: float | None) -> None:
-    """Fail if something became that many times as slow beyond noise."""
+    """Fail if a time became at least this many times as long beyond noise."""
     if fail_on is None or not (slower := found.slower_than(fail_on)):
         return
     count = "1 time" if len(slower) == 1 else f"{len(slower)} times"
@@ -90,9 +92,9 @@ def require_no_slower(context: click.Context, found: Differences, fail_on: float
 def export_command(record: Path, **given: Any) -> None:
     """Write a record in the format of another tool.
 
-    RECORD is a file that `gradstep compare --json` wrote. CSV and Parquet have a row for each sample, with all that
-    says what it is of; docs/record.md lists the columns. Parquet needs pip install 'gradstep[parquet]', and pyperf's
-    format pip install 'gradstep[pyperf]'.
+    RECORD is a file that `gradstep compare --json` wrote. CSV and Parquet have a row for each sample, with
+    everything that identifies it; docs/record.md lists the columns. Parquet needs pip install 'gradstep[parquet]', and
+    pyperf's format pip install 'gradstep[pyperf]'.
 
     \b
     Examples
@@ -100,11 +102,34 @@ def export_command(record: Path, **given: Any) -> None:
       gradstep export run.json --pyperf run.pyperf.json
       python -m pyperf compare_to old.pyperf.json run.pyperf.json --table
     """
-    places = outputs.taken(given, EXPORTS)
+    _write(record, given, EXPORTS)
+
+
+@click.command("report")
+@click.argument("record", type=RECORD_FILE)
+@outputs.options(DRAWINGS)
+def report_command(record: Path, **given: Any) -> None:
+    """Write the report or the pictures of a saved record.
+
+    RECORD is a file that `gradstep compare --json` wrote. The report is one HTML file of some 5 MB; it opens without a
+    network, and holds the record, which can be downloaded from it. A picture that the record does not support, such as
+    times against m where there is one m, is left out with the reason. Both need pip install 'gradstep[report]'.
+
+    \b
+    Examples
+      gradstep report run.json --html run.html
+      gradstep report run.json --plot pictures
+    """
+    _write(record, given, DRAWINGS)
+
+
+def _write(record: Path, given: dict[str, Any], offered: Sequence[Output]) -> None:
+    """Read a record and write it in every way that was given."""
+    places = outputs.taken(given, offered)
     if not places:
-        raise click.UsageError(f"name what to write: {', '.join(output.option for output in EXPORTS)}")
+        raise click.UsageError(f"name what to write: {', '.join(output.option for output in offered)}")
     for output, path in places.items():
         output.require(path)
-    read = records.load(record)
+    found = findings(records.load(record))
     for output, path in places.items():
-        output.write(read, path)
+        output.write(found, path)

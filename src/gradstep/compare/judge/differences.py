@@ -3,52 +3,41 @@
 Two runs are not measured round by round, so nothing pairs their samples. The ratio of two medians is judged on its
 logarithm by B. L. Welch's test ("The generalization of 'Student's' problem when several different population variances
 are involved", Biometrika 34, 1947) with three variances: of the two medians, by the bootstrap, and of the drift between
-the runs. The drift is read from what is the same code in both: the floors, and the noise watch. docs/record.md tells
-why, and what was measured of it.
+the runs. The drift comes from what runs the same code in both: the read limits, and the noise watch. docs/record.md
+explains why, and what was measured.
 """
 
 from __future__ import annotations
 
 import math
-import statistics as standard
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
 
 from gradstep.compare.judge import statistics
-from gradstep.compare.judge.statistics import Interval
-from gradstep.compare.record.records import Cell, Record, Result
+from gradstep.compare.judge.statistics import Interval, Verdict
+from gradstep.compare.record.records import READ_LIMIT, Cell, Conditions, Record, Result
 
 SHARE_FALSE = 0.05
-"""Of what is called faster or slower, at most so much should be chance: the rate of false discoveries."""
+"""The share of false discoveries: at most this part of what is called faster or slower is chance."""
 
 LEAST_DRIFT = 0.02
-"""The standard deviation of the drift is never taken to be smaller: no two processes lay out memory alike."""
-
-Verdict = Literal["faster", "slower", "cannot tell"]
+"""The least standard deviation of the drift: no two processes lay out memory alike."""
 
 
-class Key(NamedTuple):
+class Key(Conditions, frozen=True, kw_only=True):
     """What a time is of; times of two records belong together where these agree.
 
     Attributes
     ----------
-    problem, m, n, dtype, order, threads
-        As of `records.Cell`.
     contender : str
         As of `records.Result`.
-    repetition : int
-        0, unless a record has several such times, as the targets may; they are numbered in their order.
     """
 
-    problem: str
-    m: int
-    n: int
-    dtype: str
-    order: str
-    threads: int | None
     contender: str
-    repetition: int = 0
 
 
 class Change(NamedTuple):
@@ -61,12 +50,12 @@ class Change(NamedTuple):
     before, after : float
         The two medians, in seconds.
     ratio : Interval
-        How many times as long it takes now, with the interval that holds the true ratio in 95 % of all cases, drift
+        The time after over the time before, with the interval that covers the true ratio 95 % of the time, drift
         included.
     chance : float
         How often two runs of the same code would differ by as much, or more.
     verdict : str
-        "faster", "slower", or "cannot tell" from noise.
+        "faster", "slower", or "too close to call": the noise explains it.
     """
 
     key: Key
@@ -84,23 +73,23 @@ class Drift:
     Attributes
     ----------
     ratios : list of float
-        Of the times of the same code, after and before: one for each cell whose floor is in both records, and one of
-        the noise watch.
+        Of the times of the same code, after and before: one for each cell whose read limit is in both records, and
+        one of the noise watch.
     """
 
     ratios: list[float]
 
     @property
     def deviation(self) -> float:
-        """The standard deviation of the logarithm; around 0, because a common shift is a drift, too."""
+        """The standard deviation of the logarithm around 0, because a common shift is a drift too."""
         if not self.ratios:
             return LEAST_DRIFT
         squares = (math.log(ratio) ** 2 for ratio in self.ratios)
-        return max(LEAST_DRIFT, math.sqrt(standard.fmean(squares)))
+        return max(LEAST_DRIFT, math.sqrt(sum(squares) / len(self.ratios)))
 
     @property
     def freedom(self) -> int:
-        """On how many values the deviation rests."""
+        """How many values the deviation rests on."""
         return max(1, len(self.ratios))
 
     @property
@@ -122,15 +111,15 @@ class Differences:
     Attributes
     ----------
     changes : list of Change
-        Of every time that is in both, in the order of the first record.
+        One for every time in both records, in the order of the first.
     drift : Drift
         How much the machine changed between the runs.
     only_before, only_after : list of tuple (Key, str)
-        Times that the other record does not have, and why if it says so.
+        Times that the other record lacks, and the reason if it gives one.
     too_few : list of Key
-        Times of which one record has too few samples to judge them.
+        Times with too few samples in one record to judge them.
     warnings : list of str
-        In what the two runs differed besides the code.
+        How the two runs differed besides the code.
     """
 
     changes: list[Change]
@@ -146,7 +135,7 @@ class Differences:
         return sorted(chosen, key=lambda change: abs(math.log(change.ratio.value)), reverse=True)
 
     def slower_than(self, ratio: float) -> list[Change]:
-        """Return what became at least so many times as slow, with the noise taken off: by the interval's lower end."""
+        """Return what became slower by at least this ratio, beyond noise: by the lower end of the interval."""
         return [change for change in self.with_verdict("slower") if change.ratio.lower >= ratio]
 
 
@@ -168,7 +157,7 @@ def between(before: Record, after: Record) -> Differences:
     ValueError
         If the records have no time in common.
     """
-    old, new = dict(_results(before)), dict(_results(after))
+    old, new = _results(before), _results(after)
     timed_before, timed_after = _timed(old), _timed(new)
     common = [key for key in timed_before if key in timed_after]
     if not common:
@@ -179,7 +168,7 @@ def between(before: Record, after: Record) -> Differences:
         _change(key, timed_before[key].samples, timed_after[key].samples, drift) for key in common if key not in few
     ]
     return Differences(
-        changes=_without_chance_finds(judged),
+        changes=_with_verdicts(judged),
         drift=drift,
         only_before=[(key, _why_not(new.get(key))) for key in timed_before if key not in timed_after],
         only_after=[(key, _why_not(old.get(key))) for key in timed_after if key not in timed_before],
@@ -188,17 +177,20 @@ def between(before: Record, after: Record) -> Differences:
     )
 
 
-def _results(record: Record) -> Iterator[tuple[Key, Result]]:
-    seen: dict[Key, int] = {}
-    for cell in record.cells:
-        for result in cell.results:
-            key = _key(cell, result)
-            yield key._replace(repetition=seen.setdefault(key, 0)), result
-            seen[key] += 1
+def _results(record: Record) -> dict[Key, Result]:
+    return {_key(cell, result.contender): result for cell in record.cells for result in cell.results}
 
 
-def _key(cell: Cell, result: Result) -> Key:
-    return Key(cell.problem, cell.m, cell.n, cell.dtype, cell.order, cell.threads, result.contender)
+def _key(cell: Cell, contender: str) -> Key:
+    return Key(
+        problem=cell.problem,
+        dtype=cell.dtype,
+        order=cell.order,
+        threads=cell.threads,
+        m=cell.m,
+        n=cell.n,
+        contender=contender,
+    )
 
 
 def _timed(results: dict[Key, Result]) -> dict[Key, Result]:
@@ -210,34 +202,32 @@ def _count(result: Result) -> int:
 
 
 def _why_not(other: Result | None) -> str:
-    """Return what the other record says of a time that it does not have."""
+    """Return what the other record says of a time that it lacks."""
     return "" if other is None else f"{other.status} there: {other.reason}"
 
 
 def _drift(before: Record, after: Record) -> Drift:
     """Collect the times of what is the same code in both runs."""
-    old, new = dict(_floors(before)), dict(_floors(after))
+    old, new = _read_limits(before), _read_limits(after)
     ratios = [new[key] / old[key] for key in old if key in new]
     if before.noise is not None and after.noise is not None and before.noise.X_bytes == after.noise.X_bytes:
         first, second = (
-            standard.median(seconds for _, seconds in each.samples) for each in (before.noise, after.noise)
+            float(np.median([seconds for _, seconds in each.samples])) for each in (before.noise, after.noise)
         )
         ratios.append(second / first)
     return Drift(ratios)
 
 
-def _floors(record: Record) -> Iterator[tuple[Key, float]]:
-    seen: dict[Key, int] = {}
-    for cell in record.cells:
-        if cell.floor is not None and cell.floor.median is not None:
-            key = _key(cell, cell.floor)
-            yield key._replace(repetition=seen.setdefault(key, 0)), cell.floor.median
-            seen[key] += 1
+def _read_limits(record: Record) -> dict[Key, float]:
+    limits = [(cell, cell.read_limit.median) for cell in record.cells if cell.read_limit is not None]
+    return {_key(cell, READ_LIMIT): median for cell, median in limits if median is not None}
 
 
 def _change(key: Key, before: Sequence[float], after: Sequence[float], drift: Drift) -> Change:
-    """Judge one ratio by itself, by Welch's test; its verdict is not yet that of many."""
-    old, new = standard.median(before), standard.median(after)
+    """Judge one ratio by itself, by Welch's test; its verdict among many comes later."""
+    from scipy import stats
+
+    old, new = float(np.median(before)), float(np.median(after))
     parts = [
         (statistics.log_median_error(before) ** 2, len(before) - 1),
         (statistics.log_median_error(after) ** 2, len(after) - 1),
@@ -248,31 +238,30 @@ def _change(key: Key, before: Sequence[float], after: Sequence[float], drift: Dr
     freedom = max(1, int(variance**2 / sum(part**2 / freedom for part, freedom in parts)))
     error = math.sqrt(variance)
     spread = math.exp(statistics.student(freedom) * error)
-    chance = 1.0 - statistics.share_within(abs(math.log(new / old)) / error, freedom)
+    chance = float(2.0 * stats.t.sf(abs(math.log(new / old)) / error, freedom))
     ratio = new / old
-    return Change(key, old, new, Interval(ratio, ratio / spread, ratio * spread), chance, "cannot tell")
+    return Change(key, old, new, Interval(ratio, ratio / spread, ratio * spread), chance, "too close to call")
 
 
-def _without_chance_finds(changes: Sequence[Change]) -> list[Change]:
-    """Return the changes with their verdicts, so that of those called faster or slower few are chance.
+def _with_verdicts(changes: Sequence[Change]) -> list[Change]:
+    """Return the changes with their verdicts, of which few are chance.
 
     By the procedure of Y. Benjamini and Y. Hochberg ("Controlling the false discovery rate", Journal of the Royal
-    Statistical Society B 57, 1995): with N changes, the k with the smallest chances count, for the largest k whose
-    chance is at most k/N of the rate.
+    Statistical Society B 57, 1995).
     """
-    chances = sorted(change.chance for change in changes)
-    small = [chance for k, chance in enumerate(chances, 1) if chance <= SHARE_FALSE * k / len(chances)]
-    limit = max(small, default=-1.0)
+    from scipy import stats
+
+    if not changes:
+        return []
+    adjusted = stats.false_discovery_control([change.chance for change in changes])
     return [
-        change._replace(verdict="slower" if change.ratio.value > 1.0 else "faster")
-        if change.chance <= limit
-        else change
-        for change in changes
+        change._replace(verdict="slower" if change.ratio.value > 1.0 else "faster") if chance <= SHARE_FALSE else change
+        for change, chance in zip(changes, adjusted, strict=True)
     ]
 
 
 def _warnings(before: Record, after: Record, drift: Drift) -> Iterator[str]:
-    """Tell in what the runs differed besides the code."""
+    """Say how the runs differed besides the code."""
     for name, record in (("first", before), ("second", after)):
         if not record.complete:
             yield f"the {name} run was interrupted"
@@ -280,13 +269,13 @@ def _warnings(before: Record, after: Record, drift: Drift) -> Iterator[str]:
     yield from _unlike("the versions", before.versions, after.versions)
     shared = before.peers.keys() & after.peers.keys()
     yield from _unlike("the peers", *({name: each.peers[name] for name in sorted(shared)} for each in (before, after)))
-    yield from _unlike("the settings", vars(before.settings), vars(after.settings))
+    yield from _unlike("the settings", msgspec.structs.asdict(before.settings), msgspec.structs.asdict(after.settings))
     if not drift.ratios:
-        yield "no floor is in both records, so it is not known how much the machine changed between the runs"
+        yield "no read limit is in both records, so it is not known how much the machine changed between the runs"
 
 
 def _machine(record: Record) -> dict[str, object]:
-    # A kernel of the system that keeps some more pages for itself makes no other machine.
+    # An operating system that reserves some more pages does not make it another machine.
     return {**vars(record.machine), "memory": f"{record.machine.memory / 2**30:.0f} GiB"}
 
 

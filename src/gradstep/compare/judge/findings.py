@@ -1,14 +1,18 @@
-"""What a record says: for each time the rates, ratios and bounds that follow from it, and how times grow."""
+"""What a record means, read off once: for each time its interval, rates, ratios and bound, and how times grow."""
 
 from __future__ import annotations
 
+import collections
+import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from gradstep.compare.judge import statistics
-from gradstep.compare.judge.statistics import Bound, Exponent, Interval, Ratio
-from gradstep.compare.record.records import Cell, Record, Result
+from gradstep.compare.judge import bounds, statistics
+from gradstep.compare.judge.bounds import Bound
+from gradstep.compare.judge.statistics import Interval, Ratio, Rounds
+from gradstep.compare.record.records import READ_LIMIT, Cell, Record, Result, Setup
 
 Axis = Literal["m", "n"]
 
@@ -16,7 +20,7 @@ _DEFAULT_BASES = ("python", "numpy")
 
 
 class Line(NamedTuple):
-    """What is to be said of one contender in one cell. Where it was not timed all but the first two are None.
+    """The findings about one contender in one cell. Where it was not timed, all but the first two are None.
 
     Attributes
     ----------
@@ -29,9 +33,9 @@ class Line(NamedTuple):
     per_row : float or None
         The median divided by m, in seconds.
     gigabytes_per_second : float or None
-        The size of X by the median, in 1e9 bytes per second.
-    over_floor : Ratio or None
-        The time over that of only reading X; None if there is no floor.
+        The size of X divided by the median, in 1e9 bytes per second.
+    over_read_limit : Ratio or None
+        The time over the read limit; None if that was not measured.
     over_base : Ratio or None
         The time over that of the base, whose `Ratio.speed_up` is the speed-up; None if there is no base, or this is it.
     is_base : bool
@@ -39,7 +43,7 @@ class Line(NamedTuple):
     is_fastest : bool
         Whether no contender of the cell has a smaller median.
     bound : Bound or None
-        What bounds the time.
+        What the time is bound by.
     """
 
     cell: Cell
@@ -47,11 +51,71 @@ class Line(NamedTuple):
     time: Interval | None = None
     per_row: float | None = None
     gigabytes_per_second: float | None = None
-    over_floor: Ratio | None = None
+    over_read_limit: Ratio | None = None
     over_base: Ratio | None = None
     is_base: bool = False
     is_fastest: bool = False
     bound: Bound | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the contender."""
+        return self.result.contender
+
+
+class Fastest(NamedTuple):
+    """The fastest contender on one problem.
+
+    Attributes
+    ----------
+    m, n : int
+        The problem.
+    name : str
+        The contender with the smallest median.
+    margin : Interval or None
+        The time of the next one over its time; None where nothing else was timed.
+    alike : list of str
+        The others that are too close to call; empty where the fastest one is decided.
+    """
+
+    m: int
+    n: int
+    name: str
+    margin: Interval | None
+    alike: list[str]
+
+
+@dataclass(frozen=True)
+class CellFindings:
+    """The findings about one cell of a record.
+
+    Attributes
+    ----------
+    cell : Cell
+        The cell.
+    lines : tuple of Line
+        One for each result, in their order.
+    read_limit : Line or None
+        Reading X; None if it was not timed.
+    base : Line or None
+        What the others are compared with; None if it was not timed.
+    fastest : Fastest or None
+        The fastest contender; None if none was timed.
+    rounds : Rounds
+        The times of all that was timed, the read limit included.
+    """
+
+    cell: Cell
+    lines: tuple[Line, ...]
+    read_limit: Line | None
+    base: Line | None
+    fastest: Fastest | None
+    rounds: Rounds
+
+    @property
+    def timed(self) -> list[Line]:
+        """The lines that have a time."""
+        return [line for line in self.lines if line.time is not None]
 
 
 class Scaling(NamedTuple):
@@ -59,171 +123,203 @@ class Scaling(NamedTuple):
 
     Attributes
     ----------
-    contender, dtype, order, threads
-        Who, and under which conditions.
+    contender : str
+        Whose times.
+    setup : Setup
+        Under which conditions.
     axis : str
         "m" or "n": what grows.
     fixed : int
         The other one.
     sizes : list of int
         The values along the axis, rising.
-    exponent : Exponent
+    exponent : Interval
         The time grows like size ** exponent.
     bounds : list of Bound
-        What bounds the time at each size.
+        What the time is bound by at each size.
     """
 
     contender: str
-    dtype: str
-    order: str
-    threads: int | None
+    setup: Setup
     axis: Axis
     fixed: int
     sizes: list[int]
-    exponent: Exponent
+    exponent: Interval
     bounds: list[Bound]
 
 
-def lines(record: Record, cell: Cell) -> list[Line]:
-    """Return what is to be said of each contender in a cell of a record, in the order of the results.
+@dataclass(frozen=True)
+class Findings:
+    """All that a record says. Made once by `findings`, and handed to whatever shows it.
+
+    Attributes
+    ----------
+    record : Record
+        What was measured.
+    cells : tuple of CellFindings
+        One for each cell, in their order.
+    """
+
+    record: Record
+    cells: tuple[CellFindings, ...]
+
+    @functools.cached_property
+    def scalings(self) -> list[Scaling]:
+        """How times grow with m and with n, wherever a contender was timed at two sizes or more.
+
+        Only random problems count: data sets differ in more than their size.
+        """
+        return [
+            scaling
+            for axis in AXES
+            for row in rows_along([each for each in self.cells if each.cell.problem == "random"], axis)
+            for contender in self.record.settings.contenders
+            for scaling in _scaling(row, axis, contender)
+        ]
+
+    @functools.cached_property
+    def spread(self) -> float | None:
+        """How far the times of the same reading spread through the run, relative to their median; None if unknown."""
+        if self.record.noise is None:
+            return None
+        return statistics.spread([seconds for _, seconds in self.record.noise.samples])
+
+    @property
+    def noise_warning(self) -> str | None:
+        """A sentence that says the machine was noisy; None if it was not, or if that is not known."""
+        if self.spread is None or self.spread <= statistics.NOISY:
+            return None
+        return (
+            f"the machine was noisy: the time to read the same array varied by {self.spread:.0%} through the run, "
+            "so small differences mean little"
+        )
+
+
+AXES: tuple[Axis, ...] = ("m", "n")
+
+
+def findings(record: Record) -> Findings:
+    """Return what a record says.
 
     The base is the one of the record's settings; without one there it is python, or numpy where python was not timed.
     """
-    base = baseline(cell, record.settings.base)
-    fastest = min((result.median for result in cell.results if result.median is not None), default=None)
-    return [_line(record, cell, result, base, fastest) for result in cell.results]
+    context = _Context(record)
+    return Findings(record, tuple(_of_cell(context, stream, cell) for stream, cell in enumerate(record.cells)))
 
 
-def _line(record: Record, cell: Cell, result: Result, base: Result | None, fastest: float | None) -> Line:
+class _Context:
+    """What the bound of a time depends on outside its own cell."""
+
+    def __init__(self, record: Record) -> None:
+        self.base = record.settings.base
+        self.caches: Mapping[str, int] = record.machine.caches
+        self._smallest_calls = {
+            (first.contender, first.dtype, first.order, first.threads): first.smallest for first in record.first_calls
+        }
+        self._medians: dict[tuple[str, Setup, int], dict[int, float]] = collections.defaultdict(dict)
+        for cell in record.cells:
+            for result in cell.results:
+                if result.median is not None:
+                    self._medians[result.contender, cell.setup, cell.n][cell.m] = result.median
+
+    def smallest_call(self, cell: Cell, contender: str) -> float | None:
+        """Return the time of the smallest call, which no time of the contender falls below."""
+        return self._smallest_calls.get((contender, cell.dtype, cell.order, cell.threads))
+
+    def slope_from_below(self, cell: Cell, contender: str) -> float | None:
+        """Return the exponent between the next smaller m and this one, all else being the same."""
+        medians = self._medians[contender, cell.setup, cell.n]
+        smaller = [m for m in medians if m < cell.m]
+        if not smaller:
+            return None
+        below = max(smaller)
+        return math.log(medians[cell.m] / medians[below]) / math.log(cell.m / below)
+
+
+def _of_cell(context: _Context, stream: int, cell: Cell) -> CellFindings:
+    timed = [result for result in cell.results if result.median is not None]
+    limit = cell.read_limit if cell.read_limit is not None and cell.read_limit.median is not None else None
+    rounds = Rounds({each.contender: each.samples for each in (*timed, *([limit] if limit else []))}, stream)
+    base = _base(context.base, [result.contender for result in timed])
+    fastest = _fastest(cell, rounds, timed)
+    lines = tuple(_line(context, cell, rounds, result, base, fastest) for result in cell.results)
+    return CellFindings(
+        cell,
+        lines,
+        read_limit=None if limit is None else _timed_line(cell, limit, rounds.time(limit.contender)),
+        base=next((line for line in lines if line.is_base), None),
+        fastest=fastest,
+        rounds=rounds,
+    )
+
+
+def _base(named: str | None, timed: Sequence[str]) -> str | None:
+    names = _DEFAULT_BASES if named is None else (named,)
+    return next((name for name in names if name in timed), None)
+
+
+def _timed_line(cell: Cell, result: Result, time: Interval) -> Line:
+    return Line(cell, result, time, time.value / cell.m, cell.X_bytes / time.value / 1e9)
+
+
+def _line(
+    context: _Context, cell: Cell, rounds: Rounds, result: Result, base: str | None, fastest: Fastest | None
+) -> Line:
+    name = result.contender
     if result.median is None:
         return Line(cell, result)
-    floor = cell.floor if cell.floor is not None and cell.floor.status == "timed" else None
-    return Line(
-        cell,
-        result,
-        time=statistics.median_interval(result.samples),
-        per_row=result.median / cell.m,
-        gigabytes_per_second=cell.X_bytes / result.median / 1e9,
-        over_floor=None if floor is None else statistics.paired_ratio(result.samples, floor.samples),
-        over_base=None if base is None or result is base else statistics.paired_ratio(result.samples, base.samples),
-        is_base=result is base,
-        is_fastest=result.median == fastest,
-        bound=bound_of(record, cell, result),
+    return _timed_line(cell, result, rounds.time(name))._replace(
+        over_read_limit=rounds.ratio(name, READ_LIMIT) if READ_LIMIT in rounds else None,
+        over_base=None if base is None or name == base else rounds.ratio(name, base),
+        is_base=name == base,
+        is_fastest=fastest is not None and result.median == rounds.median(fastest.name).value,
+        bound=bounds.bound(
+            result.median,
+            X_bytes=cell.X_bytes,
+            caches=context.caches,
+            read_limit=rounds.median(READ_LIMIT).value if READ_LIMIT in rounds else None,
+            fixed=context.smallest_call(cell, name),
+            slope=context.slope_from_below(cell, name),
+        ),
     )
 
 
-def floor_line(cell: Cell, floor: Result) -> Line:
-    """Return what is to be said of the floor of a cell, which was timed."""
-    median = statistics.median_interval(floor.samples)
-    return Line(cell, floor, median, median.value / cell.m, cell.X_bytes / median.value / 1e9)
-
-
-def baseline(cell: Cell, name: str | None = None) -> Result | None:
-    """Return the result that the others of a cell are compared with.
-
-    The one of this name; without a name pure Python where it was timed, else vectorized NumPy; None where none was.
-    """
-    timed = {result.contender: result for result in cell.results if result.status == "timed"}
-    names = _DEFAULT_BASES if name is None else (name,)
-    return next((timed[each] for each in names if each in timed), None)
-
-
-def bound_of(record: Record, cell: Cell, result: Result) -> Bound | None:
-    """Return what bounds the time of a contender in a cell; None if it was not timed."""
-    if result.median is None:
+def _fastest(cell: Cell, rounds: Rounds, timed: Sequence[Result]) -> Fastest | None:
+    if not timed:
         return None
-    return statistics.bound(
-        result.median,
-        X_bytes=cell.X_bytes,
-        caches=record.machine.caches,
-        floor=None if cell.floor is None else cell.floor.median,
-        fixed=_smallest_call(record, cell, result.contender),
-        slope=_slope_from_below(record, cell, result.contender),
-    )
+    first, *others = sorted((result.contender for result in timed), key=lambda name: rounds.median(name).value)
+    ratios = {name: rounds.ratio(name, first) for name in others}
+    alike = [name for name, ratio in ratios.items() if ratio.verdict != "slower"]
+    margin = Interval(*ratios[others[0]][:3]) if others else None
+    return Fastest(cell.m, cell.n, first, margin, alike)
 
 
-def _smallest_call(record: Record, cell: Cell, contender: str) -> float | None:
-    kind = (contender, cell.dtype, cell.order, cell.threads)
-    for first in record.first_calls:
-        if (first.contender, first.dtype, first.order, first.threads) == kind:
-            return first.smallest
-    return None
-
-
-def _slope_from_below(record: Record, cell: Cell, contender: str) -> float | None:
-    """Return the exponent between the next smaller m and this one, all else being the same; None if there is none."""
-    alike = [other for other in record.cells if (*_kind(other), other.n) == (*_kind(cell), cell.n)]
-    smaller = [other for other in alike if other.m < cell.m and _result_of(other, contender) is not None]
-    this = _result_of(cell, contender)
-    if not smaller or this is None:
-        return None
-    below = max(smaller, key=lambda other: other.m)
-    there = _result_of(below, contender)
-    if there is None or there.median is None or this.median is None:
-        return None
-    return math.log(this.median / there.median) / math.log(cell.m / below.m)
-
-
-def _kind(cell: Cell) -> tuple[object, ...]:
-    return cell.problem, cell.dtype, cell.order, cell.threads
-
-
-def _result_of(cell: Cell, contender: str) -> Result | None:
-    """Return the times of a contender in a cell; None if it was not timed there."""
-    timed = (each for each in cell.results if each.contender == contender and each.median is not None)
-    return next(timed, None)
-
-
-def scalings(record: Record) -> list[Scaling]:
-    """Return how the times of each contender grow with m and with n, wherever it was timed at two sizes or more.
-
-    Only random problems are looked at: data sets differ in more than their size.
-    """
-    cells = [cell for cell in record.cells if cell.problem == "random"]
-    found: list[Scaling] = []
-    axes: tuple[Axis, ...] = ("m", "n")
-    for axis in axes:
-        for row in _rows(cells, axis):
-            for contender in record.settings.contenders:
-                found += _scaling(record, row, axis, contender)
-    return found
-
-
-def _rows(cells: Sequence[Cell], axis: Axis) -> Iterator[list[Cell]]:
-    """Group cells that differ in nothing but m, or but n, in rising order of that."""
-    rows: dict[tuple[object, ...], dict[int, Cell]] = {}
-    for cell in cells:
-        size, fixed = (cell.m, cell.n) if axis == "m" else (cell.n, cell.m)
-        rows.setdefault((*_kind(cell), fixed), {})[size] = cell
+def rows_along(cells: Sequence[CellFindings], axis: Axis) -> Iterator[list[CellFindings]]:
+    """Group cells that differ in nothing but m, or nothing but n, in rising order of that."""
+    rows: dict[tuple[Setup, int], list[CellFindings]] = collections.defaultdict(list)
+    for each in cells:
+        rows[each.cell.setup, each.cell.n if axis == "m" else each.cell.m].append(each)
     for row in rows.values():
-        yield [row[size] for size in sorted(row)]
+        yield sorted(row, key=lambda each: size_along(each.cell, axis))
 
 
-def _scaling(record: Record, row: Sequence[Cell], axis: Axis, contender: str) -> list[Scaling]:
-    timed = [(cell, result) for cell in row if (result := _result_of(cell, contender)) is not None]
+def size_along(cell: Cell, axis: Axis) -> int:
+    """Return m or n of a cell."""
+    return cell.m if axis == "m" else cell.n
+
+
+def _scaling(row: Sequence[CellFindings], axis: Axis, contender: str) -> Iterator[Scaling]:
+    timed = [(each, line) for each in row for line in each.timed if line.name == contender]
     if len(timed) < 2:
-        return []
-    first = timed[0][0]
-    sizes = [cell.m if axis == "m" else cell.n for cell, _ in timed]
-    bounds = [found for cell, result in timed if (found := bound_of(record, cell, result)) is not None]
-    fixed = first.n if axis == "m" else first.m
-    exponent = statistics.exponent(sizes, [result.samples for _, result in timed])
-    return [Scaling(contender, first.dtype, first.order, first.threads, axis, fixed, sizes, exponent, bounds)]
-
-
-def unrest(record: Record) -> float | None:
-    """Return how far the floor's times spread through the run, relative to their median; None if it has none."""
-    if record.noise is None:
-        return None
-    return statistics.spread([seconds for _, seconds in record.noise.samples])
-
-
-def noise_warning(record: Record) -> str | None:
-    """Return in words that the machine was noisy; None if it was not, or if that is not known."""
-    spread = unrest(record)
-    if spread is None or spread <= statistics.NOISY:
-        return None
-    return (
-        f"the machine was noisy: the time to read the same array varied by {spread:.0%} through the run, "
-        "so that small differences mean little"
+        return
+    first = timed[0][0].cell
+    sizes = [size_along(each.cell, axis) for each, _ in timed]
+    yield Scaling(
+        contender,
+        first.setup,
+        axis,
+        fixed=first.n if axis == "m" else first.m,
+        sizes=sizes,
+        exponent=statistics.exponent(sizes, [each.rounds.median(contender) for each, _ in timed]),
+        bounds=[line.bound for _, line in timed if line.bound is not None],
     )

@@ -1,4 +1,4 @@
-"""How quiet the machine is: the same floor, measured again and again through a run."""
+"""How quiet the machine is: the same array, read again and again through a run."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ import time
 
 import numpy as np
 
-from gradstep.compare.measure.floor import Floor
+from gradstep.compare.measure.read_limit import ReadLimit
 from gradstep.compare.record.records import Noise
 from gradstep.contract import KernelUnavailable
 
-# More than most caches hold, and read within some milliseconds.
+# More than most caches hold, and read within milliseconds.
 X_BYTES = 64 << 20
 
-# Each look reads so many times before it counts, because the caches hold something else by then, and takes so many
-# samples.
+# Each look begins with readings that do not count, because the caches hold something else by then.
 _UNCOUNTED = 2
 _SAMPLES = 3
 
 
 class Watch:
-    """Reads the same array whenever it is asked to look, and keeps the times.
+    """Reads the same array at every look, and keeps the times.
 
     Parameters
     ----------
@@ -39,27 +38,27 @@ class Watch:
         self._X_bytes = X_bytes
         self.look_seconds = 0.0
         try:
-            self._floor: Floor | None = Floor(np.ones((X_bytes // 8, 1)))
+            self._read: ReadLimit | None = ReadLimit(np.ones((X_bytes // 8, 1)))
         except KernelUnavailable:
-            # The floor of each cell says why; a run without the extension has none.
-            self._floor = None
+            # Without the extension there is nothing to watch with; the read limit of each cell says why.
+            self._read = None
 
     def look(self) -> None:
         """Take some samples."""
-        if self._floor is None:
+        if self._read is None:
             return
         start = time.perf_counter()
         for _ in range(_UNCOUNTED):
-            self._floor()
+            self._read()
         for _ in range(_SAMPLES):
             before = time.perf_counter()
-            self._floor()
+            self._read()
             self._samples.append((before - self._start, time.perf_counter() - before))
         self.look_seconds = time.perf_counter() - start
 
     @property
     def seconds(self) -> float:
-        """How long ago this began."""
+        """How long ago the watch began."""
         return time.perf_counter() - self._start
 
     def noise(self) -> Noise | None:

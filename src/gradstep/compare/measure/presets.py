@@ -1,4 +1,4 @@
-"""The presets of a comparison: which problems, contenders and conditions they consist of."""
+"""The presets of a comparison: which problems, contenders and conditions each consists of."""
 
 from __future__ import annotations
 
@@ -8,27 +8,26 @@ from dataclasses import dataclass
 
 from gradstep import registry, threads
 from gradstep.compare.measure import peers
-from tools.targets import targets
 
 Numbers = Sequence[int] | None
 Sizes = Callable[[Numbers, Numbers], list[tuple[int, int]]]
-"""Given the m and the n that were asked for, or None for each, returns all (m, n)."""
+"""Given the requested m and n, or None for each, returns all (m, n)."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """What is compared. Each of these can be given on the command line as well, and is replaced by that.
+    """What is compared. An option of the command line replaces any of these.
 
     Attributes
     ----------
     summary : str
-        What it is for.
+        What it measures.
     sizes : Sizes
         Of the random problems.
     data : str or None
         A data set of scikit-learn that belongs to it.
     kernels, peers : tuple of str
-        Who takes part.
+        The contenders.
     dtypes, orders : tuple of str
         Of X.
     threads : callable
@@ -68,7 +67,7 @@ def _one_and_all() -> tuple[int | None, ...]:
     return tuple(dict.fromkeys((1, threads.usable_cores())))
 
 
-QUICK, FULL, SCALING, TARGETS = "quick", "full", "scaling", targets.NAME
+QUICK, FULL, SCALING = "quick", "full", "scaling"
 
 PRESETS: dict[str, Preset] = {
     QUICK: Preset(
@@ -83,7 +82,7 @@ PRESETS: dict[str, Preset] = {
         _two_lines((100, 1_000, 10_000, 100_000, 1_000_000), (1, 10, 100, 1_000, 10_000), m=1_000, n=100),
     ),
     FULL: Preset(
-        "all kernels and installed peers, dtypes, orders, one thread and all cores; half an hour or more",
+        "all kernels and installed peers, both dtypes and orders, one thread and all cores; half an hour or more",
         _grid((100, 1_000, 10_000, 100_000, 1_000_000), (1, 10, 100, 1_000)),
         data="breast_cancer",
         peers=(peers.ALL,),
@@ -92,4 +91,4 @@ PRESETS: dict[str, Preset] = {
         threads=_one_and_all,
     ),
 }
-"""All presets but the targets, which are measured in a way of their own."""
+"""All presets, by name."""

@@ -16,10 +16,10 @@ from gradstep.data import tables
 from gradstep.extras import require
 from gradstep.validate import compute_dtype
 
-# With a learning rate of 1 the updated w shows dw with nearly all its digits, which makes the check of results sharp.
+# With a learning rate of 1 the updated w shows nearly all digits of dw, which makes the check of results sharp.
 ALPHA = 1.0
 
-# So many rows at once are converted where labels are drawn for a given X; as many tell its mean and spread.
+# Labels for a given X are drawn in blocks of this many rows; the first block gives its mean and spread.
 _ROWS_PER_LABELLING = 4096
 
 
@@ -34,7 +34,7 @@ class Examples(NamedTuple):
 
 @dataclass(frozen=True)
 class Problem:
-    """A random problem: normal features, weights of a size that z does not grow with n, labels from that model.
+    """A random problem: normal features, weights scaled so that z does not grow with n, labels from that model.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Problem:
 
     @property
     def name(self) -> str:
-        """The name of the group of problems that this one belongs to."""
+        """The name that all random problems share."""
         return "random"
 
     @property
@@ -86,7 +86,7 @@ class Problem:
 
 @dataclass(frozen=True, eq=False)
 class RealProblem:
-    """Given data, its columns standardized, as one would do before gradient descent.
+    """Given data with standardized columns, as usual before gradient descent.
 
     Attributes
     ----------
@@ -134,14 +134,14 @@ class RealProblem:
 
 @dataclass(frozen=True, eq=False)
 class GivenX:
-    """A given X, with weights of a size that z does not grow with n, and labels drawn from that model.
+    """A given X, with weights scaled so that z does not grow with n, and labels drawn from that model.
 
     Attributes
     ----------
     name : str
         What is special about X.
     X : ndarray of shape (m, n)
-        Of any real dtype; it is used as it is.
+        Of any real dtype. It is used as it is.
     """
 
     name: str
@@ -164,8 +164,8 @@ class GivenX:
 
     @property
     def dtype(self) -> str:
-        """The dtype in which X is computed."""
-        return compute_dtype(self.X.dtype).name
+        """The dtype of X; the computation may have a wider one."""
+        return self.X.dtype.name
 
     @property
     def order(self) -> str:
@@ -181,16 +181,17 @@ class GivenX:
         """Make the labels and weights; the same ones each time."""
         generator = np.random.default_rng([self.m, self.n])
         w, b = _weights(generator, self.n)
+        computed = compute_dtype(self.X.dtype)
         some = self.X[:_ROWS_PER_LABELLING].astype(np.float64)
         w /= max(float(some.std()), np.finfo(np.float64).tiny)
-        # Around the middle of the values z is around 0: both classes appear.
+        # In the middle of the values z is about 0, so both classes appear.
         b -= float(some.mean()) * float(w.sum())
-        y = np.empty(self.m, self.dtype)
+        y = np.empty(self.m, computed)
         for first in range(0, self.m, _ROWS_PER_LABELLING):
             rows = slice(first, first + _ROWS_PER_LABELLING)
             z = self.X[rows] @ w + b
             y[rows] = generator.random(z.shape[0]) < 1.0 / (1.0 + np.exp(-z))
-        return Examples(self.X, y, w.astype(self.dtype), b)
+        return Examples(self.X, y, w.astype(computed), b)
 
 
 AnyProblem = Problem | RealProblem | GivenX
@@ -213,7 +214,7 @@ class Task(NamedTuple):
     is_positive: Callable[[NDArray[Any]], NDArray[np.bool_]]
 
 
-# The numbers of the classes are those of scikit-learn's documentation.
+# The numbers of the classes come from scikit-learn's documentation.
 DATA_SETS: dict[str, Task] = {
     "breast_cancer": Task("load_breast_cancer", "is the tumour malignant?", lambda target: target == 0),
     "digits": Task("load_digits", "is the digit even?", lambda target: target % 2 == 0),

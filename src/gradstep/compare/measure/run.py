@@ -1,35 +1,30 @@
-"""One comparison run: which contenders take one step of gradient descent in which time, on which problems."""
+"""One comparison run: how long each contender takes for one step of gradient descent, on each problem."""
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-import gradstep
-from gradstep import registry
 from gradstep.compare.measure import budget, timing
-from gradstep.compare.measure.floor import NAME as FLOOR
-from gradstep.compare.measure.noise import Watch
-from gradstep.compare.measure.problems import ALPHA, AnyProblem, Examples, Problem
-from gradstep.compare.measure.timing import Call, Contender, Forecast
-from gradstep.compare.record.machine import Machine, available_memory, commit, versions
-from gradstep.compare.record.records import SCHEMA, Cause, Cell, FirstCall, LeftOut, Record, Settings
-from gradstep.contract import KernelUnavailable, Step
+from gradstep.compare.measure.budget import Place, Planner
+from gradstep.compare.measure.contenders import Contender
+from gradstep.compare.measure.forecast import Forecast
+from gradstep.compare.measure.problems import Problem, RealProblem
+from gradstep.compare.measure.session import Session
+from gradstep.compare.record import records
+from gradstep.compare.record.machine import available_memory
+from gradstep.compare.record.records import Cause, Cell, FirstCall, LeftOut, Record, Settings
+from gradstep.contract import KernelUnavailable
 from gradstep.extras import MissingExtra
 
 LineUp = Callable[[int | None], Sequence[Contender]]
-"""Given a number of threads, returns who takes part; the same names for each."""
-
-TIMED = "one call of gradstep.step(X, y, w, b, alpha): the cost, the gradient and the update"
-"""What is timed, in words."""
+"""Given a number of threads, returns the contenders; the same names for each."""
 
 
 class Progress(Protocol):
-    """What a run tells while it goes on."""
+    """What a run reports while it goes on."""
 
     def plan(self, seconds: float) -> None:
         """Take note of how long the rest of the run should take."""
@@ -38,7 +33,7 @@ class Progress(Protocol):
         """Take note of what is being worked on."""
 
     def advance(self, seconds: float) -> None:
-        """Take note that this much of the plan has been worked off."""
+        """Take note that this much of the plan is done."""
 
 
 class Silent:
@@ -60,7 +55,7 @@ class RunInterrupted(KeyboardInterrupt):
     Attributes
     ----------
     record : Record
-        What had been measured until then; its `complete` is False, unless that was all.
+        What had been measured until then; its `complete` is False, unless that was everything.
     """
 
     def __init__(self, record: Record) -> None:
@@ -68,32 +63,9 @@ class RunInterrupted(KeyboardInterrupt):
         self.record = record
 
 
-def kernel_contender(name: str, threads: int | None = 1) -> Contender:
-    """Return the contender that calls `gradstep.step` with one kernel."""
-
-    def prepare(examples: Examples) -> Call:
-        X, y, w, b = examples
-
-        def call() -> Step:
-            return gradstep.step(X, y, w, b, ALPHA, kernel=name, threads=threads)
-
-        return call
-
-    return Contender(name, prepare, load=lambda: _import_kernel(name), compiles=registry.KERNELS[name].compiles)
-
-
-_import_seconds: dict[str, float] = {}
-
-
-def _import_kernel(name: str) -> float:
-    start = time.perf_counter()
-    registry.load(name)
-    return _import_seconds.setdefault(name, time.perf_counter() - start)
-
-
 def run(
     line_up: LineUp,
-    problems: Sequence[AnyProblem],
+    problems: Sequence[Problem | RealProblem],
     settings: Settings,
     *,
     skip_unavailable: bool = True,
@@ -106,25 +78,25 @@ def run(
     Parameters
     ----------
     line_up : callable
-        Who takes part, for each of the numbers of threads of the settings.
+        The contenders for each number of threads in the settings.
     problems : sequence of Problem or RealProblem
-        Each is measured with each number of threads; the smallest come first, so that the times of the larger ones can
-        be forecast. They are reported in the given order.
+        Each is measured with each number of threads. The smallest come first, so that their times forecast those of the
+        larger ones; the record keeps the given order.
     settings : Settings
-        The record's settings; its contenders, dtypes and orders are replaced by those that took part.
+        The record's settings; its contenders, dtypes and orders are replaced by those that were measured.
     skip_unavailable : bool
         Whether a contender that cannot run is left out and noted; else the error is raised.
     unavailable : mapping
-        Who is known not to take part, and why; passed on to the record.
+        The contenders known not to run, and why; passed on to the record.
     notes : sequence of str
         Passed on to the record.
     progress : Progress, optional
-        What is told while the run goes on.
+        Hears of the progress.
 
     Returns
     -------
     Record
-        The measurements. Whether a result was wrong is told by `Record.wrong`.
+        The measurements. `Record.wrong` lists the results that failed the check.
 
     Raises
     ------
@@ -142,41 +114,33 @@ def run(
         raise RunInterrupted(whole.record()) from None
 
 
-class _Place(NamedTuple):
-    """Where a cell is measured: its number in the order that was asked for, its problem and its number of threads."""
-
-    number: int
-    problem: AnyProblem
-    threads: int | None
-
-
 class _Run:
     """The state of a run."""
 
     def __init__(
         self,
         line_up: LineUp,
-        problems: Sequence[AnyProblem],
+        problems: Sequence[Problem | RealProblem],
         settings: Settings,
         unavailable: dict[str, str],
         notes: list[str],
         progress: Progress,
     ) -> None:
-        self._created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        self._watch = Watch()
+        self._session = Session()
+        self._watch = self._session.watch
         self._settings = settings
         self._notes = notes
         self._progress = progress
         self._forecast = Forecast()
+        self._planner = Planner(settings, self._forecast)
         self._contenders = {threads: list(line_up(threads)) for threads in settings.threads}
         self._first_calls: list[FirstCall] = []
         self._unavailable = unavailable
         self._left_out: list[LeftOut] = []
         self._cells: dict[int, Cell] = {}
-        self._hoped = self._spent = 0.0
         self._complete = False
         in_order = [(problem, threads) for problem in problems for threads in settings.threads]
-        self._places = [_Place(number, *place) for number, place in enumerate(in_order)]
+        self._places = [Place(number, *place) for number, place in enumerate(in_order)]
 
     def make_first_calls(self, skip_unavailable: bool) -> None:
         """Import, compile and call each contender for each dtype, order and number of threads."""
@@ -194,7 +158,7 @@ class _Run:
                     self._unavailable[contender.name] = str(error)
                     continue
                 if any(each.contender == contender.name for each in self._first_calls):
-                    first = dataclasses.replace(first, imported=None)
+                    first = records.changed(first, imported=None)
                 self._first_calls.append(first)
         self._contenders = {
             threads: [each for each in contenders if each.name not in self._unavailable]
@@ -202,57 +166,30 @@ class _Run:
         }
 
     def measure(self) -> None:
-        """Measure all that there is time and memory for, the smallest problems first."""
+        """Measure everything that time and memory allow, the smallest problems first."""
         places = sorted(self._places, key=lambda place: place.problem.m * place.problem.n)
         for done, place in enumerate(places):
-            plan = self._plan(places[done:])
+            elapsed, look_seconds = self._watch.seconds, self._watch.look_seconds
+            plan = self._planner.plan(places[done:], self._contenders, elapsed=elapsed, look_seconds=look_seconds)
+            self._progress.plan(sum(plan.values()))
             start = time.perf_counter()
-            self._measure_at(place, set(plan))
+            self._measure_at(place, plan)
             if place.number in self._cells:
-                self._hoped += sum(seconds for (number, _), seconds in plan.items() if number == place.number)
-                self._hoped += self._overhead(place)
-                self._spent += time.perf_counter() - start
+                expected = sum(seconds for (number, _), seconds in plan.items() if number == place.number)
+                overhead = self._planner.overhead(place) + self._watch.look_seconds
+                self._planner.note(expected + overhead, time.perf_counter() - start)
         self._watch.look()
         self._complete = True
 
-    def _plan(self, places: Sequence[_Place]) -> dict[tuple[int, str], float]:
-        """Return who shall be measured at which of the remaining places, and how long that should take.
-
-        The times hold for an idle machine; the budget is planned with how much longer it took so far.
-        """
-        costs: dict[tuple[int, str], float] = {}
-        shared: dict[tuple[int, str], tuple[object, float]] = {}
-        for place in places:
-            overhead = self._overhead(place)
-            for contender in self._contenders[place.threads]:
-                expected = self._expected(contender.name, place)
-                if expected <= self._settings.limit:
-                    costs[place.number, contender.name] = expected
-                    shared[place.number, contender.name] = (place.number, overhead)
-        if self._settings.budget is not None:
-            pace = max(1.0, self._spent / self._hoped) if self._hoped else 1.0
-            chosen = budget.affordable(costs, shared, (self._settings.budget - self._watch.seconds) / pace)
-            costs = {item: seconds for item, seconds in costs.items() if item in chosen}
-        self._progress.plan(sum(costs.values()))
-        return costs
-
-    def _overhead(self, place: _Place) -> float:
-        """Return how long a place takes whoever is measured there: the arrays, the reference, the floors."""
-        preparation = self._forecast.seconds(timing.PREPARATION, place.problem.m, place.problem.n)
-        return preparation + self._expected(FLOOR, place) + self._watch.look_seconds
-
-    def _expected(self, name: str, place: _Place) -> float:
-        return timing.expected_seconds(name, place.problem, place.threads, self._settings, self._forecast)
-
-    def _measure_at(self, place: _Place, planned: set[tuple[int, str]]) -> None:
+    def _measure_at(self, place: Place, planned: Mapping[tuple[int, str], float]) -> None:
         contenders = self._contenders[place.threads]
         lacking = budget.shortage(place.problem, contenders, available_memory())
         if lacking is not None:
             self._leave_out(place, None, "memory", lacking)
             return
-        unaffordable = self._unaffordable(place, planned)
+        unaffordable = self._planner.unaffordable(place, contenders, planned)
         if unaffordable and not any((place.number, each.name) in planned for each in contenders):
-            # Whoever is left would be skipped for the limit: nobody is measured.
+            # Any others are beyond the limit, so nothing would be measured here.
             self._leave_out(place, None, "budget", next(iter(unaffordable.values())))
             return
         for name, reason in unaffordable.items():
@@ -269,37 +206,28 @@ class _Run:
             on_progress=self._progress.advance,
         )
 
-    def _unaffordable(self, place: _Place, planned: set[tuple[int, str]]) -> dict[str, str]:
-        """Return whom the budget leaves out at a place, and why; those beyond the limit are skipped in any case."""
-        if self._settings.budget is None:
-            return {}
-        budget_left = f"more than the budget of {self._settings.budget:g} s has left"
-        expected = {each.name: self._expected(each.name, place) for each in self._contenders[place.threads]}
-        return {
-            name: f"about {timing.rough(seconds)} expected, {budget_left}"
-            for name, seconds in expected.items()
-            if seconds <= self._settings.limit and (place.number, name) not in planned
-        }
-
-    def _leave_out(self, place: _Place, contender: str | None, cause: Cause, reason: str) -> None:
+    def _leave_out(self, place: Place, contender: str | None, cause: Cause, reason: str) -> None:
         problem = place.problem
-        where = (problem.name, problem.m, problem.n, problem.dtype, problem.order, place.threads)
-        self._left_out.append(LeftOut(*where, contender, cause, reason))
+        left_out = LeftOut(
+            problem=problem.name,
+            m=problem.m,
+            n=problem.n,
+            dtype=problem.dtype,
+            order=problem.order,
+            threads=place.threads,
+            contender=contender,
+            cause=cause,
+            reason=reason,
+        )
+        self._left_out.append(left_out)
 
     def record(self) -> Record:
         """Return what has been measured so far."""
         present = list(dict.fromkeys(each.contender for each in self._first_calls))
         versions_of = {each.name: each.version for each in next(iter(self._contenders.values()), [])}
-        return Record(
-            schema=SCHEMA,
-            created=self._created,
-            seconds=self._watch.seconds,
+        return self._session.record(
             complete=self._complete,
-            commit=commit(),
-            timed=TIMED,
-            machine=Machine.here(),
-            versions=versions(),
-            settings=dataclasses.replace(
+            settings=records.changed(
                 self._settings,
                 contenders=present,
                 dtypes=list(dict.fromkeys(each.problem.dtype for each in self._places)),
@@ -311,14 +239,10 @@ class _Run:
             left_out=self._left_out,
             cells=[self._cells[number] for number in sorted(self._cells)],
             peers={name: versions_of[name] for name in present if versions_of.get(name)},
-            noise=self._watch.noise(),
         )
 
 
-def _title(place: _Place) -> str:
+def _title(place: Place) -> str:
     problem = place.problem
     threads = "threads by size" if place.threads is None else f"threads = {place.threads}"
     return f"{problem.name}, m = {problem.m}, n = {problem.n}, {problem.dtype}, {problem.order}, {threads}"
-
-
-__all__ = ["Contender", "LineUp", "Progress", "Record", "RunInterrupted", "Settings", "kernel_contender", "run"]

@@ -93,7 +93,7 @@ def rows(record: Record) -> Iterator[Row]:
 
 
 def _results(cell: Cell) -> list[Result]:
-    return cell.results if cell.floor is None else [*cell.results, cell.floor]
+    return cell.results if cell.read_limit is None else [*cell.results, cell.read_limit]
 
 
 def save_csv(record: Record, path: Path) -> None:

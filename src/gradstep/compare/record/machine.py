@@ -11,8 +11,7 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-
-import psutil
+from typing import Any
 
 from gradstep import engine, registry, threads
 from gradstep.contract import KernelUnavailable
@@ -81,7 +80,7 @@ class Machine:
             features=[name for name in _FEATURES if name in flags],
             caches=caches(),
             governor=_first_line(_CPU / "cpufreq" / "scaling_governor"),
-            memory=psutil.virtual_memory().total,
+            memory=_memory().total,
             # Only x86 processors tell in their flags that a hypervisor runs them.
             virtual="hypervisor" in flags if "sse2" in flags else None,
         )
@@ -143,11 +142,18 @@ def available_memory() -> int:
     Linux tells a container its limit in the file system of control groups (version 2); what files the system caches
     for it counts as used there, which makes the answer a cautious one.
     """
-    free = psutil.virtual_memory().available
+    free = _memory().available
     limit, used = (_first_line(_CONTROL_GROUP / name) for name in ("memory.max", "memory.current"))
     if limit and used and limit.isdecimal():
         free = min(free, max(0, int(limit) - int(used)))
     return int(free)
+
+
+def _memory() -> Any:
+    # Imported here, because all else in this module does without what only `gradstep compare` installs.
+    import psutil
+
+    return psutil.virtual_memory()
 
 
 def commit() -> str | None:

@@ -4,61 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from gradstep.compare.judge.differences import SHARE_FALSE, Change, Differences, Key
 from gradstep.compare.record.records import Record
-from gradstep.compare.show.tables import duration, print_whole
+from gradstep.compare.show import console as consoles
+from gradstep.compare.show.console import print_lines, print_whole
+from gradstep.compare.show.words import counted, duration
 
-# The parts of a key that are columns only where they differ between the lines of a table; else they are said above it.
+# The parts of a key that become columns where they vary within a table; else they stand in its heading.
 _CONDITIONS = ("problem", "dtype", "order", "threads")
 
-# Of the times that could not be compared so many are named; the others are counted.
+# At most this many of the times that could not be compared are named; the others are counted.
 _MOST_LISTED = 20
 
 
 def show(differences: Differences, before: Record, after: Record, names: tuple[str, str], console: Console) -> None:
-    """Print which times changed beyond noise, what is only in one record, and what one has to know of it."""
-    for line in _head(differences, before, after, names):
-        _print(console, line)
+    """Print which times changed beyond noise, what is in one record only, and the circumstances."""
+    print_lines(console, _head(differences, before, after, names))
     for verdict in ("slower", "faster"):
         if changes := differences.with_verdict(verdict):
-            console.print()
-            _print(console, Text(f"{verdict} beyond noise{_shared(changes)}", style="bold"))
+            print_lines(console, [Text(), Text(f"{verdict} beyond noise{_shared(changes)}", style="bold")])
             print_whole(_table(changes), console)
-    console.print()
-    for line in _foot(differences, names):
-        _print(console, line)
-
-
-def _print(console: Console, line: Text) -> None:
-    console.print(line, soft_wrap=not console.is_terminal, highlight=False)
+    print_lines(console, [Text(), *_foot(differences, names)])
 
 
 def _head(differences: Differences, before: Record, after: Record, names: tuple[str, str]) -> Iterator[Text]:
     for role, name, record in (("before", names[0], before), ("after", names[1], after)):
-        commit = "" if record.commit is None else f", commit {_short_commit(record.commit)}"
+        commit = "" if record.commit is None else f", commit {record.commit}"
         yield Text(f"{role:<9} {name}: gradstep {record.versions['gradstep']}{commit}, {record.created}")
     for warning in differences.warnings:
         yield Text(f"warning   {warning}", style="yellow")
     yield Text(f"drift     {_drift_in_words(differences)}")
 
 
-def _short_commit(commit: str) -> str:
-    head, dash, dirty = commit.partition("-")
-    return f"{head[:12]}{dash}{dirty}"
-
-
 def _drift_in_words(differences: Differences) -> str:
     drift = differences.drift
-    least = f"a change below {drift.least_ratio:.2f} times is not told from that"
+    least = f"a change below {drift.least_ratio:.2f} times is too close to call"
     if not drift.ratios:
-        return least.replace("from that", "from noise")
+        return least
     lowest, highest = min(drift.ratios), max(drift.ratios)
-    return f"only reading X took {lowest:.2f} to {highest:.2f} times as long in the second run; {least}"
+    return f"just reading X took {lowest:.2f} to {highest:.2f} times as long in the second run; {least}"
 
 
 def _shared(changes: Sequence[Change]) -> str:
@@ -81,7 +69,7 @@ def _condition(key: Key, name: str) -> str:
 def _table(changes: Sequence[Change]) -> Table:
     keys = [change.key for change in changes]
     varying = [name for name in _CONDITIONS if _varies(keys, name)]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    table = consoles.table()
     for name in varying:
         table.add_column(name)
     for name in ("m", "n"):
@@ -99,8 +87,8 @@ def _table(changes: Sequence[Change]) -> Table:
 
 def _foot(differences: Differences, names: tuple[str, str]) -> Iterator[Text]:
     yield Text(f"compared  {_in_words(differences)}")
-    if any(change.verdict != "cannot tell" for change in differences.changes):
-        yield Text("interval  holds the true ratio in 95 % of all cases, the drift between the runs included")
+    if any(change.verdict != "too close to call" for change in differences.changes):
+        yield Text("interval  covers the true ratio 95 % of the time, the drift between the runs included")
         yield Text(f"chance    explains at most {SHARE_FALSE:.0%} of the changes that are named".replace("%", " %"))
     yield from _listed("too few   samples to judge", [(key, "") for key in differences.too_few])
     for name, entries in zip(names, (differences.only_before, differences.only_after), strict=True):
@@ -108,7 +96,7 @@ def _foot(differences: Differences, names: tuple[str, str]) -> Iterator[Text]:
 
 
 def _listed(head: str, entries: Sequence[tuple[Key, str]]) -> Iterator[Text]:
-    """Give a line for each time and reason, up to so many."""
+    """Return a line for each time and reason, up to a limit."""
     for key, reason in entries[:_MOST_LISTED]:
         yield Text(f"{head} {_where(key)}{f' ({reason})' if reason else ''}")
     if len(entries) > _MOST_LISTED:
@@ -118,17 +106,16 @@ def _listed(head: str, entries: Sequence[tuple[Key, str]]) -> Iterator[Text]:
 def _in_words(differences: Differences) -> str:
     total = len(differences.changes)
     slower, faster = (len(differences.with_verdict(verdict)) for verdict in ("slower", "faster"))
-    counted = f"{total} {'time' if total == 1 else 'times'}"
+    times = counted(total, "time")
     if slower == faster == 0:
-        return f"{counted}: no difference beyond noise"
-    return f"{counted}: {slower} slower, {faster} faster, {total - slower - faster} not told from noise"
+        return f"{times}: no difference beyond noise"
+    return f"{times}: {slower} slower, {faster} faster, {total - slower - faster} too close to call"
 
 
 def _where(key: Key) -> str:
     """Return a time's name within a sentence."""
     conditions = ", ".join(_condition(key, name) for name in ("dtype", "order", "threads"))
-    again = f", repetition {key.repetition + 1}" if key.repetition else ""
-    return f"{key.contender}, {key.problem} {key.m:,} x {key.n:,}, {conditions}{again}"
+    return f"{key.contender}, {key.problem} {key.m:,} x {key.n:,}, {conditions}"
 
 
 def names_of(changes: Sequence[Change]) -> str:

@@ -1,16 +1,19 @@
 """The colour, the marker and the dash of each contender, the same in every picture and chart.
 
 The colours are those of M. Okabe and K. Ito ("Color Universal Design", 2008), which people with any common colour
-vision tell apart. No picture relies on them: every line has a marker and a name at its end.
+vision can distinguish. No picture relies on them: every line has a marker and a name at its end.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from gradstep import registry
+
 BLACK, GREY = "#000000", "#767676"
-ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7"
+ORANGE, SKY, GREEN, BLUE, PURPLE = "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#CC79A7"
 
 
 class Style(NamedTuple):
@@ -23,7 +26,7 @@ class Style(NamedTuple):
     marker : str
         As Matplotlib names it.
     dashed : bool
-        Whether it is no kernel of gradstep.
+        True for peers, False for kernels.
     """
 
     colour: str
@@ -40,11 +43,7 @@ class Style(NamedTuple):
 
 
 # A library that wraps the same idea as a kernel has the kernel's colour, dashed.
-_KNOWN = {
-    "python": Style(GREY, "s", dashed=False),
-    "numpy": Style(ORANGE, "^", dashed=False),
-    "numba": Style(BLUE, "D", dashed=False),
-    "cython": Style(VERMILION, "o", dashed=False),
+_PEERS = {
     "numpy-formula": Style(ORANGE, "v", dashed=True),
     "numba-loop": Style(BLUE, "d", dashed=True),
     "scikit-learn": Style(GREEN, "P", dashed=True),
@@ -52,7 +51,7 @@ _KNOWN = {
     "torch": Style(SKY, "p", dashed=True),
     "jax": Style(BLACK, "*", dashed=True),
 }
-FLOOR_STYLE = Style(BLACK, "", dashed=True)
+READ_LIMIT_STYLE = Style(BLACK, "", dashed=True)
 
 _OTHERS = [
     Style(colour, marker, dashed=True) for marker in ("h", "<", ">", "8") for colour in (GREEN, PURPLE, SKY, GREY)
@@ -60,7 +59,7 @@ _OTHERS = [
 
 
 def styles(names: Iterable[str]) -> dict[str, Style]:
-    """Return the style of each name; those that are not known here share what is left in the order they come.
+    """Return the style of each name: of kernels from the registry, of unknown names one of the rest, in their order.
 
     Examples
     --------
@@ -68,13 +67,13 @@ def styles(names: Iterable[str]) -> dict[str, Style]:
     '#D55E00'
     """
     found: dict[str, Style] = {}
-    others = 0
+    others = itertools.cycle(_OTHERS)
     for name in names:
-        if name in _KNOWN:
-            found[name] = _KNOWN[name]
+        if name in registry.KERNELS:
+            kernel = registry.KERNELS[name]
+            found[name] = Style(kernel.colour, kernel.marker, dashed=False)
         else:
-            found[name] = _OTHERS[others % len(_OTHERS)]
-            others += 1
+            found[name] = _PEERS.get(name) or next(others)
     return found
 
 

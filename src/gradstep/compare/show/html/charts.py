@@ -8,11 +8,12 @@ from typing import Any
 
 from gradstep import extras
 from gradstep.compare.judge import series
-from gradstep.compare.judge.series import Axis, Bars, CannotDraw, Line, Lines, Roof
-from gradstep.compare.record.records import Record
-from gradstep.compare.show import styles, summary
-from gradstep.compare.show.styles import BLACK, GREY, Style
-from gradstep.compare.show.words import duration_of_tick, micro, times_as_fast
+from gradstep.compare.judge.findings import AXES, Axis, Findings
+from gradstep.compare.judge.series import AllSeries, Bar, Bars, CannotDraw, Point, Roof, RoofPoint, Series
+from gradstep.compare.record.records import READ_LIMIT
+from gradstep.compare.show import styles, words
+from gradstep.compare.show.styles import BLACK, GREY, READ_LIMIT_STYLE, Style
+from gradstep.compare.show.words import micro
 
 # Matplotlib's markers as Plotly names them.
 _SYMBOLS = {
@@ -64,13 +65,13 @@ def script() -> str:
     return source
 
 
-def charts(record: Record) -> dict[str, list[dict[str, Any]]]:
-    """Return the figures of a record as data for JSON.
+def charts(found: Findings) -> dict[str, list[dict[str, Any]]]:
+    """Return the figures of a judged record as data for JSON.
 
     Parameters
     ----------
-    record : Record
-        The measurements.
+    found : Findings
+        The judged record.
 
     Returns
     -------
@@ -83,7 +84,8 @@ def charts(record: Record) -> dict[str, list[dict[str, Any]]]:
     MissingExtra
         If Plotly is not installed.
     """
-    return {"times": _times(record), "speed-ups": _speed_ups(record), "rates": _rates(record)}
+    look = styles.styles(found.record.settings.contenders)
+    return {"times": _times(found, look), "speed-ups": _speed_ups(found, look), "rates": _rates(found, look)}
 
 
 def _entry(label: str, data: list[Any], layout: dict[str, Any], along: Axis | None = None) -> dict[str, Any]:
@@ -93,47 +95,62 @@ def _entry(label: str, data: list[Any], layout: dict[str, Any], along: Axis | No
     return {"label": label, "along": along, "figure": figure.to_plotly_json()}
 
 
-def _plain(words: str) -> str:
-    """Return words as Plotly shows them letter by letter; it would take some tags in them for its own."""
-    return html.escape(words, quote=False)
+def _plain(text: str) -> str:
+    """Return words that Plotly shows letter by letter, although it knows some tags."""
+    return html.escape(text, quote=False)
+
+
+def _marked(name: str, style: Style, x: list[Any], y: list[float], hovers: list[str], **options: Any) -> Any:
+    """Return a line with marks, each with words for those who point at it."""
+    dash = "dot" if style is READ_LIMIT_STYLE else "dash" if style.dashed else "solid"
+    return _plotly().Scatter(
+        x=x,
+        y=y,
+        name=name,
+        mode="lines+markers" if style.marker else "lines",
+        line={"color": style.colour, "width": 2, "dash": dash},
+        marker={"symbol": _SYMBOLS.get(style.marker, "circle"), "size": 8, "color": style.colour},
+        text=hovers,
+        hovertemplate="%{text}<extra></extra>",
+        **options,
+    )
 
 
 # Times
 
 
-def _times(record: Record) -> list[dict[str, Any]]:
-    found = []
-    for along in ("m", "n"):
+def _times(found: Findings, look: dict[str, Style]) -> list[dict[str, Any]]:
+    entries = []
+    for along in AXES:
         try:
-            found += [_times_chart(record, lines) for lines in series.lines_along(record, along)]
+            entries += [_times_chart(shown, look) for shown in series.lines_along(found, along)]
         except CannotDraw:
             continue
-    return found
+    return entries
 
 
-def _times_chart(record: Record, lines: Lines) -> dict[str, Any]:
-    look = styles.styles(record.settings.contenders)
-    floor = {} if lines.floor is None else {point.size: point.seconds for point in lines.floor.points}
+def _times_chart(shown: AllSeries, look: dict[str, Style]) -> dict[str, Any]:
+    limits = {} if shown.read_limit is None else {point.size: point.seconds for point in shown.read_limit.points}
     data = []
-    for line in lines.lines:
-        data += _traces(lines, line, look[line.name], floor)
-    if lines.floor is not None:
-        data += _traces(lines, lines.floor, styles.FLOOR_STYLE, {})
-    noun = "examples" if lines.along == "m" else "features"
-    times = [seconds for line in lines.lines for point in line.points for seconds in (point.lower, point.upper)]
+    for line in shown.lines:
+        data += _traces(shown, line, look[line.name], limits)
+    if shown.read_limit is not None:
+        data += _traces(shown, shown.read_limit, READ_LIMIT_STYLE, {})
+    noun = "examples" if shown.along == "m" else "features"
+    times = [seconds for line in shown.lines for point in line.points for seconds in (point.lower, point.upper)]
     layout = {
-        "xaxis": {**_AXIS, "title": {"text": f"{lines.along}, number of {noun}"}, "type": "log", "tickformat": ","},
+        "xaxis": {**_AXIS, "title": {"text": f"{shown.along}, number of {noun}"}, "type": "log", "tickformat": ","},
         "yaxis": {**_AXIS, "type": "log", "exponentformat": "SI", "ticksuffix": "s", **_powers(times)},
     }
-    label = f"{lines.across} = {lines.fixed:,} · {lines.conditions.words}"
-    return _entry(label, data, layout, lines.along)
+    label = f"{shown.across} = {shown.fixed:,} · {shown.setup.words}"
+    return _entry(label, data, layout, shown.along)
 
 
 def _powers(times: list[float]) -> dict[str, Any]:
     """Return ticks at the powers of ten; Plotly would call the smaller ones 0.001 and the like."""
     exponents = range(math.floor(math.log10(min(times))) - 2, math.ceil(math.log10(max(times))) + 1)
     values = [10.0**exponent for exponent in exponents]
-    return {"tickmode": "array", "tickvals": values, "ticktext": [duration_of_tick(value) for value in values]}
+    return {"tickmode": "array", "tickvals": values, "ticktext": [words.duration_of_tick(value) for value in values]}
 
 
 def _one_two_five(suffix: str) -> dict[str, Any]:
@@ -142,13 +159,12 @@ def _one_two_five(suffix: str) -> dict[str, Any]:
     return {"tickmode": "array", "tickvals": values, "ticktext": [f"{value:g}{suffix}" for value in values]}
 
 
-def _traces(lines: Lines, line: Line, style: Style, floor: dict[int, float]) -> list[Any]:
+def _traces(shown: AllSeries, line: Series, style: Style, limits: dict[int, float]) -> list[Any]:
     """Return the band and the line of a contender."""
     sizes = [point.size for point in line.points]
     upper, lower = [point.upper for point in line.points], [point.lower for point in line.points]
-    name = _plain("only reading X" if style is styles.FLOOR_STYLE else line.name)
-    scatter = _plotly().Scatter
-    band = scatter(
+    name = _plain(line.name)
+    band = _plotly().Scatter(
         x=[*sizes, *reversed(sizes)],
         y=[*upper, *reversed(lower)],
         fill="toself",
@@ -159,41 +175,30 @@ def _traces(lines: Lines, line: Line, style: Style, floor: dict[int, float]) -> 
         legendgroup=name,
         mode="lines",
     )
-    dash = "dot" if style is styles.FLOOR_STYLE else "dash" if style.dashed else "solid"
-    drawn = scatter(
-        x=sizes,
-        y=[point.seconds for point in line.points],
-        name=name,
-        legendgroup=name,
-        mode="lines" if not style.marker else "lines+markers",
-        line={"color": style.colour, "width": 2, "dash": dash},
-        marker={"symbol": _SYMBOLS.get(style.marker, "circle"), "size": 8, "color": style.colour},
-        text=[_hover(lines, name, point, floor.get(point.size)) for point in line.points],
-        hovertemplate="%{text}<extra></extra>",
-    )
-    return [band, drawn]
+    hovers = [_hover(shown, name, point, limits.get(point.size)) for point in line.points]
+    seconds = [point.seconds for point in line.points]
+    return [band, _marked(name, style, sizes, seconds, hovers, legendgroup=name)]
 
 
-def _hover(lines: Lines, name: str, point: series.Point, floor: float | None) -> str:
-    said = [
+def _hover(shown: AllSeries, name: str, point: Point, limit: float | None) -> str:
+    lines = [
         f"<b>{name}</b>",
-        f"{lines.along} = {point.size:,}, {lines.across} = {lines.fixed:,}",
+        f"{shown.along} = {point.size:,}, {shown.across} = {shown.fixed:,}",
         f"{micro(point.seconds)} ({micro(point.lower)} to {micro(point.upper)})",
     ]
-    if floor:
-        said.append(f"{point.seconds / floor:.2f} times only reading X")
-    return "<br>".join(said)
+    if limit:
+        lines.append(f"{point.seconds / limit:.2f}× the {READ_LIMIT}")
+    return "<br>".join(lines)
 
 
 # Speed-ups
 
 
-def _speed_ups(record: Record) -> list[dict[str, Any]]:
+def _speed_ups(found: Findings, look: dict[str, Style]) -> list[dict[str, Any]]:
     try:
-        problems = series.speed_ups(record, len(record.cells))
+        problems = series.speed_ups(found, len(found.cells))
     except CannotDraw:
         return []
-    look = styles.styles(record.settings.contenders)
     # The largest problem first: where a step takes long is where it matters.
     return [_speed_ups_chart(bars, look) for bars in reversed(problems)]
 
@@ -203,12 +208,12 @@ def _speed_ups_chart(bars: Bars, look: dict[str, Style]) -> dict[str, Any]:
     values = [bar.speed_up.value for bar in shown]
     trace = _plotly().Bar(
         orientation="h",
-        y=[f"{_plain(bar.name)}  <b>{times_as_fast(bar.speed_up.value)}</b>" for bar in shown],
+        y=[f"{_plain(bar.name)}  <b>{words.times(bar.speed_up.value)}</b>" for bar in shown],
         x=[value - 1.0 for value in values],
         base=[1.0] * len(shown),
         marker={
             "color": [look[bar.name].colour for bar in shown],
-            "pattern": {"shape": ["/" if bar.verdict == "cannot tell" else "" for bar in shown]},
+            "pattern": {"shape": ["/" if bar.verdict == "too close to call" else "" for bar in shown]},
         },
         error_x={
             "type": "data",
@@ -227,7 +232,7 @@ def _speed_ups_chart(bars: Bars, look: dict[str, Style]) -> dict[str, Any]:
         "xaxis": {
             **_AXIS,
             "type": "log",
-            "title": {"text": f"times as fast as {_plain(bars.base)}"},
+            "title": {"text": f"speed-up over {_plain(bars.base)}"},
             **_one_two_five("×"),
         },
         "yaxis": {"automargin": True, "fixedrange": True},
@@ -235,89 +240,65 @@ def _speed_ups_chart(bars: Bars, look: dict[str, Style]) -> dict[str, Any]:
         "height": 80 + 34 * len(shown),
         "bargap": 0.35,
     }
-    where = f"{summary.place(bars.cell)} · {series.Conditions.of(bars.cell).words}"
-    return _entry(where, [trace], layout)
+    return _entry(f"{words.place(bars.cell)} · {bars.cell.setup.words}", [trace], layout)
 
 
-def _bar_words(bars: Bars, bar: series.Bar) -> str:
-    value, lower, upper = map(times_as_fast, bar.speed_up)
-    verdict = "<br>whether it is faster cannot be told" if bar.verdict == "cannot tell" else ""
-    words = f"{value} as fast as {_plain(bars.base)} ({lower} to {upper})"
-    return f"<b>{_plain(bar.name)}</b><br>{words}{verdict}"
+def _bar_words(bars: Bars, bar: Bar) -> str:
+    value, lower, upper = map(words.times, bar.speed_up)
+    verdict = "<br>too close to call" if bar.verdict == "too close to call" else ""
+    return f"<b>{_plain(bar.name)}</b><br>{value} over {_plain(bars.base)} ({lower} to {upper}){verdict}"
 
 
 # Rates
 
 
-def _rates(record: Record) -> list[dict[str, Any]]:
+def _rates(found: Findings, look: dict[str, Style]) -> list[dict[str, Any]]:
     try:
-        roofs = series.roofs(record)
+        roofs = series.roofs(found)
     except CannotDraw:
         return []
-    return [_rates_chart(record, roof, quantity) for roof in roofs for quantity in ("operations", "bytes")]
+    return [_rates_chart(roof, quantity, look) for roof in roofs for quantity in ("operations", "bytes")]
 
 
-def _rates_chart(record: Record, roof: Roof, quantity: str) -> dict[str, Any]:
-    look = styles.styles(record.settings.contenders)
-    scatter = _plotly().Scatter
+def _rates_chart(roof: Roof, quantity: str, look: dict[str, Style]) -> dict[str, Any]:
     data = []
-    for name in dict.fromkeys(point.name for point in roof.points):
-        points = sorted((point for point in roof.points if point.name == name), key=lambda point: point.intensity)
-        style = look[name]
-        data.append(
-            scatter(
-                x=[point.intensity for point in points],
-                y=[getattr(point, quantity) for point in points],
-                name=_plain(name),
-                mode="lines+markers",
-                line={"color": style.colour, "width": 2, "dash": "dash" if style.dashed else "solid"},
-                marker={"symbol": _SYMBOLS.get(style.marker, "circle"), "size": 8, "color": style.colour},
-                text=[_rate_words(point) for point in points],
-                hovertemplate="%{text}<extra></extra>",
-            )
-        )
-    intensities = [point.intensity for point in roof.points]
-    span = [min(intensities) / 1.12, max(intensities) * 1.12]
+    for name, points in roof.by_contender().items():
+        intensities, rates = [point.intensity for point in points], [getattr(point, quantity) for point in points]
+        data.append(_marked(_plain(name), look[name], intensities, rates, list(map(_rate_words, points))))
     for place, bandwidth in roof.bandwidths.items():
-        rates = [bandwidth * each if quantity == "operations" else bandwidth for each in span]
-        words = f"X read from {place}: {bandwidth / 1e9:.3g} GB/s"
-        data.append(_ceiling(span, rates, words, BLACK, "dot"))
+        rates = [bandwidth * each if quantity == "operations" else bandwidth for each in roof.span]
+        data.append(_ceiling(roof, rates, f"X read from {place}: {bandwidth / 1e9:.3g} GB/s", BLACK, "dot"))
     best = roof.best
-    rates = [best.operations if quantity == "operations" else best.operations / each for each in span]
-    words = f"most seen: {best.operations / 1e9:.3g} · 10⁹/s ({_plain(best.name)})"
-    data.append(_ceiling(span, rates, words, GREY, "longdash"))
+    rates = [best.operations if quantity == "operations" else best.operations / each for each in roof.span]
+    name = f"most seen: {best.operations / 1e9:.3g} · 10⁹/s ({_plain(best.name)})"
+    data.append(_ceiling(roof, rates, name, GREY, "longdash"))
     suffix = {"ticksuffix": "/s"} if quantity == "operations" else {"ticksuffix": "B/s"}
+    title = {"text": "operations per byte of X and y"}
     layout = {
-        "xaxis": {
-            **_AXIS,
-            "type": "log",
-            "title": {"text": "operations per byte of X and y"},
-            **_one_two_five(""),
-        },
+        "xaxis": {**_AXIS, "type": "log", "title": title, **_one_two_five("")},
         "yaxis": {**_AXIS, "type": "log", "dtick": 1, "exponentformat": "SI", **suffix},
     }
     label = "Operations a second" if quantity == "operations" else "Bytes a second"
-    return _entry(f"{label} · {roof.conditions.words}", data, layout)
+    return _entry(f"{label} · {roof.setup.words}", data, layout)
 
 
-def _ceiling(span: list[float], rates: list[float], words: str, colour: str, dash: str) -> Any:
+def _ceiling(roof: Roof, rates: list[float], name: str, colour: str, dash: str) -> Any:
     return _plotly().Scatter(
-        x=span,
+        x=list(roof.span),
         y=rates,
-        name=words,
+        name=name,
         mode="lines",
         line={"color": colour, "width": 1.6, "dash": dash},
-        text=[words, words],
+        text=[name, name],
         hovertemplate="%{text}<extra></extra>",
     )
 
 
-def _rate_words(point: series.RoofPoint) -> str:
-    return "<br>".join(
-        [
-            f"<b>{_plain(point.name)}</b>",
-            f"m = {point.m:,}, n = {point.n:,}: {micro(point.seconds)}",
-            f"{point.operations / 1e9:.3g} · 10⁹ operations a second",
-            f"{point.bytes / 1e9:.3g} GB/s",
-        ]
-    )
+def _rate_words(point: RoofPoint) -> str:
+    lines = [
+        f"<b>{_plain(point.name)}</b>",
+        f"m = {point.m:,}, n = {point.n:,}: {micro(point.seconds)}",
+        f"{point.operations / 1e9:.3g} · 10⁹ operations a second",
+        f"{point.bytes / 1e9:.3g} GB/s",
+    ]
+    return "<br>".join(lines)

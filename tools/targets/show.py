@@ -9,26 +9,27 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
-from gradstep.compare.record.records import Record, TargetResult, Verdict
-from gradstep.compare.show import tables
+from gradstep.compare.judge.findings import findings
+from gradstep.compare.show.circumstances import circumstances
+from tools.targets.results import TargetResult, TargetsRecord, Verdict
 
 _STYLES: dict[Verdict, str] = {"aim": "bold green", "must": "green", "missed": "bold red", "not measured": "dim"}
 _WORDS: dict[Verdict, str] = {"aim": "aim reached", "must": "must reached", "missed": "MISSED", "not measured": ""}
 _COLUMNS = "{:<32}{:>7}{:>7}{:>10}  {:<13}{}"
 
 
-def show(record: Record, console: Console) -> None:
-    """Print the targets of a record, grouped by what they compare, and what one has to know of the measurement."""
-    for line in itertools.chain(_lines(record), _foot(record)):
+def show(results: TargetsRecord, console: Console) -> None:
+    """Print the results, grouped by what they compare, and how they were measured."""
+    for line in itertools.chain(_lines(results), _foot(results)):
         console.print(line, soft_wrap=not console.is_terminal, highlight=False)
 
 
-def _lines(record: Record) -> Iterator[Text]:
+def _lines(results: TargetsRecord) -> Iterator[Text]:
     yield Text("Targets: ratios of median times", style="bold")
     yield Text("float64, C order, X in memory, unless a row says otherwise")
     yield Text()
     yield Text(_COLUMNS.format("", "must", "aim", "measured", "quartiles", "").rstrip())
-    for group, targets in itertools.groupby(record.targets, key=lambda target: target.group):
+    for group, targets in itertools.groupby(results.targets, key=lambda target: target.group):
         yield Text(group, style="bold")
         for target in targets:
             yield _line(target)
@@ -61,9 +62,9 @@ def _number(value: float) -> str:
     return f"{value:.2f}" if value < 9.995 else f"{value:.1f}"
 
 
-def _foot(record: Record) -> Iterator[Text]:
+def _foot(results: TargetsRecord) -> Iterator[Text]:
     yield Text()
-    verdicts = [target.verdict for target in record.targets]
+    verdicts = [target.verdict for target in results.targets]
     words = {
         "aim": "reach the aim",
         "must": "reach what they must",
@@ -72,8 +73,8 @@ def _foot(record: Record) -> Iterator[Text]:
     }
     counted = collections.Counter(words[verdict] for verdict in verdicts)
     yield Text(f"targets   {len(verdicts)}: {', '.join(f'{counted[each]} {each}' for each in words.values())}")
-    yield Text(f"quartiles of the ratios of each round; {record.settings.rounds} rounds or more, taken in turns")
-    if any(_is_doubtful(target) for target in record.targets):
+    yield Text(f"quartiles of the ratios of each round; {results.record.settings.rounds} rounds or more, interleaved")
+    if any(_is_doubtful(target) for target in results.targets):
         yield Text("~         outside the quartiles: the machine was not quiet, so measure again")
     yield Text("(name)    the fastest peer, or the better number of threads")
-    yield from tables.circumstances(record)
+    yield from circumstances(findings(results.record))

@@ -1,0 +1,69 @@
+"""The peers: how other libraries compute the same step, one module for each. Those that are installed can be measured.
+
+Each peer gets the conditions it works best under: as many threads as gradstep uses, of its own, and its preferred
+memory layout, prepared outside the timing. Its result passes the same check as that of a kernel before it is timed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradstep.compare.measure.contenders import Contender
+from gradstep.compare.measure.peers import daal4py_, jax_, numba_loop, numpy_formula, scikit_learn, torch_
+from gradstep.compare.measure.peers.blas import blas_threads, with_blas_threads
+from gradstep.compare.measure.peers.peer import Peer
+from gradstep.extras import MissingExtra
+
+ALL = "all"
+"""Stands for all installed peers, where names of peers are expected."""
+
+PEERS: dict[str, Peer] = {
+    module.PEER.name: module.PEER for module in (numpy_formula, numba_loop, scikit_learn, daal4py_, torch_, jax_)
+}
+"""All peers, by name."""
+
+
+def installed() -> tuple[list[Peer], dict[str, str]]:
+    """Return the peers that can run here, and for the names of the others the reasons."""
+    present, reasons = [], {}
+    for peer in PEERS.values():
+        try:
+            peer.load()
+        except MissingExtra as error:
+            reasons[peer.name] = str(error)
+        else:
+            present.append(peer)
+    return present, reasons
+
+
+def chosen(names: Sequence[str]) -> tuple[list[Peer], dict[str, str]]:
+    """Return the peers of these names, which have to be installed; "all" alone returns those that are.
+
+    Returns
+    -------
+    present : list of Peer
+        The peers.
+    reasons : dict
+        For the names of the peers that "all" leaves out, why.
+
+    Raises
+    ------
+    MissingExtra
+        If a peer that is named cannot run here.
+    """
+    if list(names) == [ALL]:
+        return installed()
+    present = [PEERS[name] for name in names]
+    for peer in present:
+        peer.load()
+    return present, {}
+
+
+def beside(kernels: Sequence[Contender], present: Sequence[Peer], threads: int | None) -> list[Contender]:
+    """Return kernels and peers as contenders; beside a peer that calls BLAS, NumPy code gets its threads, no more."""
+    if any(peer.setting is blas_threads for peer in present):
+        kernels = [with_blas_threads(contender, threads) for contender in kernels]
+    return [*kernels, *(peer.contender(threads) for peer in present)]
+
+
+__all__ = ["ALL", "PEERS", "Peer", "beside", "chosen", "installed", "with_blas_threads"]

@@ -1,0 +1,99 @@
+"""The peer numba-loop: the textbook loop, as a Numba user would write it."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradstep.compare.measure.contenders import Call
+from gradstep.compare.measure.peers.peer import Peer, rows_contiguous, step
+from gradstep.compare.measure.problems import Examples
+from gradstep.contract import FloatArray, Step
+
+
+def _prepare(examples: Examples, threads: int) -> Call:
+    X, y, w, b = rows_contiguous(examples)
+    m, n = X.shape
+    one_thread, many_threads = _compiled_loops()
+
+    def call_one() -> Step:
+        sums = np.zeros(n + 2)
+        one_thread(X, y, w, b, sums)
+        return step(examples, float(sums[n + 1]) / m, sums[:n] / m, float(sums[n]) / m)
+
+    def call_many() -> Step:
+        sums = np.zeros((threads, n + 2))
+        many_threads(X, y, w, b, sums)
+        total = sums.sum(axis=0) / m
+        return step(examples, float(total[n + 1]), total[:n], float(total[n]))
+
+    return call_one if threads == 1 else call_many
+
+
+@functools.cache
+def _compiled_loops() -> tuple[Callable[..., None], Callable[..., None]]:
+    """Return the loop for one thread, and the loop for several threads with a share of the rows each."""
+    import numba
+
+    @numba.njit(fastmath=True, nogil=True)
+    def loop(
+        X: FloatArray, y: FloatArray, w: FloatArray, b: float, sums: NDArray[np.float64]
+    ) -> None:  # pragma: no cover - compiled, so coverage cannot see it
+        m, n = X.shape
+        db = 0.0
+        loss = 0.0
+        for i in range(m):
+            z = b
+            for j in range(n):
+                z += w[j] * X[i, j]
+            e = math.exp(-abs(z))
+            a = 1.0 / (1.0 + e) if z >= 0.0 else e / (1.0 + e)
+            dz = a - y[i]
+            loss += max(z, 0.0) - y[i] * z + math.log1p(e)
+            db += dz
+            for j in range(n):
+                sums[j] += dz * X[i, j]
+        sums[n] = db
+        sums[n + 1] = loss
+
+    @numba.njit(fastmath=True, parallel=True)
+    def shares(
+        X: FloatArray, y: FloatArray, w: FloatArray, b: float, sums: NDArray[np.float64]
+    ) -> None:  # pragma: no cover - compiled, so coverage cannot see it
+        threads, m = sums.shape[0], X.shape[0]
+        for k in numba.prange(threads):
+            first, last = k * m // threads, (k + 1) * m // threads
+            loop(X[first:last], y[first:last], w, b, sums[k])
+
+    return loop, shares
+
+
+@contextmanager
+def _threads(threads: int) -> Iterator[None]:
+    import numba
+
+    before = numba.get_num_threads()
+    # Numba never runs more threads than there are cores, unless NUMBA_NUM_THREADS was set before its import.
+    numba.set_num_threads(min(threads, import_module("numba.core.config").NUMBA_NUM_THREADS))
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
+
+
+PEER = Peer(
+    "numba-loop",
+    "the textbook loop, compiled by Numba with fastmath=True",
+    ("numba",),
+    ("numba",),
+    _prepare,
+    _threads,
+    compiles=True,
+    copies={"F": 1},
+)

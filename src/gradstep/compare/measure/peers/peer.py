@@ -1,0 +1,121 @@
+"""What a peer is: another library that can take the step, and how it becomes a contender."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from importlib.metadata import version
+
+import numpy as np
+
+from gradstep.compare.measure.contenders import Call, Contender
+from gradstep.compare.measure.problems import ALPHA, Examples
+from gradstep.contract import FloatArray, Step
+from gradstep.extras import MissingExtra, require
+from gradstep.threads import threads_for
+
+Setting = AbstractContextManager[object]
+
+
+def _no_setting(threads: int) -> Setting:
+    return nullcontext()
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A library that can take the step.
+
+    Attributes
+    ----------
+    name : str
+        Selects it on the command line, and heads its column.
+    summary : str
+        Which of its functions is called.
+    modules : tuple of str
+        The modules it has to import.
+    packages : tuple of str
+        The distributions whose versions matter.
+    prepare : callable
+        Given `Examples` and a number of threads, returns the call that is timed.
+    setting : callable
+        Given a number of threads, returns the context of a sample, if the library's threads are a global setting.
+    compiles : bool
+        Whether it compiles at run time.
+    copies : dict
+        How many copies of X it keeps beside X, for an X in "C" and in "F" order.
+    """
+
+    name: str
+    summary: str
+    modules: tuple[str, ...]
+    packages: tuple[str, ...]
+    prepare: Callable[[Examples, int], Call]
+    setting: Callable[[int], Setting] = _no_setting
+    compiles: bool = False
+    copies: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+    def load(self) -> float:
+        """Import what it needs, and return how many seconds the first import took.
+
+        Raises
+        ------
+        MissingExtra
+            If it is not installed or cannot be imported; the message says how to fix that.
+        """
+        start = time.perf_counter()
+        for module in self.modules:
+            try:
+                require(module, "peers", f"The peer {self.name}")
+            except MissingExtra:
+                raise
+            except ImportError as error:
+                fix = "pip install --upgrade 'gradstep[peers]'"
+                raise MissingExtra(f"The peer {self.name} cannot be imported ({error}): {fix}") from error
+        return _import_seconds.setdefault(self.name, time.perf_counter() - start)
+
+    def version(self) -> str:
+        """Return the versions of its packages."""
+        if len(self.packages) == 1:
+            return version(self.packages[0])
+        return ", ".join(f"{package} {version(package)}" for package in self.packages)
+
+    def contender(self, threads: int | None = 1) -> Contender:
+        """Return it as a contender; None takes as many threads as gradstep does for that size of X."""
+
+        def prepare(examples: Examples) -> Call:
+            count = threads_of(examples, threads)
+            with self.setting(count):
+                return self.prepare(examples, count)
+
+        def setting(examples: Examples) -> Setting:
+            return self.setting(threads_of(examples, threads))
+
+        return Contender(
+            self.name,
+            prepare,
+            setting,
+            version=self.version(),
+            load=self.load,
+            compiles=self.compiles,
+            copies=self.copies,
+        )
+
+
+_import_seconds: dict[str, float] = {}
+
+
+def threads_of(examples: Examples, threads: int | None) -> int:
+    """Return the number of threads for these examples; None stands for gradstep's own choice."""
+    return threads_for(examples.X.nbytes)[0] if threads is None else threads
+
+
+def step(examples: Examples, J: float, dw: FloatArray, db: float) -> Step:
+    """Return the step from the cost and its gradient."""
+    return Step(examples.w - ALPHA * dw, examples.b - ALPHA * db, J)
+
+
+def rows_contiguous(examples: Examples) -> Examples:
+    """Return the examples with X in C order, which most peers prefer."""
+    return examples._replace(X=np.ascontiguousarray(examples.X))

@@ -1,0 +1,107 @@
+"""The conditions of a measurement, and the kinds of values that a record is made of.
+
+A record is described here and in `records`, and nowhere else: the Structs are the format of the file.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+
+def says(description: str) -> Meta:
+    """Return the description of a field, which the JSON Schema repeats."""
+    return Meta(description=description)
+
+
+# The largest integer that other formats hold, such as Parquet.
+_LARGEST = 2**63 - 1
+
+Words = Annotated[str, Meta(min_length=1)]
+Count = Annotated[int, Meta(ge=1, le=_LARGEST)]
+Duration = Annotated[float, Meta(ge=0.0)]
+# No clock and no patience reaches beyond these bounds, and within them no rate or ratio overflows.
+Sample = Annotated[float, Meta(gt=1e-15, le=1e12)]
+Order = Annotated[
+    str, Meta(pattern="^[CF]$", description="Of X. C: each row is contiguous in memory; F: each column is.")
+]
+Threads = Annotated[
+    Count | None, says("With how many threads it is called; null lets each call choose by the size of X.")
+]
+
+
+class Part(Struct, frozen=True, forbid_unknown_fields=True):
+    """A part of a record. Its JSON object has the same keys, all of them, and no others."""
+
+
+class Setup(Part, frozen=True, kw_only=True):
+    """What two cells must have in common to stand in one picture: all conditions but the size."""
+
+    problem: Annotated[Words, says('"random", or the name of the data set or file.')]
+    dtype: Annotated[Words, says("Of X.")]
+    order: Order
+    threads: Threads
+
+    @property
+    def words(self) -> str:
+        """In words.
+
+        Examples
+        --------
+        >>> Setup(problem="random", dtype="float64", order="C", threads=2).words
+        'random data, float64, C order, 2 threads'
+        """
+        problem = "random data" if self.problem == "random" else self.problem
+        return f"{problem}, {self.dtype}, {self.order} order, {_threads_in_words(self.threads)}"
+
+    @property
+    def slug(self) -> str:
+        """As part of a file's name, of letters, digits and ``-`` alone.
+
+        Examples
+        --------
+        >>> Setup(problem="../a file.csv", dtype="float64", order="C", threads=None).slug
+        'a-file-csv-float64-C-auto'
+        """
+        letters = (letter if letter.isascii() and letter.isalnum() else " " for letter in self.problem)
+        problem = "-".join("".join(letters).split())
+        return f"{problem}-{self.dtype}-{self.order}-{'auto' if self.threads is None else self.threads}"
+
+    @property
+    def setup(self) -> Setup:
+        """All conditions but the size."""
+        return Setup(problem=self.problem, dtype=self.dtype, order=self.order, threads=self.threads)
+
+
+class Conditions(Setup, frozen=True, kw_only=True):
+    """The conditions of a measurement: what has to agree for two times to be comparable."""
+
+    m: Annotated[Count, says("The number of examples.")]
+    n: Annotated[Count, says("The number of features.")]
+
+    @property
+    def words(self) -> str:
+        """In words.
+
+        Examples
+        --------
+        >>> Conditions(problem="iris", m=1500, n=4, dtype="float32", order="F", threads=1).words
+        'iris, m = 1,500, n = 4, float32, F order, 1 thread'
+        """
+        problem = "random data" if self.problem == "random" else self.problem
+        size = f"m = {self.m:,}, n = {self.n:,}"
+        return f"{problem}, {size}, {self.dtype}, {self.order} order, {_threads_in_words(self.threads)}"
+
+    @property
+    def conditions(self) -> Conditions:
+        """The conditions alone, which can be a key of a dict."""
+        return Conditions(
+            problem=self.problem, dtype=self.dtype, order=self.order, threads=self.threads, m=self.m, n=self.n
+        )
+
+
+def _threads_in_words(threads: int | None) -> str:
+    if threads is None:
+        return "threads chosen by size"
+    return f"{threads:,} thread" if threads == 1 else f"{threads:,} threads"

@@ -1,0 +1,84 @@
+"""What a reader has to know of a run: how quiet the machine was, what was left out, the machine and the versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from gradstep.compare.judge.findings import Findings
+from gradstep.compare.record.records import LeftOut, Record
+from gradstep.compare.show import words
+
+
+def circumstances(found: Findings) -> Iterator[Text]:
+    """Return the lines below the tables."""
+    record = found.record
+    yield from _noise(found)
+    yield from _left_out(record)
+    yield Text(f"machine   {_machine(record)}")
+    versions = ", ".join(f"{name} {version}" for name, version in record.versions.items() if version is not None)
+    commit = "" if record.commit is None else f", commit {record.commit}"
+    yield Text(f"versions  {versions}{commit}")
+    if record.peers:
+        yield Text(f"peers     {', '.join(f'{name} ({version})' for name, version in record.peers.items())}")
+
+
+def _noise(found: Findings) -> Iterator[Text]:
+    noise = found.record.noise
+    if noise is None or found.spread is None:
+        return
+    spread = f"reading the same {words.size(noise.X_bytes)} {len(noise.samples)} times varied by {found.spread:.0%}"
+    if found.noise_warning is None:
+        yield Text(f"noise     {spread}: the machine was quiet")
+    else:
+        yield Text(f"noise     {spread}: {found.noise_warning}", style="bold yellow")
+
+
+def _machine(record: Record) -> str:
+    machine = record.machine
+    caches = [f"{name} {words.size(count)}" for name, count in machine.caches.items()]
+    facts = [
+        f"{machine.processor}{' (virtual)' if machine.virtual else ''}",
+        f"{machine.usable_cores} of {words.counted(machine.cores, 'core')} usable",
+        *caches,
+        f"{words.size(machine.memory)} of memory",
+        *([] if machine.governor is None else [f"governor {machine.governor}"]),
+        machine.system,
+    ]
+    return ", ".join(facts)
+
+
+def _left_out(record: Record) -> Iterator[Text]:
+    for cell, result in record.wrong():
+        place = f"{result.contender}, {cell.m:,} x {cell.n:,}"
+        yield Text(f"wrong     {place}: {result.reason}; not timed", style="bold red")
+    if any(result.expected is not None for cell in record.cells for result in cell.results):
+        limit = f"{record.settings.limit:g} s (--limit)"
+        yield Text(f"skipped   its calls would take longer than the limit of {limit}")
+    for left in record.left_out:
+        if left.cause == "memory":
+            yield Text(f"memory    {_place(left)} is left out: {left.reason}")
+    yield from _beyond_budget(record)
+    for cell in record.cells:
+        lacking = (str(result.reason) for result in cell.results if result.status == "skipped")
+        reason = next((each for each in lacking if "not enough memory" in each), None)
+        if reason is not None:
+            yield Text(f"memory    {cell.m:,} x {cell.n:,}: {reason}")
+    for reason in record.unavailable.values():
+        yield Text(f"left out  {reason}")
+    for note in record.notes:
+        yield Text(f"note      {note}")
+
+
+def _beyond_budget(record: Record) -> Iterator[Text]:
+    left_out = [left for left in record.left_out if left.cause == "budget"]
+    if left_out and record.settings.budget is not None:
+        yield Text(f"budget    {record.settings.budget:g} s (--budget) did not suffice for", style="yellow")
+    for contender in dict.fromkeys(left.contender for left in left_out):
+        places = ", ".join(_place(left) for left in left_out if left.contender == contender)
+        yield Text(f"          {contender or 'any contender'}: {places}")
+
+
+def _place(left: LeftOut) -> str:
+    return f"{left.problem} {left.m:,} x {left.n:,} ({left.dtype} {left.order} {left.threads or 'auto'})"

@@ -1,0 +1,40 @@
+"""Lines and tables on a console, cut to its width on a terminal and whole in a file or a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich import box
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+
+def print_lines(console: Console, lines: Iterable[Text]) -> None:
+    """Print lines; only a terminal wraps them."""
+    for line in lines:
+        console.print(line, soft_wrap=not console.is_terminal, highlight=False)
+
+
+def table(*heads: str) -> Table:
+    """Return an empty table without a frame: the columns hold numbers."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    for head in heads:
+        made.add_column(head, justify="right")
+    return made
+
+
+def print_whole(table: Table, console: Console) -> None:
+    """Print a table; at its full width unless the console is a terminal."""
+    if console.is_terminal:
+        console.print(table)
+        return
+    lines = console.render_lines(table, console.options.update(max_width=width(table, console)), pad=False)
+    for line in lines:
+        console.print(Text("".join(segment.text for segment in line).rstrip()), soft_wrap=True)
+
+
+def width(table: Table, console: Console) -> int:
+    """Return the full width of a table; measured against the console's own width it would be cut off."""
+    return Measurement.get(console, console.options.update(max_width=10_000), table).maximum

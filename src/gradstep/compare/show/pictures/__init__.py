@@ -1,0 +1,1 @@
+"""The pictures of a record, one module each; `drawing` writes them."""

@@ -1,0 +1,120 @@
+"""The rates that were reached, below the highest ones that were measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gradstep.compare.judge import series
+from gradstep.compare.judge.findings import Findings
+from gradstep.compare.judge.series import Roof
+from gradstep.compare.record.records import Record
+from gradstep.compare.show import styles
+from gradstep.compare.show.pictures import canvas
+from gradstep.compare.show.pictures.labels import Label, label_beside
+from gradstep.compare.show.styles import BLACK, GREY
+
+
+def draw(found: Findings) -> dict[str, Any]:
+    """Draw the rates of each setup, as operations and as bytes a second."""
+    roofs = series.roofs(found)
+    suffixes = canvas.suffixes([roof.setup for roof in roofs])
+    return {suffixes[roof.setup]: _figure(found.record, roof) for roof in roofs}
+
+
+def _figure(record: Record, roof: Roof) -> Any:
+    figure = canvas.figure(
+        record,
+        7.6,
+        "What was reached, and what the machine has shown it can do",
+        f"{roof.setup.words}; for each n the largest m",
+        "Operations and bytes are those of one pass over X and y, whatever a contender does",
+    )
+    upper, lower = canvas.axes(figure, 0.7, 4.0, 2.4, 1.2), canvas.axes(figure, 0.7, 1.05, 2.4, 4.15)
+    look = styles.styles(record.settings.contenders)
+    for axes, quantity, title in ((upper, "operations", "10⁹ operations a second"), (lower, "bytes", "GB/s")):
+        _draw_axes(axes, roof, title)
+        label_beside(axes, [*_draw_rates(axes, roof, quantity, look), *_draw_ceilings(axes, roof, quantity)])
+    _name_intensities(lower, roof)
+    lower.set_xlabel("arithmetic intensity: operations per byte", labelpad=28)
+    return figure
+
+
+def _draw_axes(axes: Any, roof: Roof, title: str) -> None:
+    intensities = sorted({point.intensity for point in roof.points})
+    canvas.logarithmic(axes)
+    axes.set_xlim(*roof.span)
+    canvas.label_powers_of_ten(axes.yaxis, lambda value: f"{value / 1e9:g}")
+    axes.set_title(title, loc="left", size=10, pad=7)
+    ticker = canvas.matplotlib("ticker")
+    axes.xaxis.set_major_locator(ticker.FixedLocator(intensities))
+    axes.xaxis.set_minor_locator(ticker.NullLocator())
+    axes.xaxis.set_major_formatter(ticker.NullFormatter())
+
+
+def _draw_rates(axes: Any, roof: Roof, quantity: str, look: dict[str, styles.Style]) -> list[Label]:
+    """Draw one rate of each contender against intensity; return their names."""
+    labels = []
+    for name, points in roof.by_contender().items():
+        rates = [getattr(point, quantity) for point in points]
+        canvas.line(axes, [point.intensity for point in points], rates, look[name], 1.3)
+        labels.append(Label(name, points[-1].intensity, rates[-1], look[name].ink, bold=not look[name].dashed))
+    return labels
+
+
+def _draw_ceilings(axes: Any, roof: Roof, quantity: str) -> list[Label]:
+    """Draw the bandwidths and the best rate of operations, which swap their slopes; return their names."""
+    labels = []
+    for place, bandwidth in roof.bandwidths.items():
+        rates = [bandwidth * intensity if quantity == "operations" else bandwidth for intensity in roof.span]
+        canvas.dotted(axes, roof.span, rates)
+        words = f"read from {place}: {bandwidth / 1e9:.3g} GB/s"
+        labels.append(Label(words, roof.span[1], rates[1], BLACK, bold=False))
+    best = roof.best.operations
+    rates = [best if quantity == "operations" else best / intensity for intensity in roof.span]
+    axes.plot(roof.span, rates, color=GREY, linestyle=(0, (6, 2)), linewidth=1.3)
+    return [*labels, Label(f"most seen: {best / 1e9:.3g} · 10⁹/s", roof.span[1], rates[1], GREY, bold=False)]
+
+
+def _name_intensities(axes: Any, roof: Roof) -> None:
+    """Write each intensity and its n below the axes; one label for those that lie too close together."""
+    n_of = {point.intensity: point.n for point in roof.points}
+    intensities = sorted(n_of)
+    to_inches = 1 / axes.figure.dpi
+    places = [axes.transData.transform((intensity, 1.0))[0] * to_inches for intensity in intensities]
+    for members in clusters(places, 0.62):
+        low, high = intensities[members[0]], intensities[members[-1]]
+        few, many = n_of[high], n_of[low]
+        # Between the outermost two, on the logarithmic axis.
+        middle = (low * high) ** 0.5
+        n = f"n = {few:,}" if few == many else f"n = {few:,} to {many:,}"
+        values = f"{low:.2f}" if f"{low:.2f}" == f"{high:.2f}" else f"{low:.2f} to {high:.2f}"
+        axes.annotate(
+            f"{values}\n{n}",
+            (middle, 0),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, -5),
+            textcoords="offset points",
+            ha="center",
+            va="top",
+            size=8.5,
+            color="#404040",
+            annotation_clip=False,
+        )
+
+
+def clusters(places: Sequence[float], gap: float) -> list[list[int]]:
+    """Group the indices of ascending places whose neighbours are closer than `gap`.
+
+    Examples
+    --------
+    >>> clusters([0.0, 0.1, 5.0], 1.0)
+    [[0, 1], [2]]
+    """
+    found: list[list[int]] = []
+    for k, place in enumerate(places):
+        if found and place - places[found[-1][-1]] < gap:
+            found[-1].append(k)
+        else:
+            found.append([k])
+    return found

@@ -1,0 +1,93 @@
+"""Bars of the speed-ups over the base, on a few problems."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradstep.compare.judge import series
+from gradstep.compare.judge.findings import Findings
+from gradstep.compare.judge.series import Bar, Bars
+from gradstep.compare.show import styles, words
+from gradstep.compare.show.pictures import canvas
+from gradstep.compare.show.styles import GREY, Style
+
+_MOST_PROBLEMS = 4
+
+# The height of a bar, and of what stands above the bars of a problem, in inches.
+_BAR, _BARS_HEAD = 0.24, 0.55
+
+
+def draw(found: Findings) -> dict[str, Any]:
+    """Draw the speed-up of each contender over the base."""
+    problems = series.speed_ups(found, _MOST_PROBLEMS)
+    rows = [problems[k : k + 2] for k in range(0, len(problems), 2)]
+    heights = [_BAR * max(len(each.bars) for each in row) for row in rows]
+    figure = canvas.figure(
+        found.record,
+        1.0 + sum(heights) + _BARS_HEAD * len(rows) + 0.45,
+        "Speed-up over the base",
+        "One gradient-descent step; some problems, from the smallest to the largest",
+        "Ratios of the medians, with their 95 % intervals. Hatched: too close to call. Logarithmic scale",
+    )
+    look = styles.styles(found.record.settings.contenders)
+    ends = [end for each in problems for bar in each.bars for end in (bar.speed_up.lower, bar.speed_up.upper)]
+    limits = min(0.9, 0.9 * min(ends)), max(2.0, 1.1 * max(ends))
+    whole = figure.get_size_inches()[1]
+    top = 1.0
+    for row, height in zip(rows, heights, strict=True):
+        top += _BARS_HEAD
+        for column, each in enumerate(row):
+            left, right = (1.35, 4.55) if column == 0 else (5.2, 0.7)
+            axes = canvas.axes(figure, left, whole - top - _BAR * len(each.bars), right, top)
+            _draw_bars(axes, each, look, limits)
+        top += height
+    return {"": figure}
+
+
+def _draw_bars(axes: Any, bars: Bars, look: dict[str, Style], limits: tuple[float, float]) -> None:
+    _head(axes, bars)
+    axes.set_xscale("log")
+    axes.set_xlim(*limits)
+    axes.set_ylim(len(bars.bars) - 0.4, -0.6)
+    for row, bar in enumerate(bars.bars):
+        _draw_bar(axes, row, bar, look[bar.name].colour)
+    axes.axvline(1, color="#606060", linewidth=1)
+    axes.set_yticks(range(len(bars.bars)), [bar.name for bar in bars.bars])
+    axes.tick_params(axis="y", length=0, labelsize=9.5)
+    axes.tick_params(axis="x", which="both", length=0, labelbottom=False)
+    axes.spines[["left", "bottom"]].set_visible(False)
+
+
+def _head(axes: Any, bars: Bars) -> None:
+    cell = bars.cell
+    to_left = -canvas.inches(axes.figure, 1.1, 0)[0] / axes.get_position().width
+    place = {"xycoords": "axes fraction", "textcoords": "offset points"}
+    size = words.sizes(cell.m, cell.n)
+    axes.annotate(size, (to_left, 1), xytext=(0, 19), size=9.5, weight="bold", color="#303030", **place)
+    setup = f"{cell.setup.words}; base: {bars.base}"
+    axes.annotate(setup, (to_left, 1), xytext=(0, 7), size=7.5, color=GREY, **place)
+
+
+def _draw_bar(axes: Any, row: int, bar: Bar, colour: str) -> None:
+    value, lower, upper = bar.speed_up
+    sure = bar.verdict != "too close to call"
+    axes.barh(
+        row,
+        value - 1,
+        left=1,
+        height=0.66,
+        color=colour if sure else "white",
+        edgecolor=colour,
+        hatch=None if sure else "/////",
+        linewidth=0.8,
+    )
+    axes.plot([lower, upper], [row, row], color="#202020", linewidth=1.0, solid_capstyle="butt")
+    axes.annotate(
+        words.times(value),
+        (max(value, upper, 1.0), row),
+        xytext=(4, 0),
+        textcoords="offset points",
+        va="center_baseline",
+        size=9,
+        color="#202020",
+    )

@@ -1,0 +1,69 @@
+"""The times along m and along n."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gradstep.compare.judge import series
+from gradstep.compare.judge.findings import Axis, Findings
+from gradstep.compare.judge.series import AllSeries
+from gradstep.compare.record.records import READ_LIMIT, Record, Setup
+from gradstep.compare.show import styles
+from gradstep.compare.show.pictures import canvas
+from gradstep.compare.show.pictures.labels import Label, label_above, label_beside
+from gradstep.compare.show.styles import BLACK
+from gradstep.compare.show.words import duration_of_tick
+
+NOUNS = {"m": "examples", "n": "features"}
+
+
+def draw(found: Findings, along: Axis) -> dict[str, Any]:
+    """Draw the times along m or n: of each setup those with the most sizes."""
+    chosen: dict[Setup, AllSeries] = {}
+    for each in series.lines_along(found, along):
+        chosen.setdefault(each.setup, each)
+    return {suffix: figure(found.record, chosen[setup]) for setup, suffix in canvas.suffixes(list(chosen)).items()}
+
+
+def figure(record: Record, shown: AllSeries) -> Any:
+    """Return the figure of the times along m or n."""
+    made = canvas.figure(
+        record,
+        5.0,
+        f"Time of one gradient-descent step against the number of {NOUNS[shown.along]}",
+        f"{shown.across} = {shown.fixed:,} {NOUNS[shown.across]}; {shown.setup.words}",
+        "Medians; the bands are their 95 % intervals. Dashed: not gradstep",
+    )
+    axes = canvas.axes(made, 0.85, 0.85, 1.65, 1.05)
+    canvas.logarithmic(axes)
+    labels = _draw_lines(axes, shown, styles.styles(record.settings.contenders))
+    # Room above for the name of a line that ends inside.
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(bottom, top * (top / bottom) ** 0.05)
+    axes.set_xlabel(f"{shown.along}, number of {NOUNS[shown.along]}", labelpad=4)
+    canvas.label_powers_of_ten(axes.xaxis, "{:,.0f}".format)
+    canvas.label_powers_of_ten(axes.yaxis, duration_of_tick)
+    axes.tick_params(which="major", length=3)
+    last = shown.sizes[-1]
+    label_beside(axes, [label for label in labels if label.x == last])
+    for label in labels:
+        if label.x < last:
+            label_above(axes, label)
+    return made
+
+
+def _draw_lines(axes: Any, shown: AllSeries, look: dict[str, styles.Style]) -> list[Label]:
+    """Draw a line and a band for each contender and for the read limit; return their names."""
+    labels = []
+    for line in shown.lines:
+        style = look[line.name]
+        size, seconds, lower, upper = zip(*line.points, strict=True)
+        axes.fill_between(size, lower, upper, color=style.colour, alpha=0.22, linewidth=0)
+        canvas.line(axes, size, seconds, style, 1.8)
+        labels.append(Label(line.name, size[-1], seconds[-1], style.ink, bold=not style.dashed))
+    if shown.read_limit is not None:
+        size, seconds, lower, upper = zip(*shown.read_limit.points, strict=True)
+        axes.fill_between(size, lower, upper, color=BLACK, alpha=0.12, linewidth=0)
+        canvas.dotted(axes, size, seconds)
+        labels.append(Label(READ_LIMIT, size[-1], seconds[-1], BLACK, bold=False))
+    return labels
