@@ -15,38 +15,52 @@ MODULES := $(sort $(shell find src/gradstep kernels -name '*.py' -o -name '*.pyi
 COMPILED := setup.py pyproject.toml $(sort $(wildcard kernels/*.pyx kernels/*.pxd kernels/vector/*.h))
 
 .DELETE_ON_ERROR:
-.PHONY: help compare test check bench bench-check bench-compare dashboard dashboard-serve test-regressions picture \
-    clean always
+.PHONY: help compare test test-minutes test-regressions check targets bench bench-check bench-compare dashboard \
+    dashboard-serve picture clean always
 
 help:
 	@echo "make compare   compare the kernels on a real data set and on a grid of sizes"
 	@echo "make test      run the tests; make test ARGS='-k threads' runs some of them"
-	@echo "make check     format, lint, types, spelling; changes nothing"
+	@echo "make test-minutes  run the tests that build and install packages; takes some minutes"
+	@echo "make check     format, lint, types, imports, spelling; changes nothing"
+	@echo "make targets   measure what the speed of gradstep must be and should be"
 	@echo "make picture   measure again; write the README's table and draw its picture"
 	@echo "make bench     time a step of each kernel and of each peer that is installed, grouped by shape"
-	@echo "make bench-check  see whether asv can read the suite of benchmarks/"
+	@echo "make bench-check  check that asv can read the suite of benchmarks/"
 	@echo "make dashboard  measure the current commit, or RANGE=a..b, and publish .asv/html; VENDOR=1 for a closed network"
 	@echo "make dashboard-serve   show the dashboard on http://127.0.0.1:8080, or another PORT"
-	@echo "make bench-compare BASE=main   measure two commits in turns; fails if the current one is slower"
-	@echo "make test-regressions  see whether bench-compare flags a slowdown, and no noise; takes half an hour"
+	@echo "make bench-compare BASE=main   measure two commits interleaved; fails if the current one is slower"
+	@echo "make test-regressions  check that bench-compare flags a slowdown and no noise; takes half an hour"
 	@echo "make clean     remove .venv and everything that was built"
 	@echo "PYTHON=python3.12 before or after a target chooses the Python that .venv is made from."
 
 compare: $(STAMPS)/compare
 	@$(RUN) gradstep compare $(ARGS)
 
-test: $(STAMPS)/compare $(STAMPS)/test
+test: $(STAMPS)/test
 	@$(RUN) python -m pytest $(ARGS)
+
+test-minutes: $(STAMPS)/test
+	@$(RUN) python -m pytest tests/minutes --ignore=tests/minutes/test_regressions.py $(ARGS)
+
+test-regressions: $(STAMPS)/test
+	@$(RUN) python -m pytest tests/minutes/test_regressions.py -s -v $(ARGS)
 
 check: $(STAMPS)/compare $(STAMPS)/dev
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
 	@$(RUN) mypy --strict -p gradstep
+	@$(RUN) lint-imports
 	@$(RUN) cython-lint kernels
+	@$(RUN) clang-format --dry-run -Werror kernels/vector/*.h
 	@$(RUN) codespell
 	@$(RUN) check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
-bench: $(STAMPS)/compare $(STAMPS)/test
+# The acceptance table of docs/performance.md; it takes some minutes.
+targets: $(STAMPS)/compare $(STAMPS)/peers
+	@$(RUN) python -m tools.targets $(ARGS)
+
+bench: $(STAMPS)/test
 	@$(RUN) python -m pytest tests/test_performance.py -q --benchmark-enable --benchmark-group-by=group \
 	    --benchmark-sort=min --benchmark-columns=median,iqr,min,rounds $(ARGS)
 
@@ -69,11 +83,8 @@ bench-compare: $(STAMPS)/bench
 	    $(if $(FACTOR),--factor $(FACTOR)) $(if $(MICROSECONDS),--microseconds $(MICROSECONDS)) \
 	    $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(MACHINE),--machine '$(MACHINE)')
 
-test-regressions: $(STAMPS)/compare $(STAMPS)/test $(STAMPS)/bench
-	@$(RUN) python -m pytest tests/minutes -s -v $(ARGS)
-
 # The README's picture and table, and the record that they come from. It takes one to three minutes.
-picture: $(STAMPS)/compare $(STAMPS)/report $(STAMPS)/peers
+picture: $(STAMPS)/report $(STAMPS)/peers
 	@$(RUN) gradstep compare --preset scaling --peers all --threads 1,$(CORES) --limit 5 --json docs/comparison.json
 	@$(RUN) python tools/update_readme.py docs/comparison.json README.md docs/comparison.svg
 

@@ -11,9 +11,9 @@ from setuptools.errors import BaseError, CCompilerError
 
 NO_COMPILER = """
 gradstep could not compile its Cython kernel: {error}
-What the compiler said, if it was found, stands above.
+What the compiler said, if there is one, stands above.
 
-  Cure: install a C compiler and the Python headers
+  Fix:  install a C compiler and the Python headers
         Debian, Ubuntu   apt-get install gcc python3-dev
         Fedora           dnf install gcc python3-devel
         macOS            xcode-select --install
@@ -23,7 +23,7 @@ What the compiler said, if it was found, stands above.
 
 
 class BuildExtensions(build_ext):
-    """The usual build, whose failure names the cure instead of leaving a compiler's words alone."""
+    """The usual build; a failure adds what fixes it to what the compiler said."""
 
     def build_extension(self, ext):
         try:

@@ -331,7 +331,7 @@ cdef void add_columns(
         add_as_f64(kind, X, NULL, column_stride, w, rows, n, z)
     else:
         add_as_f32(kind, X, NULL, column_stride, w, rows, n, z)
-    # row_dots reads whole lanes of dz, hence the zeros behind dz. It overwrites dw, so dw is flushed first.
+    # row_dots reads whole lanes of dz, hence the zeros after dz. It overwrites dw, so dw is flushed first.
     add_slopes_and_losses(z, y, c, rows, scratch, totals)
     flush(dw, n, out)
     if real is double:
@@ -357,7 +357,7 @@ cdef void add_short_rows(
 cdef void add_slopes_and_losses(
     const real *z, const real *y, const real *c, Py_ssize_t rows, real *scratch, real *totals,
 ) noexcept nogil:
-    """Write dz behind z, padded with zeros to whole lanes, and add dz and the losses to the totals."""
+    """Write dz after z, padded with zeros to whole lanes, and add dz and the losses to the totals."""
     cdef real *dz = scratch + SPAN
     cdef real *e = scratch + 2 * SPAN
     cdef real *loss = scratch + 3 * SPAN

@@ -95,7 +95,7 @@ def partial_sums(
     products = np.zeros(_PRODUCTS)
     dw = np.zeros(n, X.dtype)
     columns = np.empty(_FEW_FEATURES * _MOST_ROWS, X.dtype)
-    # The passes read x: rows or columns that are `stride` apart and begin `step` numbers later for each row done.
+    # Both passes read x, whose rows or columns are `stride` apart; each finished row moves their start by `step`.
     x = columns if short_rows else numbers
     stride = _MOST_ROWS if short_rows else (row_stride if by_rows else column_stride)
     step = 0 if short_rows else (row_stride if by_rows else 1)

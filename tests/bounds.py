@@ -1,8 +1,8 @@
-"""How far a right kernel may be from the exact result: the formula derived in docs/numerics.md, written once.
+"""The largest error of a right kernel: the bounds derived in docs/numerics.md, implemented once.
 
 The names are those of the document. The bounds hold for every order of summation, with exp and log1p each within two
-units in the last place. They are evaluated in float64: its rounding of the bound itself, a relative 1e-12 or less, is
-far below what the constants are rounded up by.
+units in the last place. They are evaluated in float64, whose relative error of at most 1e-12 is far below the slack of
+the constants, which are rounded up.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def gamma(k: float, u: float) -> float:
 
 @dataclass(frozen=True)
 class RowErrors:
-    """Bounds for the rows of a problem, each an array of length m; the weight of a row is not yet in them.
+    """Bounds for the rows of a problem, each an array of length m, without the weights of the rows.
 
-    The unit roundoff ``u`` and the smallest positive number ``eta`` are those of the dtype of the computation.
+    The unit roundoff ``u`` and the smallest positive number ``eta`` belong to the dtype of the computation.
     """
 
     u: float
@@ -55,7 +55,7 @@ class RowErrors:
         return np.array([*(dz @ X + underflow), dz.sum(), loss.sum()])
 
     def magnitudes(self, start: int, stop: int) -> np.ndarray:
-        """Return the sums of the absolute values of what is added up."""
+        """Return the sums of the absolute values of all terms."""
         rows = slice(start, stop)
         dz = self.c[rows] * self.dz[rows]
         return np.array([*(dz @ np.abs(self.X[rows])), dz.sum(), self.c[rows] @ self.loss[rows]])
@@ -72,8 +72,8 @@ def row_errors(
 ) -> RowErrors:
     """Bound the errors of dz and the loss of every row.
 
-    X, y, w and sample_weight have the dtype of the computation; `per_row` is what the oracle says of them. `z_is_exact`
-    may be said where every product and sum in z is exact, such as n = 1, w = 1, b = 0.
+    X, y, w and sample_weight have the dtype of the computation; `per_row` is the oracle's result for them. Set
+    `z_is_exact` if every product and sum in z is exact, as with n = 1, w = 1, b = 0.
     """
     limits = np.finfo(X.dtype)
     u, tau, eta = float(limits.eps) / 2, float(limits.tiny), float(limits.smallest_subnormal)
@@ -84,7 +84,7 @@ def row_errors(
     delta = np.zeros_like(z) if z_is_exact else gamma(n + 2, u) * (np.abs(X) @ np.abs(w) + abs(b)) + n * eta
     e_max = np.exp(-np.maximum(abs_z - delta, 0.0))
     q_max = e_max / (1.0 + e_max)
-    # An exponential below the smallest normal number may come out as 0.
+    # A kernel may return 0 for an exponential below the smallest normal number.
     flushed = np.where(abs_z + delta >= -np.log(2.0 * tau), tau, 2 * eta)
     shift = np.minimum(1.0, delta * np.minimum(0.25, e_max))
     sign_is_sure = abs_z > delta
@@ -92,7 +92,7 @@ def row_errors(
     dz_error = shift + gamma(8, u) * (q_max + label_part) + flushed
 
     fractional = (y > 0.0) & (y < 1.0)
-    # The factor gamma comes first, so that it cannot overflow where |z| is close to the largest number.
+    # Multiplying by gamma first prevents overflow where |z| is close to the largest number.
     linear_error = np.where(fractional, (y + (z >= -delta)) * (gamma(3, u) * (abs_z + delta)), 0.0)
     log_error = gamma(8, u) * np.log1p(e_max) + flushed
     loss_error = delta * np.minimum(1.0, g + shift) + linear_error + log_error + 2 * eta
@@ -102,7 +102,7 @@ def row_errors(
 
 @dataclass(frozen=True)
 class GradientErrors:
-    """How far J, dw and db may be from the exact ones."""
+    """Bounds on the errors of J, dw and db."""
 
     J: float
     dw: np.ndarray
@@ -110,10 +110,10 @@ class GradientErrors:
 
 
 def gradient_errors(errors: RowErrors, weighted: bool, block_rows: int, w: np.ndarray, l2: float) -> GradientErrors:
-    """Bound the error of the cost and its gradient; `w` are the weights as the penalty sees them, in their dtype."""
+    """Bound the error of the cost and its gradient; `w` has the dtype that the caller gave it, as in the penalty."""
     m = len(errors.c)
     sums_error, magnitudes = errors.sums(0, m, block_rows), errors.magnitudes(0, m)
-    # Without weights C = m is exact, and the division is the only rounding; with them C is a sum of m rounded numbers.
+    # Without weights C = m is exact, and the division is the only rounding; with them C sums m rounded numbers.
     division = gamma(m + 2, U64) + 2 * errors.u if weighted else gamma(1, U64)
     quotient = (magnitudes + sums_error) / errors.c.sum()
     mean_error = (1 + division) * sums_error / errors.c.sum() + division * quotient

@@ -1,7 +1,7 @@
-"""What every kernel must do, as functions that raise AssertionError: one list for right and for planted wrong kernels.
+"""The conformance suite: one list of checks that raise AssertionError, for right and for planted wrong kernels.
 
-The checks of numbers compare with the oracle within the derived bounds; the others hold to the contract in the
-docstring of `gradstep.kernels`.
+Numerical checks compare with the oracle within the derived bounds; the others check the contract in the docstring of
+`gradstep.kernels`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SATURATED = (18.0, 33.3, 37.0, 88.0, 104.0, 700.0, 710.0, 745.0, 800.0, 1e4, 1e3
 
 
 def sums(kernel: Kernel, problem: Problem, block_rows: int) -> np.ndarray:
-    """Call a kernel as the engine does; whatever it leaves unwritten is NaN."""
+    """Call a kernel as the engine does; elements that it does not write are NaN."""
     X, y, w, sample_weight = problem.computed
     return raw_sums(kernel, X, y, w, problem.b, block_rows, sample_weight)
 
@@ -52,14 +52,14 @@ def raw_sums(
     block_rows: int,
     sample_weight: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Call a kernel with arrays that are ready for it."""
+    """Call a kernel with arrays that meet the contract."""
     out = np.full((-(-len(y) // block_rows), len(w) + 2), np.nan)
     kernel.partial_sums(X, y, w, b, block_rows, out, sample_weight)
     return out
 
 
 def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two arrays agree in every bit."""
+    """Whether two arrays have the same bits."""
     return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
 
 
@@ -88,7 +88,7 @@ def check_shapes_float32(kernel: Kernel) -> None:
 
 
 def check_shapes_fortran_order(kernel: Kernel) -> None:
-    """Every shape of the grid in F order, both dtypes that kernels compute in."""
+    """Every shape of the grid in F order, in both computing dtypes."""
     for m in M:
         for n in N:
             for problem in (problems.random_weighted_problem(m, n), problems.random_problem(m, n, "float32")):
@@ -149,7 +149,7 @@ def check_labels(kernel: Kernel) -> None:
 
 
 def check_weights(kernel: Kernel) -> None:
-    """Weights of every form; rows of weight zero count for nothing."""
+    """Weights in every form; rows of weight zero have no effect."""
     base = problems.random_problem(65, 8)
     integers = np.arange(65) % 4
     problem = replace(base, name="integer weights", sample_weight=integers.astype(np.float64))
@@ -173,7 +173,7 @@ def check_weights(kernel: Kernel) -> None:
 
 
 def check_parameters(kernel: Kernel) -> None:
-    """w as a list and of another dtype than X, b as any number, large and zero; dw has the dtype of w."""
+    """w as a list and with a dtype other than that of X; b as any number, large and zero; dw has the dtype of w."""
     base = problems.random_problem(65, 8)
     for dtype in ("float64", "float32"):
         for w_dtype in ("float64", "float32"):
@@ -190,7 +190,7 @@ def check_parameters(kernel: Kernel) -> None:
 
 
 def check_saturation(kernel: Kernel) -> None:
-    """Well and badly classified rows, to a few roundings relative to the result: the textbook form is lost at 37."""
+    """Well and badly classified rows, to a few roundings relative to the result; the textbook form fails at z = 37."""
     for dtype, largest in (("float64", 1e308), ("float32", 1e38)):
         for z in (0.0, -0.0, 1e-300, 1e-10, 0.5, 1.0, 5.0, *SATURATED, 1e38):
             for signed in (z, -z):
@@ -204,7 +204,7 @@ def check_saturation(kernel: Kernel) -> None:
 
 
 def check_separated(kernel: Kernel) -> None:
-    """Many well-classified rows: none of their small losses may be lost beside 1."""
+    """Many well-classified rows: their small losses must not vanish next to 1."""
     for dtype, scale in (("float64", 1.0), ("float32", 1.0)):
         generator = np.random.default_rng(3)
         y = (generator.random(200) < 0.5).astype(dtype)
@@ -215,7 +215,7 @@ def check_separated(kernel: Kernel) -> None:
 
 
 def check_both_signs_in_one_block(kernel: Kernel) -> None:
-    """Rows of every size of z side by side, so that none spoils its neighbours."""
+    """Rows with z of every magnitude in one block: none may affect its neighbours."""
     for dtype in ("float64", "float32"):
         z = np.array(
             [sign * value for value in (0.0, 1e-20, 0.3, 4.0, 20.0, 50.0, 90.0, 700.0, 1e4) for sign in (1, -1)]
@@ -230,7 +230,7 @@ def check_both_signs_in_one_block(kernel: Kernel) -> None:
 
 
 def check_partial_sums(kernel: Kernel) -> None:
-    """The sums of each block: blocks of one row up to more than all, a short last block, every element written."""
+    """The sums of each block: blocks from one row to more than all, a short last block, every element written."""
     for m, n in ((1, 1), (9, 3), (65, 8), (65, 17), (130, 2), (513, 1)):
         for problem in (
             problems.random_problem(m, n),
@@ -246,7 +246,7 @@ def check_partial_sums(kernel: Kernel) -> None:
 
 
 def check_direct_layouts(kernel: Kernel) -> None:
-    """The layouts that a kernel must read in place, given to it directly."""
+    """The layouts that a kernel must read in place, passed to it directly."""
     in_place = [
         "C order",
         "F order",
@@ -268,7 +268,7 @@ def check_direct_layouts(kernel: Kernel) -> None:
 
 
 def check_blocks_stand_alone(kernel: Kernel) -> None:
-    """The sums of a block have the same bits when the kernel is given that block's rows only."""
+    """The sums of a block have the same bits when the kernel gets only the rows of that block."""
     for dtype in ("float64", "float32"):
         for n in (1, 8, 17, 100):
             problem = problems.random_weighted_problem(513, n, dtype)
@@ -287,7 +287,7 @@ def check_blocks_stand_alone(kernel: Kernel) -> None:
 
 
 def check_flags(kernel: Kernel) -> None:
-    """A bad label, a negative weight or a NaN makes the loss of its own block NaN, and of no other."""
+    """A bad label, a negative weight or a NaN makes the loss of its own block NaN, and only that."""
     for dtype in ("float64", "float32"):
         problem = problems.random_problem(64, 3, dtype)
         for row in (0, 9, 31, 63):
@@ -318,7 +318,7 @@ def _flagged(problem: Problem, row: int):
 
 
 def check_wide_rows(kernel: Kernel) -> None:
-    """Rows so wide that kernels take several at once: eight of them and one more, in both dtypes and orders."""
+    """Rows wide enough that kernels process several at once: nine rows, in both dtypes and orders."""
     for dtype in ("float64", "float32"):
         problem = problems.random_problem(9, 3_201, dtype)
         for order in ("C", "F"):
@@ -326,7 +326,7 @@ def check_wide_rows(kernel: Kernel) -> None:
 
 
 def check_rows_from_memory(kernel: Kernel) -> None:
-    """X of more than 1 MiB, of which kernels may ask for the next rows: each block has the sums that it has alone."""
+    """X above 1 MiB, where kernels may prefetch: each block has the same sums as when computed alone."""
     for n, dtype in ((2, "float64"), (16, "float64"), (23, "float32"), (100, "float64"), (1_001, "float64")):
         m = (1 << 20) // (n * np.dtype(dtype).itemsize) + 9
         numbers = np.random.default_rng(n).standard_normal((m, n + 1)).astype(dtype)
@@ -341,7 +341,7 @@ def check_rows_from_memory(kernel: Kernel) -> None:
 
 
 def check_inputs_unchanged(kernel: Kernel) -> None:
-    """No input differs in a byte after a call, whether it may be written to or not."""
+    """A call changes no byte of any input, writeable or not."""
     for order in (np.ascontiguousarray, np.asfortranarray):
         problem = problems.random_weighted_problem(65, 8)
         given = [order(problem.X.copy()), problem.y.copy(), problem.w.copy(), problem.sample_weight.copy()]
@@ -354,7 +354,7 @@ def check_inputs_unchanged(kernel: Kernel) -> None:
 
 
 def check_no_warning(kernel: Kernel) -> None:
-    """Saturation and overflow pass silently, and leave NumPy's error state alone."""
+    """Saturation and overflow give no warning and leave NumPy's error state unchanged."""
     state = np.geterr()
     for z in (800.0, -800.0, 1e308, -1e308):
         problem = problems.one_row(z, 0.5)

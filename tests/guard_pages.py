@@ -1,7 +1,7 @@
-"""Runs a kernel on arrays that lie against inaccessible pages; run as a script, because one byte too far ends it.
+"""Runs a kernel on arrays next to inaccessible pages, as a script, because one byte too far kills the process.
 
-``python guard_pages.py SUBJECT RECORD`` runs every case on `SUBJECT`. Each case is written to the file `RECORD` before
-it runs, so whoever started the process can tell which one ended it.
+``python guard_pages.py SUBJECT RECORD`` runs every case on `SUBJECT`. It writes each case to the file `RECORD` first,
+so that the parent process knows which one was fatal.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from gradstep import processor, registry
 
 _PROT_NONE = 0
 
-# What lies beside an array on its own pages: NaN in every format, so that a number too many shows in the sums.
+# The bytes around an array on its own pages: NaN in every format, so that reading a number too many shows in the sums.
 _FILL = 0xFF
 
 # Arrays are shifted by up to 63 numbers of eight bytes.
@@ -34,7 +34,7 @@ LAYOUTS: dict[str, Callable[[int, int], tuple[int, int]]] = {
     "rows of a wider array": lambda m, n: (n + 1, 1),
     "columns of a longer array": lambda m, n: (1, m + 3),
 }
-"""Each gives the distances of rows and of columns, in numbers."""
+"""Each returns the strides of rows and of columns, in numbers."""
 
 DTYPES = {
     "float64": "float64",
@@ -51,12 +51,12 @@ NARROW_DTYPES = tuple(name for name in DTYPES if name not in WIDE_DTYPES)
 
 ARRAYS = ("X", "y", "w", "out", "sample_weight")
 
-# All tails of eight and sixteen lanes, alone and behind whole vectors.
+# All tails of eight and sixteen lanes, alone and after whole vectors.
 _FEATURES = (*range(1, 18), 31, 32, 33)
 _EXAMPLES = (*range(1, 18), 31, 32, 33, 63, 64, 65)
-# The batches of rows that a kernel takes at a time end here.
+# The boundaries of the groups of rows that a kernel processes together.
 _MANY_EXAMPLES = (127, 128, 129, 511, 512, 513, 1025)
-# Rows of about 1600 and 20000 bytes, where kernels take other paths, in float64 and in float32.
+# Rows of about 1600 and 20000 bytes, where kernels switch paths, in float64 and in float32.
 _MANY_FEATURES = (199, 200, 201, 401, 2499, 2501, 5001)
 SHAPES = [
     *itertools.product(_EXAMPLES, _FEATURES),
@@ -68,7 +68,7 @@ READ_LENGTHS = (*range(1, 200), 1023, 1024, 1025, 4099)
 
 @dataclass(frozen=True)
 class Case:
-    """One call of a kernel, but for where its arrays lie."""
+    """One call of a kernel, without the placement of its arrays."""
 
     X_dtype: str
     layout: str
@@ -86,7 +86,7 @@ def cases(shapes: list[tuple[int, int]], dtypes: tuple[str, ...] = WIDE_DTYPES) 
 
 
 class Region:
-    """Whole pages of memory between two pages that nothing can be read from or written to."""
+    """Whole pages of memory between two inaccessible pages."""
 
     def __init__(self, pages: int) -> None:
         mprotect = ctypes.CDLL(None, use_errno=True).mprotect
@@ -101,27 +101,27 @@ class Region:
         self.blank = bytes([_FILL]) * size
 
     def place(self, values: np.ndarray, strides: tuple[int, ...], shift: int | None) -> np.ndarray:
-        """Copy an array to `shift` numbers behind the first guarded page, or to the very end for None."""
+        """Copy an array to `shift` numbers after the first guarded page, or for None to the very end."""
         self.memory.fill(_FILL)
         start = len(self.memory) - span_bytes(values, strides) if shift is None else shift * values.itemsize
         return lay(values, strides, self.memory[start:])
 
 
 def span_bytes(values: np.ndarray, strides: tuple[int, ...]) -> int:
-    """Return the bytes from the first number to the last one, with these distances between numbers."""
+    """Return the bytes from the first number to the last one, with these strides in numbers."""
     steps = zip(values.shape, strides, strict=True)
     return (sum((length - 1) * stride for length, stride in steps) + 1) * values.itemsize
 
 
 def lay(values: np.ndarray, strides: tuple[int, ...], memory: np.ndarray) -> np.ndarray:
-    """Copy an array to the beginning of `memory`, with these distances between numbers."""
+    """Copy an array to the start of `memory`, with these strides in numbers."""
     laid = np.ndarray(values.shape, values.dtype, memory.data, strides=[step * values.itemsize for step in strides])
     laid[...] = values
     return laid
 
 
 def lay_in_ordinary_memory(values: np.ndarray, strides: tuple[int, ...]) -> np.ndarray:
-    """Copy an array to memory that leaves some room on both sides for planted kernels to write to."""
+    """Copy an array to memory with room on both sides for the writes of planted kernels."""
     room = 64
     return lay(values, strides, np.full(span_bytes(values, strides) + 2 * room, _FILL, np.uint8)[room:])
 
@@ -139,7 +139,7 @@ def _region_of_pages(name: str, pages: int) -> Region:
 
 @functools.cache
 def random_numbers(dtype: str) -> np.ndarray:
-    """Return numbers enough for every shape."""
+    """Return enough numbers for every shape."""
     most = max(m * n for m, n in SHAPES)
     numbers = np.random.default_rng(most).standard_normal(most)
     if np.dtype(dtype).kind in "biu":
@@ -148,7 +148,7 @@ def random_numbers(dtype: str) -> np.ndarray:
 
 
 def data(case: Case) -> dict[str, tuple[np.ndarray, tuple[int, ...]]]:
-    """Return each array of a case, with the distances between its numbers."""
+    """Return each array of a case with its strides in numbers."""
     m, n = case.m, case.n
     numbers = random_numbers(DTYPES[case.X_dtype])
     n_blocks = -(-m // case.block_rows)
@@ -169,7 +169,7 @@ def run_kernel(
     record: Callable[[str], None],
     dtypes: tuple[str, ...] = WIDE_DTYPES,
 ) -> int:
-    """Run a kernel on every case in ordinary memory and at both guarded pages; return how many calls that were."""
+    """Run a kernel on every case in ordinary memory and at both guarded pages; return the number of calls."""
     calls = 0
     for number, case in enumerate(cases(shapes, dtypes)):
         arrays = data(case)
@@ -178,9 +178,9 @@ def run_kernel(
         call(partial_sums, case, ordinary)
         expected = ordinary["out"].tobytes()
         assert np.isfinite(ordinary["out"]).all(), "a sum is not finite"
-        # Every distance from a cache line's beginning in turn, beside the two ends.
+        # Both ends, and one offset from the start of a cache line, which cycles through all of them.
         for shift in (None, 0, 1 + number % (64 // np.dtype(case.X_dtype).itemsize - 1)):
-            place = "ending at a guarded page" if shift is None else f"{shift} numbers behind a guarded page"
+            place = "ending at a guarded page" if shift is None else f"{shift} numbers after a guarded page"
             record(f"{case}, {place}")
             run_case(partial_sums, case, arrays, shift, expected)
             calls += 1
@@ -194,7 +194,7 @@ def run_case(
     shift: int | None,
     expected: bytes,
 ) -> None:
-    """Run a kernel once, and compare its sums and whatever else lies on the same pages."""
+    """Run a kernel once, and compare its sums and the bytes around them on the same pages."""
     regions, placed = {}, {}
     for name, (values, strides) in arrays.items():
         regions[name] = region(name, span_bytes(values, strides))
@@ -216,7 +216,7 @@ def call(partial_sums: Callable[..., None], case: Case, arrays: dict[str, np.nda
 
 
 def run_read(read: Callable[[np.ndarray], float], record: Callable[[str], None]) -> int:
-    """Do the same with the function that only reads."""
+    """Do the same with the function that measures the read limit."""
     calls = 0
     for dtype, length in itertools.product(("float64", "float32"), READ_LENGTHS):
         values = random_numbers(dtype)[:length]
@@ -231,75 +231,75 @@ def run_read(read: Callable[[np.ndarray], float], record: Callable[[str], None])
 
 
 def shapes_for(subject: str) -> list[tuple[int, int]]:
-    """Return the shapes that a kernel of the registry runs on: every fifth one for loops that are interpreted."""
+    """Return the shapes for a kernel of the registry: every fifth one for interpreted loops."""
     return SHAPES if registry.KERNELS[subject].releases_gil else SHAPES[::5]
 
 
 def numpy_sums(X, y, w, b, block_rows, out, sample_weight=None):
-    """Call the NumPy kernel, which the planted kernels below spoil."""
+    """Call the NumPy kernel, on which the planted kernels below are based."""
     registry.load("numpy").partial_sums(X, y, w, b, block_rows, out, sample_weight)
 
 
-def _address_behind(array: np.ndarray) -> int:
+def _address_after(array: np.ndarray) -> int:
     return array.ctypes.data + sum(
         (length - 1) * stride for length, stride in zip(array.shape, array.strides, strict=True)
     )
 
 
 def _reads(name: str, numbers: int) -> Callable[..., None]:
-    """Plant a kernel that also reads the number so far behind the last one of an array, or before its first one."""
+    """Return a kernel that also reads a number at this distance after the end of an array, or before its start."""
 
     def partial_sums(X, y, w, b, block_rows, out, sample_weight=None):
         numpy_sums(X, y, w, b, block_rows, out, sample_weight)
         array = {"X": X, "y": y, "w": w, "out": out, "sample_weight": sample_weight}[name]
         if array is None:
             return
-        origin = _address_behind(array) if numbers > 0 else array.ctypes.data
+        origin = _address_after(array) if numbers > 0 else array.ctypes.data
         ctypes.string_at(origin + numbers * array.itemsize, array.itemsize)
 
     return partial_sums
 
 
 def _writes(name: str, numbers: int) -> Callable[..., None]:
-    """Plant a kernel that writes over the number so far behind the last one of an array, or before its first one."""
+    """Return a kernel that overwrites a number at this distance after the end of an array, or before its start."""
 
     def partial_sums(X, y, w, b, block_rows, out, sample_weight=None):
         numpy_sums(X, y, w, b, block_rows, out, sample_weight)
         array = {"X": X, "y": y, "w": w, "out": out}[name]
-        origin = _address_behind(array) if numbers >= 0 else array.ctypes.data
+        origin = _address_after(array) if numbers >= 0 else array.ctypes.data
         ctypes.memset(origin + numbers * array.itemsize, 1, array.itemsize)
 
     return partial_sums
 
 
 def _reads_whole_vectors(X, y, w, b, block_rows, out, sample_weight=None):
-    """Read the last row of X eight numbers at a time, as a loop without a tail does."""
+    """Read the last row of X eight numbers at a time, like a loop without a tail."""
     numpy_sums(X, y, w, b, block_rows, out, sample_weight)
     if X.strides[1] == X.itemsize:
         ctypes.string_at(X[-1].ctypes.data, -(-X.shape[1] // 8) * 8 * X.itemsize)
 
 
 def _writes_between_rows(X, y, w, b, block_rows, out, sample_weight=None):
-    """Write to the number behind the first row where rows lie apart."""
+    """Write to the number after the first row where rows are not adjacent."""
     numpy_sums(X, y, w, b, block_rows, out, sample_weight)
     if X.shape[0] > 1 and X.strides[0] > X.shape[1] * X.itemsize:
-        ctypes.memset(_address_behind(X[0]) + X.itemsize, 1, X.itemsize)
+        ctypes.memset(_address_after(X[0]) + X.itemsize, 1, X.itemsize)
 
 
 def _depends_on_the_address(X, y, w, b, block_rows, out, sample_weight=None):
-    """Compute other sums where X does not begin at a multiple of 16 bytes."""
+    """Compute different sums if X does not start at a multiple of 16 bytes."""
     numpy_sums(X, y, w, b, block_rows, out, sample_weight)
     if X.ctypes.data % 16 != 0:
         out[-1, -1] = np.nextafter(out[-1, -1], np.inf)
 
 
 FAULTY: dict[str, Callable[..., None]] = {
-    **{f"reads the number behind {name}": _reads(name, 1) for name in ARRAYS},
+    **{f"reads the number after {name}": _reads(name, 1) for name in ARRAYS},
     **{f"reads the number before {name}": _reads(name, -1) for name in ("X", "y")},
     "reads whole vectors": _reads_whole_vectors,
-    "writes behind out": _writes("out", 1),
+    "writes after out": _writes("out", 1),
 }
-"""Planted kernels that touch a byte too many: the process has to end."""
+"""Planted kernels that touch a byte too many: the process must die."""
 
 WRONG: dict[str, tuple[Callable[..., None], str]] = {
     "writes to X": (_writes("X", 0), "X or what lies beside it was written to"),
@@ -308,14 +308,14 @@ WRONG: dict[str, tuple[Callable[..., None], str]] = {
     "writes between the rows": (_writes_between_rows, "X or what lies beside it was written to"),
     "depends on the address": (_depends_on_the_address, "the sums have other bits than in ordinary memory"),
 }
-"""Planted kernels that touch nothing they may not touch, each with the complaint about it."""
+"""Planted kernels that stay on accessible pages but are wrong, each with the expected message."""
 
 
 def main(subject: str, record_path: str) -> None:
-    """Run the subject called `subject`: a kernel, a build of the Cython kernel or its `read`, or a planted kernel."""
+    """Run `subject`: a kernel, a build of the Cython kernel or its `read`, or a planted kernel."""
     import resource  # Windows has none, and the tests that import this file are skipped there
 
-    # A fault is expected of planted kernels; none is to leave its memory on the disk.
+    # Planted kernels are expected to crash, and should not write core files.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     descriptor = os.open(record_path, os.O_WRONLY | os.O_CREAT)
 

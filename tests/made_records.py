@@ -1,12 +1,21 @@
-"""Records for the tests that nobody measured, so that each number in them is known."""
+"""Invented records for tests: every number in them is known."""
 
 from __future__ import annotations
 
-import dataclasses
-
-from gradstep.compare.measure.floor import NAME as FLOOR
-from gradstep.compare.record.machine import Machine
-from gradstep.compare.record.records import SCHEMA, Cell, Check, FirstCall, Noise, Record, Result, Settings, timed
+from gradstep.compare.record.records import (
+    READ_LIMIT,
+    SCHEMA,
+    Cell,
+    Check,
+    FirstCall,
+    Machine,
+    Noise,
+    Record,
+    Result,
+    Settings,
+    changed,
+    timed,
+)
 
 ROUNDS = 7
 
@@ -25,7 +34,7 @@ MACHINE = Machine(
 
 
 def samples(seconds: float, spread: float = 0.0) -> list[float]:
-    """Return samples with this median that lie apart by the spread, relative to it, from one end to the other."""
+    """Return samples with this median; the spread from the first to the last is relative to it."""
     return [seconds * (1.0 + spread * (k / (ROUNDS - 1) - 0.5)) for k in range(ROUNDS)]
 
 
@@ -33,8 +42,8 @@ def result(contender: str, seconds: float, spread: float = 0.0) -> Result:
     return timed(contender, Check(True, 1e-16, 1e-11), samples(seconds, spread), 3)
 
 
-def cell(m: int, n: int, seconds: dict[str, float], floor: float | None = None, **changes: object) -> Cell:
-    """Return a cell in which each contender took so long."""
+def cell(m: int, n: int, seconds: dict[str, float], read_limit: float | None = None, **changes: object) -> Cell:
+    """Return a cell in which each contender takes this many seconds, and the read limit as well."""
     whole = Cell(
         problem="random",
         task="random features, labels drawn from a logistic model",
@@ -45,9 +54,9 @@ def cell(m: int, n: int, seconds: dict[str, float], floor: float | None = None, 
         threads=1,
         X_bytes=8 * m * n,
         results=[result(name, time) for name, time in seconds.items()],
-        floor=None if floor is None else result(FLOOR, floor),
+        read_limit=None if read_limit is None else result(READ_LIMIT, read_limit),
     )
-    return dataclasses.replace(whole, **changes)
+    return changed(whole, **changes)
 
 
 def record(*cells: Cell, smallest: float = 1e-6, **changes: object) -> Record:
@@ -59,7 +68,7 @@ def record(*cells: Cell, smallest: float = 1e-6, **changes: object) -> Record:
         created="2026-01-01T00:00:00+00:00",
         seconds=12.0,
         complete=True,
-        commit="0123456789abcdef",
+        commit="0123456789",
         timed="one call of gradstep.step(X, y, w, b, alpha): the cost, the gradient and the update",
         machine=MACHINE,
         versions={"gradstep": "0.1.0", "numpy": "2.0.0", "numba": None},
@@ -71,4 +80,4 @@ def record(*cells: Cell, smallest: float = 1e-6, **changes: object) -> Record:
         cells=list(cells),
         noise=Noise(64 << 20, [(float(k), 5e-3) for k in range(9)]),
     )
-    return dataclasses.replace(whole, **changes)
+    return changed(whole, **changes)

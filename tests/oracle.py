@@ -1,7 +1,7 @@
 """The reference: cost and gradient of logistic regression in mpmath, from the exact values of the inputs.
 
-It shares no code with the kernels and none with NumPy's arithmetic: every input is turned into an mpmath number without
-rounding, and whatever is computed is accurate to about 90 decimal digits.
+It shares no code with the kernels and none with NumPy's arithmetic: every input becomes an mpmath number without
+rounding, and every result is accurate to about 90 decimal digits.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _DIGITS = 90
 
 @dataclass(frozen=True)
 class Rows:
-    """What each row contributes, without its weight; and the inputs, as exact numbers."""
+    """The unweighted contribution of each row, and the inputs as exact numbers."""
 
     z: list[Any]
     dz: list[Any]
@@ -44,7 +44,7 @@ class Reference:
 
 
 def exact(values: np.ndarray) -> list[Any]:
-    """Turn an array into (nested) lists of mpmath numbers; every float64 and float32 is represented exactly."""
+    """Convert an array to (nested) lists of mpmath numbers, which represent every float64 and float32 exactly."""
     return [exact(row) for row in values] if values.ndim > 1 else [mpmath.mpf(value) for value in values.tolist()]
 
 
@@ -61,7 +61,7 @@ def rows(X: np.ndarray, y: np.ndarray, w: np.ndarray, b: float, sample_weight: n
 def _row(z: Any, y: Any) -> tuple[Any, Any]:
     """Return sigmoid(z) - y and log(1 + exp(z)) - y z, with no cancellation for y = 0 and y = 1."""
     if z > 0:
-        # The classes change places: sigmoid(z) = 1 - sigmoid(-z), so the row (z, y) costs what (-z, 1 - y) does.
+        # Swap the classes: sigmoid(z) = 1 - sigmoid(-z), so the rows (z, y) and (-z, 1 - y) have the same loss.
         dz, loss = _row(-z, 1 - y)
         return -dz, loss
     odds = mpmath.exp(z)
@@ -69,7 +69,7 @@ def _row(z: Any, y: Any) -> tuple[Any, Any]:
 
 
 def reference(per_row: Rows, w: np.ndarray, l2: float) -> Reference:
-    """Return the cost and its gradient; `w` are the weights as the penalty sees them."""
+    """Return the cost and its gradient; `w` has the dtype that the caller gave it, as in the penalty."""
     with mpmath.workdps(_DIGITS):
         *dw, db, loss = per_row.sums(0, len(per_row.z))
         C, l2_exact, w_exact = mpmath.fsum(per_row.c), mpmath.mpf(l2), exact(w)

@@ -1,4 +1,4 @@
-"""Wrong kernels, planted to show that the conformance suite catches them, and the right one that they are made from."""
+"""Wrong kernels that the conformance suite must catch, and the right kernel that they are variants of."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Row = tuple[float, float]
 
 @dataclass(frozen=True)
 class PlantedKernel:
-    """A kernel of the tests, in the form in which users pass their own."""
+    """A test kernel, in the form in which users pass their own."""
 
     name: str
     partial_sums: Callable[..., None]
@@ -36,7 +36,7 @@ def right_rows(start: int, stop: int) -> range:
 
 
 def right_block(X: np.ndarray, dz: np.ndarray, loss: np.ndarray) -> np.ndarray:
-    """Add up a block's rows."""
+    """Sum the rows of a block."""
     return np.array([*(dz @ X.astype(np.float64)), dz.sum(), loss.sum()])
 
 
@@ -52,7 +52,7 @@ def planted(
     block: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray] = right_block,
     write: Callable[[np.ndarray, np.ndarray], None] = right_write,
 ) -> PlantedKernel:
-    """Assemble a kernel from its parts; with none given it is right."""
+    """Assemble a kernel from its parts; the defaults make it right."""
 
     def partial_sums(X, y, w, b, block_rows, out, sample_weight=None):
         weight = np.ones(len(y)) if sample_weight is None else sample_weight
@@ -153,13 +153,13 @@ def _writes_to_X(X, y, w, b, block_rows, out, sample_weight=None):
 
 
 def _carries_over(X, y, w, b, block_rows, out, sample_weight=None):
-    """The sums of a block start from a rounding of the one before, as when an accumulator is not set to zero."""
+    """Start each block from a rounding of the previous one, as when an accumulator is not reset."""
     RIGHT.partial_sums(X, y, w, b, block_rows, out, sample_weight)
     out[1:, -1] += out[:-1, -1] * 2.0**-52
 
 
 def _skips_a_row_of_large_data(X, y, w, b, block_rows, out, sample_weight=None):
-    """One path of two leaves out a row: the one that rows from memory take."""
+    """Leave out a row on the path for rows from memory."""
     RIGHT.partial_sums(X, y, w, b, block_rows, out, sample_weight)
     if X.nbytes > 1 << 20:
         row = np.empty((1, out.shape[1]))
@@ -168,14 +168,14 @@ def _skips_a_row_of_large_data(X, y, w, b, block_rows, out, sample_weight=None):
 
 
 def _two_ulps_off(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Move every value by two units in the last place, up and down in turn; values at 0 stay."""
+    """Move every value by two units in the last place, alternately up and down; zeros stay."""
     towards = np.where(rows % 2 == 0, np.inf, 0.0).astype(values.dtype)
     moved = np.nextafter(np.nextafter(values, towards), towards)
     return np.where(values == 0.0, values, moved)
 
 
 def _as_rough_as_allowed(X, y, w, b, block_rows, out, sample_weight=None):
-    """Sum in the dtype of X, one term after the other from the last row to the first, with exp and log1p 2 ULP off."""
+    """Sum in the dtype of X, sequentially from the last row to the first, with exp and log1p 2 ULP off."""
     real = X.dtype.type
     with np.errstate(all="ignore"):
         for k, start in enumerate(range(0, len(y), block_rows)):
@@ -195,7 +195,7 @@ def _as_rough_as_allowed(X, y, w, b, block_rows, out, sample_weight=None):
 
 RIGHT = planted("right")
 ROUGH = PlantedKernel("as rough as allowed", _as_rough_as_allowed)
-"""All that the bounds allow for at once; the NaN of a bad row may not be lost in it either."""
+"""Makes all errors that the bounds allow at once, but keeps the NaN of a bad row."""
 
 WRONG: list[tuple[PlantedKernel, str]] = [
     (planted("drops the last row of a block", rows=_without_last_row), "check_shapes"),
@@ -210,7 +210,7 @@ WRONG: list[tuple[PlantedKernel, str]] = [
     (planted("does not accumulate db", block=_last_db_only), "check_shapes"),
     (planted("takes the textbook loss", row=_textbook_loss), "check_saturation"),
     (planted("takes the textbook sigmoid", row=_textbook_sigmoid), "check_saturation"),
-    (planted("groups the loss otherwise", row=_ungrouped_loss), "check_saturation"),
+    (planted("groups the loss differently", row=_ungrouped_loss), "check_saturation"),
     (planted("loses small losses beside 1", block=_logarithm_of_a_product), "check_separated"),
     (planted("accumulates in float32", block=_in_float32), "check_shapes"),
     (planted("does not flag bad labels and weights", row=_without_flag), "check_flags"),
@@ -219,4 +219,4 @@ WRONG: list[tuple[PlantedKernel, str]] = [
     (PlantedKernel("carries a rounding over from block to block", _carries_over), "check_blocks_stand_alone"),
     (PlantedKernel("skips a row of more than 1 MiB", _skips_a_row_of_large_data), "check_rows_from_memory"),
 ]
-"""Each wrong kernel, and the name of a check that has to catch it."""
+"""Each wrong kernel, and the name of a check that must catch it."""

@@ -1,4 +1,4 @@
-"""Records as a run would have made them, without a measurement: times follow a formula and a fixed disturbance."""
+"""Records such as a run makes, without measuring: times follow a formula and a fixed disturbance."""
 
 from __future__ import annotations
 
@@ -6,9 +6,19 @@ import itertools
 import random
 from collections.abc import Sequence
 
-from gradstep.compare.measure.floor import NAME as FLOOR
-from gradstep.compare.record.machine import Machine
-from gradstep.compare.record.records import SCHEMA, Cell, Check, FirstCall, Noise, Record, Result, Settings, timed
+from gradstep.compare.record.records import (
+    READ_LIMIT,
+    SCHEMA,
+    Cell,
+    Check,
+    FirstCall,
+    Machine,
+    Noise,
+    Record,
+    Result,
+    Settings,
+    timed,
+)
 
 RIGHT = Check(True, 2e-16, 1e-11)
 
@@ -19,7 +29,7 @@ COSTS = {
     "cython": (8e3, 8.0, 0.22),
     "numpy": (2e4, 30.0, 0.35),
     "scikit-learn": (1.5e5, 25.0, 0.5),
-    FLOOR: (1e2, 0.0, 0.13),
+    READ_LIMIT: (1e2, 0.0, 0.13),
 }
 
 PEERS = {"scikit-learn": "1.9.1"}
@@ -49,7 +59,7 @@ def sample(
     problem: str = "random",
     limit: float = 20.0,
 ) -> Record:
-    """Return the record of a run on every combination; who would take longer than the limit is skipped."""
+    """Return the record of a run on every combination; contenders that would take longer than the limit are skipped."""
     disturbance = random.Random(0)
     cells = [
         _cell(problem, m, n, dtype, count, contenders, rounds, limit, disturbance)
@@ -60,7 +70,7 @@ def sample(
         created="2026-01-02T03:04:05+00:00",
         seconds=12.5,
         complete=True,
-        commit="0123456789abcdef0123456789abcdef01234567",
+        commit="0123456789",
         timed="one call of gradstep.step(X, y, w, b, alpha): the cost, the gradient and the update",
         machine=MACHINE,
         versions={"gradstep": "0.1.0", "python": "3.11.7 (CPython)", "numpy": "2.4.6", "numba": None},
@@ -90,7 +100,7 @@ def _cell(
 ) -> Cell:
     size = 8 if dtype == "float64" else 4
     results = []
-    for name in (*contenders, FLOOR):
+    for name in (*contenders, READ_LIMIT):
         call, row, element = COSTS.get(name, COSTS["numpy"])
         seconds = 1e-9 * (call + (m * row + m * n * element * size / 8) / (threads or 2))
         if seconds * (rounds + 1) > limit:
@@ -98,4 +108,15 @@ def _cell(
             continue
         samples = [seconds * disturbance.uniform(1.0, 1.05) for _ in range(rounds)]
         results.append(timed(name, RIGHT, samples, 10))
-    return Cell(problem, "made up", m, n, dtype, "C", threads, m * n * size, results[:-1], results[-1])
+    return Cell(
+        problem=problem,
+        task="made up",
+        m=m,
+        n=n,
+        dtype=dtype,
+        order="C",
+        threads=threads,
+        X_bytes=m * n * size,
+        results=results[:-1],
+        read_limit=results[-1],
+    )

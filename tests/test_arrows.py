@@ -1,4 +1,4 @@
-"""The arrows of the house point one way: the contracts of pyproject.toml hold, and each one catches a planted import."""
+"""Imports point one way: the contracts of pyproject.toml hold, and each catches a planted import."""
 
 from __future__ import annotations
 

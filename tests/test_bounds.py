@@ -1,4 +1,4 @@
-"""The bounds are tight enough to tell a right kernel from a wrong one."""
+"""The bounds are tight enough to separate right kernels from wrong ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_gamma():
 @pytest.mark.parametrize(("dtype", "u"), [("float64", 2.0**-53), ("float32", 2.0**-24)])
 @pytest.mark.parametrize("z", [1e-9, 1.0, 18.0, 33.3, 37.0, 80.0])
 def test_a_row_that_is_classified_well_has_to_be_right_to_a_few_roundings(dtype, u, z):
-    """Counted by hand: 8 + 5 roundings in the loss, 2 for division and penalty; 8 + 2 + 1 in dz; 1 of slack."""
+    """Counted by hand: 8 + 5 roundings in the loss, 2 for division and penalty; 8 + 2 + 1 in dz; 1 for slack."""
     problem = problems.one_row(z, 1.0, dtype)
     assert problem.errors.J <= 16 * u * float(problem.reference.J)
     assert problem.errors.db <= 12 * u * abs(float(problem.reference.db))

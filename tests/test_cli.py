@@ -80,6 +80,7 @@ def test_help_of_compare_names_all_that_the_tables_have(command):
         (("fit",), ("DATA",)),
         (("fit", "data.csv"), ("--label",)),
         (("fit", "data.npz", "--alpha", "fast"), ("'fast'",)),
+        (("fit", "data.npz", "--kernel", "nosuch"), ("'nosuch'", "auto, python, numba, cython, numpy")),
     ],
 )
 def test_usage_error_is_one_line_and_exit_code_2(command, line, parts):
@@ -258,14 +259,14 @@ def test_unavailable_kernel_is_shown_or_fails_if_named(command, monkeypatch):
 
     def without_cython(name: str):
         if name == "cython":
-            raise KernelUnavailable("the cython kernel is not available: no module. Cure: reinstall")
+            raise KernelUnavailable("the cython kernel is not available: no module. Fix: reinstall")
         return load(name)
 
     monkeypatch.setattr(registry, "load", without_cython)
-    assert_one_line(command("compare", *SMALL, "--kernels", "cython"), 1, "no module", "Cure: reinstall")
+    assert_one_line(command("compare", *SMALL, "--kernels", "cython"), 1, "no module", "Fix: reinstall")
     by_default = command("compare", *SMALL)
     assert by_default.code == 0
-    assert "left out  the cython kernel is not available: no module. Cure: reinstall" in by_default.out
+    assert "left out  the cython kernel is not available: no module. Fix: reinstall" in by_default.out
     info = command("info")
     assert "no module" in info.out
     assert "auto takes" in info.out

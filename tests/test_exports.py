@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import json
 import os
 import subprocess
@@ -15,21 +14,20 @@ import pyarrow.parquet
 import pytest
 from command_line import assert_one_line
 
-from gradstep.compare.measure.floor import NAME as FLOOR
 from gradstep.compare.record import exports, records
-from gradstep.compare.record.records import Record, Result
+from gradstep.compare.record.records import READ_LIMIT, Record, Result
 
 
 def made(factor: float = 1.0) -> Record:
     """Return a record of two cells with three contenders, of which one was skipped once."""
     cells = [
-        made_records.cell(m, 10, {"numpy": 2e-3 * factor, "jax": 1e-3}, floor=1e-4, threads=threads)
+        made_records.cell(m, 10, {"numpy": 2e-3 * factor, "jax": 1e-3}, read_limit=1e-4, threads=threads)
         for m, threads in ((100, 1), (1000, None))
     ]
     skipped = Result("python", "skipped", 'it would take "too long", they say', expected=99.0)
-    cells[1] = dataclasses.replace(cells[1], results=[*cells[1].results, skipped])
-    warmed = [dataclasses.replace(each, warm_up=[3e-3, 2e-3]) for each in cells[0].results]
-    cells[0] = dataclasses.replace(cells[0], results=warmed)
+    cells[1] = records.changed(cells[1], results=[*cells[1].results, skipped])
+    warmed = [records.changed(each, warm_up=[3e-3, 2e-3]) for each in cells[0].results]
+    cells[0] = records.changed(cells[0], results=warmed)
     return made_records.record(*cells, peers={"jax": "jax 0.10"})
 
 
@@ -53,14 +51,14 @@ def test_csv_has_a_line_for_each_sample(command, saved, tmp_path):
     with (tmp_path / "run.csv").open(newline="", encoding="utf-8") as file:
         lines = list(csv.DictReader(file))
     assert list(lines[0]) == list(exports.Row._fields)
-    # Three contenders, the floor among them, with seven samples in each of two cells; and the one that was skipped.
+    # Seven samples of two contenders and the read limit in each of two cells, and the contender that was skipped.
     assert len(lines) == 2 * 3 * 7 + 1
     record = made()
     of_numpy = [line for line in lines if (line["m"], line["contender"]) == ("100", "numpy")]
     assert [float(line["seconds"]) for line in of_numpy] == record.cells[0].results[0].samples
     assert [line["round"] for line in of_numpy] == list("0123456")
     assert {line["threads"] for line in lines if line["m"] == "1000"} == {""}
-    assert {line["contender"] for line in lines} == {"numpy", "jax", "python", FLOOR}
+    assert {line["contender"] for line in lines} == {"numpy", "jax", "python", READ_LIMIT}
     assert {line["version"] for line in lines if line["contender"] == "jax"} == {"jax 0.10"}
     (skipped,) = (line for line in lines if line["status"] == "skipped")
     assert skipped["reason"] == 'it would take "too long", they say'
@@ -81,7 +79,7 @@ def test_parquet_has_the_same_rows_with_types(command, saved, tmp_path):
 
 def test_parquet_of_columns_that_are_all_empty_keeps_the_types(tmp_path):
     whole = made()
-    record = dataclasses.replace(whole, cells=[dataclasses.replace(whole.cells[0], threads=None)], commit=None)
+    record = records.changed(whole, cells=[records.changed(whole.cells[0], threads=None)], commit=None)
     exports.save_parquet(record, tmp_path / "run.parquet")
     fields = pyarrow.parquet.read_table(tmp_path / "run.parquet").schema
     assert (str(fields.field("threads").type), str(fields.field("commit").type)) == ("int64", "string")
@@ -105,12 +103,12 @@ def test_pyperf_shows_and_compares_the_export(command, saved, tmp_path):
 def test_pyperf_file_has_every_timed_result_once(tmp_path):
     pyperf_module = pytest.importorskip("pyperf")
     whole = made()
-    twice = dataclasses.replace(whole, cells=[*whole.cells, whole.cells[0]])
+    twice = records.changed(whole, cells=[*whole.cells, whole.cells[0]])
     exports.save_pyperf(twice, tmp_path / "twice.json")
     suite = pyperf_module.BenchmarkSuite.load(str(tmp_path / "twice.json"))
     names = suite.get_benchmark_names()
     assert len(names) == 9
-    assert f"{FLOOR}: random, m=100, n=10, float64, C, threads=1" in names
+    assert f"{READ_LIMIT}: random, m=100, n=10, float64, C, threads=1" in names
     assert "numpy: random, m=100, n=10, float64, C, threads=1, repetition 2" in names
     benchmark = suite.get_benchmark("numpy: random, m=100, n=10, float64, C, threads=1")
     assert list(benchmark.get_values()) == whole.cells[0].results[0].samples
@@ -145,10 +143,10 @@ def test_record_without_times_has_no_pyperf_file(command, tmp_path):
 @pytest.mark.parametrize(("option", "package"), [("--parquet", "pyarrow"), ("--pyperf", "pyperf")])
 def test_missing_extra_is_named_before_anything_is_measured(command, saved, tmp_path, monkeypatch, option, package):
     monkeypatch.setitem(sys.modules, package, None)
-    cure = f"gradstep[{option.removeprefix('--')}]"
-    assert_one_line(command("export", saved, option, tmp_path / "x"), 1, package, cure)
+    fix = f"gradstep[{option.removeprefix('--')}]"
+    assert_one_line(command("export", saved, option, tmp_path / "x"), 1, package, fix)
     monkeypatch.setattr("gradstep.compare.measure.run.run", None)
-    assert_one_line(command("compare", option, tmp_path / "x"), 1, package, cure)
+    assert_one_line(command("compare", option, tmp_path / "x"), 1, package, fix)
     assert not (tmp_path / "x").exists()
 
 

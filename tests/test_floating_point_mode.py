@@ -1,4 +1,4 @@
-"""No kernel changes how the process rounds, nor whether it keeps subnormal numbers."""
+"""No kernel changes the rounding mode of the process or its handling of subnormal numbers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MODE = """
     ON_X86_64_LINUX = sys.platform == "linux" and platform.machine() == "x86_64"
 
     def environment():
-        # More than any fenv_t takes.
+        # Larger than any fenv_t.
         memory = (ctypes.c_uint32 * 64)()
         assert libm.fegetenv(memory) == 0
         return memory
@@ -74,7 +74,7 @@ CALL_THE_KERNEL = """
     assert mode() == before
     assert in_a_thread(call_all) == (before, before)
 
-    # Another way to round is not set back either.
+    # Nor does it reset another rounding mode.
     if UPWARDS is not None:
         assert libm.fesetround(UPWARDS) == 0
         changed = mode()

@@ -6,7 +6,7 @@ import numpy as np
 import problems
 import pytest
 
-from gradstep import gradient, step
+from gradstep import gradient, objective, step
 
 # The third derivative of log(1 + exp(z)) with respect to z is at most 1 / (6 sqrt(3)).
 THIRD_DERIVATIVE = 1 / (6 * 3**0.5)
@@ -49,6 +49,15 @@ def test_types_of_the_result(kernel):
     assert result.dw.dtype == np.float64 and result.dw.shape == (2,)
     assert gradient(np.ones((1, 2), np.float32), [1], [0, 0], 0, kernel=kernel).dw.dtype == np.float32
     assert gradient(np.ones((1, 2)), [1], np.zeros(2, np.float32), 0, kernel=kernel).dw.dtype == np.float32
+
+
+@pytest.mark.parametrize("w", [[1, 2], np.array([1, 2], np.int8), np.array([1.0, 2.0], np.float16)], ids=repr)
+def test_objective_takes_any_numbers_as_weights(kernel, w):
+    X, y = np.ones((3, 2), np.float32), [0, 1, 1]
+    expected = gradient(X, y, w, 1, kernel=kernel)
+    actual = objective(X, y, kernel=kernel).gradient(w, 1)
+    assert (actual.J, actual.dw.tolist(), actual.db) == (expected.J, expected.dw.tolist(), expected.db)
+    assert actual.dw.dtype == expected.dw.dtype == np.float32
 
 
 def test_step_leaves_its_arguments_alone(kernel):

@@ -1,4 +1,4 @@
-"""No byte read or written too far: kernels on arrays that begin behind, and end at, an inaccessible page."""
+"""No kernel reads or writes a byte too far: arrays start right after, or end right before, an inaccessible page."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from gradstep import processor, registry
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pages are protected with mprotect, which is POSIX")
 
-# What an access to a guarded page ends a process with: the first on Linux, either on macOS.
+# The signals of an access to a guarded page: the first on Linux, either on macOS.
 FAULTS = ("SIGSEGV", "SIGBUS")
 
 
 def run(subject: str, folder: Path) -> tuple[int, str, str]:
-    """Run one subject in a process of its own; return its exit code, what it said and the case it ran last."""
+    """Run one subject in its own process; return its exit code, its output and the last case."""
     record = folder / "case"
     command = [sys.executable, "-W", "error", "-X", "faulthandler", guard_pages.__file__, subject, str(record)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

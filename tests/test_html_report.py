@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import sys
@@ -11,12 +10,14 @@ import browser as browsers
 import pytest
 import sample_records
 
+from gradstep.compare.judge.findings import findings
 from gradstep.compare.record import records
 from gradstep.compare.record.records import Cell, LeftOut, Noise, Record, Result
-from gradstep.compare.show import summary
+from gradstep.compare.show import summary, words
 from gradstep.compare.show.html import page as html_page
 
 CONTENDERS = ("python", "numba", "cython", "numpy", "scikit-learn")
+SETUP = {"problem": "random", "m": 100, "n": 100, "dtype": "float64", "order": "C", "threads": 1}
 HOSTILE = "</script><b>bold</b><img src=x onerror=window.hacked=1>%{x}"
 
 
@@ -27,7 +28,7 @@ def measured(**changes: object) -> Record:
 
 
 def changed(record: Record, **values: object) -> Record:
-    return dataclasses.replace(record, **values)
+    return records.changed(record, **values)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def record():
 @pytest.fixture(scope="module")
 def report(record, tmp_path_factory):
     file = tmp_path_factory.mktemp("report") / "report.html"
-    html_page.write(record, file)
+    html_page.write(findings(record), file)
     return file
 
 
@@ -99,7 +100,7 @@ def test_it_renders_without_a_network_at_every_width(open_page, report, width):
         assert box["x"] + box["width"] <= width
         assert box["height"] > 100
     assert browsers.sideways_scroll(page) == 0
-    assert page.get_by_role("heading", name="Who is the fastest").first.is_visible()
+    assert page.get_by_role("heading", name="Fastest kernel").first.is_visible()
 
 
 def test_it_names_nothing_that_would_be_loaded(report):
@@ -163,11 +164,11 @@ def test_pointing_at_a_mark_shows_its_numbers(page, record):
     box = mark.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     said = page.locator("[data-chart=times] .hovertext").first.text_content(timeout=5000)
-    shown = html_page.micro(next(cell for cell in record.cells if cell.n == 100).results[2].median)
+    shown = words.micro(next(cell for cell in record.cells if cell.n == 100).results[2].median)
     assert "cython" in said
     assert "m = 100, n = 100" in said
     assert shown in said
-    assert "times only reading X" in said
+    assert "× the read limit" in said
 
 
 def test_charts_have_no_button_that_would_send_the_data_elsewhere(page):
@@ -189,9 +190,8 @@ def test_speed_ups_and_rates_can_be_chosen(page):
 
 
 def test_axis_that_the_record_does_not_have_cannot_be_chosen(open_page, tmp_path):
-    html_page.write(
-        sample_records.sample(m_list=(100,), n_list=(2, 10), contenders=("cython", "numpy")), tmp_path / "report.html"
-    )
+    record = sample_records.sample(m_list=(100,), n_list=(2, 10), contenders=("cython", "numpy"))
+    html_page.write(findings(record), tmp_path / "report.html")
     page = ready(open_page(tmp_path / "report.html"))
     assert page.get_by_label("m, examples").is_disabled()
     assert page.get_by_label("n, features").is_checked()
@@ -271,7 +271,7 @@ def test_names_from_outside_are_words_and_nothing_else(open_page, tmp_path, widt
     record = sample_records.sample(m_list=(100, 1000), contenders=names, problem=HOSTILE)
     record = changed(record, peers={HOSTILE: HOSTILE}, notes=[HOSTILE], unavailable={"jax": HOSTILE})
     record.cells[0].results[0] = Result("cython", "wrong", HOSTILE)
-    html_page.write(record, tmp_path / "report.html")
+    html_page.write(findings(record), tmp_path / "report.html")
     page = ready(open_page(tmp_path / "report.html", width))
     assert page.evaluate("typeof window.hacked") == "undefined"
     assert page.locator("b:text('bold'), img").count() == 0
@@ -287,7 +287,7 @@ def test_names_from_outside_are_words_and_nothing_else(open_page, tmp_path, widt
 
 def test_run_that_was_interrupted_before_its_first_cell_has_a_report(open_page, tmp_path):
     record = changed(measured(), cells=[], first_calls=[], noise=None, complete=False)
-    html_page.write(record, tmp_path / "report.html")
+    html_page.write(findings(record), tmp_path / "report.html")
     page = open_page(tmp_path / "report.html")
     assert page.locator(".plot").count() == 0
     assert "The run was interrupted" in page.locator("main").text_content()
@@ -298,35 +298,47 @@ def test_run_that_was_interrupted_before_its_first_cell_has_a_report(open_page, 
 
 
 def said(record: Record) -> dict[str, str]:
-    return {paragraph.heading: " ".join(paragraph.sentences) for paragraph in summary.paragraphs(record)}
+    return {paragraph.heading: " ".join(paragraph.sentences) for paragraph in summary.paragraphs(findings(record))}
 
 
-def test_summary_counts_who_is_the_fastest(record):
-    words = said(record)["Who is the fastest"]
-    assert "6 problems, random data, float64, C order, 1 thread: cython is the fastest on 6." in words
+def test_summary_counts_where_each_is_the_fastest(record):
+    sentence = "6 problems, random data, float64, C order, 1 thread: cython is the fastest on 6."
+    assert sentence in said(record)["Fastest kernel"]
 
 
-def test_summary_tells_where_a_peer_is_faster():
+def test_summary_says_where_a_peer_is_faster():
     record = measured()
     cell = record.cells[0]
     peer = cell.results[-1]
-    cell.results[-1] = dataclasses.replace(peer, samples=[1e-9] * 7, median=1e-9)
-    words = said(record)["Where gradstep loses"]
-    assert "on 1 of 12 problems" in words
+    cell.results[-1] = changed(peer, samples=[1e-9] * 7)
+    lost = said(record)["Where gradstep loses"]
+    assert "on 1 of 12 problems" in lost
     where = "m = 100, n = 2 (random data, float64, C order, 1 thread)"
-    assert f"{where}: scikit-learn takes 0.00 times as long as cython" in words
+    factor = words.times(cell.results[2].median / 1e-9)
+    assert f"{where}: scikit-learn is {factor} faster than cython" in lost
 
 
-def test_summary_tells_what_was_left_out_and_what_is_wrong():
+def test_summary_says_what_was_left_out_and_what_is_wrong():
     record = measured()
     record.cells[0].results[0] = Result("python", "wrong", "off by 1.0e-03, 1e-11 is allowed")
-    left = LeftOut("random", 10**9, 100, "float64", "C", 1, None, "memory", "X needs 745 GiB and 6 are free")
-    words = said(changed(record, left_out=[left], complete=False, unavailable={"jax": "it is not installed"}))
-    assert "python is WRONG at m = 100, n = 2" in words["Who is the fastest"]
-    assert "interrupted" in words["Who is the fastest"]
-    assert "m = 1,000,000,000, n = 100: X needs 745 GiB" in words["What could not be told"]
-    assert "jax did not take part: it is not installed." in words["What could not be told"]
-    assert "python was skipped on 2 problems, the smallest m = 1,000,000, n = 100" in words["What could not be told"]
+    left = [
+        LeftOut(
+            **{**SETUP, "m": m},
+            contender=None,
+            cause="memory",
+            reason=f"X needs {m / 10**9 * 745:.0f} GiB and 6 are free",
+        )
+        for m in (3 * 10**9, 10**9)
+    ]
+    sections = said(changed(record, left_out=left, complete=False, unavailable={"jax": "it is not installed"}))
+    assert "python is WRONG at m = 100, n = 2" in sections["Fastest kernel"]
+    assert "interrupted" in sections["Fastest kernel"]
+    assert (
+        "2 problems do not fit into memory; the smallest is m = 1,000,000,000, n = 100: X needs 745 GiB and 6 are free."
+        in sections["Not measured"]
+    )
+    assert "jax did not take part: it is not installed." in sections["Not measured"]
+    assert "python was skipped on 2 problems, the smallest m = 1,000,000, n = 100" in sections["Not measured"]
 
 
 def test_summary_names_a_contender_that_the_budget_left_out_once():
@@ -334,21 +346,34 @@ def test_summary_names_a_contender_that_the_budget_left_out_once():
     reason = "about 1 s expected, more than the budget of 5 s has left"
     results = record.cells[0].results
     results[:2] = [Result(result.contender, "skipped", reason) for result in results[:2]]
-    left = [LeftOut("random", 100, 2, "float64", "C", 1, result.contender, "budget", reason) for result in results[:2]]
-    words = said(changed(record, left_out=left))["What could not be told"]
-    assert words.count(reason) == 1
-    assert "For lack of time python, numba had no part in 1 problem" in words
+    left = [
+        LeftOut(**{**SETUP, "n": 2}, contender=result.contender, cause="budget", reason=reason)
+        for result in results[:2]
+    ]
+    sentences = said(changed(record, left_out=left))["Not measured"]
+    assert sentences.count(reason) == 1
+    assert "1 problem does not fit into the budget for python, numba" in sentences
 
 
-def test_summary_tells_exponents_and_bounds(record):
-    words = said(record)
-    assert "From m = 100 to 1,000,000 at n = 100" in words["How it grows"]
-    assert re.search(r"m\^\d\.\d\d \(\d\.\d\d to \d\.\d\d\) for cython", words["How it grows"])
-    assert re.search(r"cython: .* on \d+ problems?", words["What bounds it"])
+def test_summary_gives_exponents_and_bounds(record):
+    sections = said(record)
+    assert "From m = 100 to 1,000,000 at n = 100" in sections["How times grow"]
+    assert re.search(r"m\^\d\.\d\d \(\d\.\d\d to \d\.\d\d\) for cython", sections["How times grow"])
+    assert re.search(r"cython: .* on \d+ problems?", sections["Bound by"])
+
+
+def test_summary_names_what_is_too_close_to_call():
+    record = sample_records.sample(m_list=(100, 200, 300, 400, 500, 600), n_list=(2,), contenders=("cython", "numpy"))
+    for cell in record.cells:
+        cell.results[1] = changed(cell.results[0], contender="numpy")
+    sections = said(record)
+    assert sections["Fastest kernel"].endswith("1 thread: 6 are too close to call.")
+    assert "(random data, float64, C order, 1 thread): m = 100, n = 2: cython or numpy" in sections["Too close to call"]
+    assert sections["Too close to call"].endswith("m = 400, n = 2: cython or numpy; and 2 more.")
 
 
 @pytest.mark.parametrize(("spread", "verdict"), [(0.0, "That is quiet."), (1.0, "Small differences mean little.")])
-def test_summary_tells_how_quiet_the_machine_was(spread, verdict):
+def test_summary_says_how_quiet_the_machine_was(spread, verdict):
     noise = Noise(1 << 20, [(k / 10, 1e-3 * (1 + spread * (k % 2))) for k in range(20)])
     assert (
         verdict
@@ -397,7 +422,7 @@ def test_page_holds_every_cell_of_a_data_set_beside_the_grid(open_page, tmp_path
     record = sample_records.sample(m_list=(100, 1000), n_list=(2, 10), contenders=("cython", "numpy"))
     data = sample_records.sample(m_list=(569,), n_list=(30,), contenders=("cython", "numpy"), problem="breast_cancer")
     cells: list[Cell] = [*data.cells, *record.cells]
-    html_page.write(changed(record, cells=cells), tmp_path / "report.html")
+    html_page.write(findings(changed(record, cells=cells)), tmp_path / "report.html")
     page = ready(open_page(tmp_path / "report.html"))
     assert {words for words, _ in column(page, "data")} == {"random", "breast_cancer"}
     assert page.locator(".map").count() == 1

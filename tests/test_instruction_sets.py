@@ -1,4 +1,4 @@
-"""The builds of the Cython kernel: each one conforms, all give the same bits, and GRADSTEP_ISA chooses."""
+"""The builds of the Cython kernel: each conforms, all give the same bits, and GRADSTEP_ISA chooses one."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def test_conformance(build, check):
     check(build)
 
 
-# Where the kernel goes over from one path to another, and one to each side: by features, by bytes in a row (1600 and
-# 20000, of float64 and of float32), and by rows taken at a time.
+# The sizes where the kernel switches paths, with one on each side: features, bytes of a row (1600 and 20000, in float64
+# and float32), and rows in a group.
 PATHS_OF_FEATURES = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 100)
 PATHS_OF_ROW_BYTES = (200, 201, 400, 401, 1_001, 2_500, 2_501, 5_000, 5_001)
 PATHS_OF_EXAMPLES = (1, 7, 8, 9, 31, 32, 33, 64, 127, 128, 129, 511, 512, 513, 1_025)
@@ -51,7 +51,7 @@ def test_same_bits_as_the_baseline(build, dtype, layout):
     for m, n in SHAPES:
         X = problems.LAYOUTS[layout](numbers[: m * n].reshape(m, n))
         y, weight = (np.abs(part) % 1 for part in (numbers[:m], numbers[-m:]))
-        # Large enough that some z are near 0 and others far from it.
+        # Large enough for z both near 0 and far from it.
         w = (6 / n**0.5 * numbers[-n:]).astype(dtype)
         for sample_weight, block_rows in ((None, m), (weight, 100), (weight, m), (None, 9)):
             results = [raw_sums(k, X, y, w, 0.1, block_rows, sample_weight) for k in (build, baseline)]
@@ -62,7 +62,7 @@ def test_same_bits_as_the_baseline(build, dtype, layout):
 @pytest.mark.parametrize("build", processor.NAMES[1:], indirect=True)
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "uint8", "int8"])
 def test_rows_from_memory_have_the_same_bits_as_the_baseline(build, dtype):
-    """More than 1 MiB of X, so that a build may ask for the next rows; whether they lie side by side or apart."""
+    """X above 1 MiB, so that a build may prefetch the next rows, which are adjacent or not."""
     baseline = planted.PlantedKernel("baseline", processor.load("baseline").partial_sums)
     for n in (4, 8, 9, 16, 17, 40, 100, 201, 1_001, 3_001):
         m = (1 << 20) // (n * np.dtype(dtype).itemsize) + 13
@@ -86,7 +86,7 @@ def test_the_environment_chooses():
 
 
 class Baseline:
-    """Stands for the baseline build on some processor."""
+    """A stand-in for the baseline build on some processor."""
 
     def __init__(self, names, halves):
         self.instruction_sets_of_processor = lambda: names
@@ -110,10 +110,10 @@ def test_the_best_instruction_set(monkeypatch):
 
 
 def test_only_processors_of_amd_halve_512_bits():
-    """What the processor itself says agrees with what the system says of it."""
+    """The processor's own identification agrees with /proc/cpuinfo."""
     load_or_explain("cython")
     if not Path("/proc/cpuinfo").exists():
-        pytest.skip("the system does not tell the processor's family in /proc/cpuinfo")
+        pytest.skip("this system has no /proc/cpuinfo to read the processor's family from")
     facts = dict(re.findall(r"^(vendor_id|cpu family)\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE))
     expected = facts.get("vendor_id") == "AuthenticAMD" and facts.get("cpu family") == str(0x19)
     assert processor.load("baseline").halves_512_bits() == expected
@@ -139,7 +139,7 @@ def test_an_instruction_set_that_the_processor_lacks(monkeypatch):
 
 
 def test_wide_rows(build):
-    """More features than fit into a cache line, a page and the first-level cache."""
+    """More features than fit into a cache line, a page or the L1 cache."""
     for dtype in ("float64", "float32"):
         for m, n in ((5, 1_000), (3, 5_001)):
             problem = problems.random_problem(m, n, dtype)

@@ -1,4 +1,4 @@
-"""What single kernel modules promise beyond the contract: lists for the Python loop, callers and a cache for Numba."""
+"""Promises of single kernel modules beyond the contract: Python lists, njit callers and the cache of Numba."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The oracle itself, on cases that can be worked out by hand, and against the textbook form in many digits."""
+"""The oracle itself, on cases worked out by hand, and against the textbook form with many digits."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""The pictures of a record: what is drawn, what is left out and why, and that no two words overlap."""
+"""The pictures of a record: what is drawn, what is left out and why, and that no words overlap."""
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import unittest.mock
 
@@ -12,10 +11,13 @@ from matplotlib.image import imread
 from matplotlib.text import Text
 
 from gradstep.compare.judge import series
+from gradstep.compare.judge.findings import findings
 from gradstep.compare.judge.series import CannotDraw
 from gradstep.compare.record import records
-from gradstep.compare.record.records import Result, timed
-from gradstep.compare.show import pictures, styles
+from gradstep.compare.record.records import READ_LIMIT, Result, timed
+from gradstep.compare.show import styles
+from gradstep.compare.show.pictures import canvas, drawing, fastest
+from gradstep.compare.show.pictures.labels import apart
 
 ALL = {"time-against-m", "time-against-n", "speed-up", "roofline", "fastest"}
 
@@ -37,14 +39,16 @@ RECORDS = {
 def figures_of(record):
     """Return each picture of a record, by the name of its file."""
     return {
-        f"{name}{suffix}": figure for name, make in pictures.PICTURES.items() for suffix, figure in make(record).items()
+        f"{name}{ending}": figure
+        for name, draw in drawing.PICTURES.items()
+        for ending, figure in draw(findings(record)).items()
     }
 
 
 def words_in(figure):
     """Draw a figure, and return its words and the rectangles that they cover, in pixels."""
     figure.set_dpi(100)
-    renderer = pictures.renderer(figure)
+    renderer = canvas.renderer(figure)
     drawn = []
     original = Text.draw
 
@@ -74,16 +78,16 @@ def test_no_words_overlap_and_all_lie_within_the_picture(kind):
             assert across < 1 or up < 1, (name, one, other)
 
 
-def test_every_contender_and_the_floor_are_named_in_the_pictures_of_times():
+def test_every_contender_and_the_read_limit_are_named_in_the_pictures_of_times():
     figures = figures_of(RECORDS["many"]())
     for along in ("m", "n"):
         words = {text for text, _ in words_in(figures[f"time-against-{along}"])}
-        assert {*MANY, "only reading X"} <= words
+        assert {*MANY, READ_LIMIT} <= words
 
 
 def test_files_are_the_same_each_time_and_as_wide_as_a_page(tmp_path):
     record = sample_records.sample(contenders=("cython", "numpy"))
-    first, second = (pictures.draw(record, tmp_path / name) for name in ("first", "second"))
+    first, second = (drawing.write(findings(record), tmp_path / name) for name in ("first", "second"))
     assert not first.skipped
     assert {file.name for file in first.files} == {f"{name}{suffix}" for name in ALL for suffix in (".png", ".svg")}
     for one, other in zip(first.files, second.files, strict=True):
@@ -109,14 +113,14 @@ def test_pictures_of_several_conditions_have_names_of_their_own():
     ids=["one m", "one n", "one contender"],
 )
 def test_what_the_record_does_not_support_is_left_out_with_the_reason(tmp_path, sizes, skipped):
-    drawn = pictures.draw(sample_records.sample(**sizes), tmp_path)
+    drawn = drawing.write(findings(sample_records.sample(**sizes)), tmp_path)
     for name, reason in skipped.items():
         assert reason in drawn.skipped[name]
     assert {file.stem for file in drawn.files} == ALL - drawn.skipped.keys()
 
 
 def test_run_that_was_interrupted_before_its_first_cell_has_no_picture(tmp_path):
-    drawn = pictures.draw(dataclasses.replace(sample_records.sample(), cells=[]), tmp_path)
+    drawn = drawing.write(findings(records.changed(sample_records.sample(), cells=[])), tmp_path)
     assert drawn.files == []
     assert drawn.skipped.keys() == ALL
 
@@ -125,9 +129,9 @@ def test_wrong_and_skipped_results_are_in_no_picture():
     record = sample_records.sample(m_list=(100, 1000))
     for cell in record.cells:
         cell.results[2] = Result("cython", "wrong", "off by 1.0e+00")
-    assert {line.name for line in series.lines_along(record, "m")[0].lines} == {"python", "numba", "numpy"}
-    assert all(bar.name != "cython" for bars in series.speed_ups(record, 4) for bar in bars.bars)
-    assert all(place.name != "cython" for place in series.maps(record)[0].places.values())
+    assert {line.name for line in series.lines_along(findings(record), "m")[0].lines} == {"python", "numba", "numpy"}
+    assert all(bar.name != "cython" for bars in series.speed_ups(findings(record), 4) for bar in bars.bars)
+    assert all(place.name != "cython" for place in series.maps(findings(record))[0].places.values())
 
 
 def test_map_is_unsure_where_the_interval_spans_one():
@@ -137,18 +141,18 @@ def test_map_is_unsure_where_the_interval_spans_one():
         timed("cython", sample_records.RIGHT, [1.0, 1.1, 0.9, 1.0, 1.2, 0.8, 1.0], 1),
         timed("numpy", sample_records.RIGHT, [1.1, 1.0, 1.0, 0.9, 1.1, 1.0, 1.1], 1),
     ]
-    unsure, sure = (series.fastest(each) for each in record.cells[:2])
+    unsure, sure = (each.fastest for each in findings(record).cells[:2])
     assert unsure.alike == ["numpy"]
     assert not sure.alike
     assert sure.margin is not None
     assert sure.margin.lower > 1
-    words = {text for text, _ in words_in(pictures.maps(record)[""])}
+    words = {text for text, _ in words_in(fastest.draw(findings(record))[""])}
     assert "cython\nor numpy" in words
 
 
 def test_roof_counts_one_pass_over_the_data():
     record = sample_records.sample(m_list=(1000,), n_list=(2, 10), contenders=("cython", "numpy"))
-    roof = series.roofs(record)[0]
+    roof = series.roofs(findings(record))[0]
     point = next(point for point in roof.points if (point.name, point.n) == ("cython", 10))
     (cell,) = (cell for cell in record.cells if cell.n == 10)
     # 1000 rows of 10 float64 and a label each; 4 n + 60 operations a row (docs/performance.md).
@@ -158,25 +162,25 @@ def test_roof_counts_one_pass_over_the_data():
     assert roof.best.operations == max(each.operations for each in roof.points)
 
 
-def test_ceilings_are_the_fastest_floors_of_memory_and_of_the_caches():
+def test_ceilings_are_the_fastest_readings_of_memory_and_of_the_caches():
     record = sample_records.sample(m_list=(1000, 1_000_000), n_list=(10, 100), contenders=("cython", "numpy"))
-    rates = {(cell.m, cell.n): cell.X_bytes / cell.floor.median for cell in record.cells}
-    bandwidths = series.roofs(record)[0].bandwidths
+    rates = {(cell.m, cell.n): cell.X_bytes / cell.read_limit.median for cell in record.cells}
+    bandwidths = series.roofs(findings(record))[0].bandwidths
     # The machine of the record has a cache of 32 MiB; at m = 1,000,000 X has 80 and 800 MB.
     assert bandwidths["memory"] == max(rates[1_000_000, 10], rates[1_000_000, 100])
     assert bandwidths["cache"] == max(rates[1000, 10], rates[1000, 100])
 
 
-def test_without_a_floor_there_is_no_roofline():
+def test_without_a_read_limit_there_is_no_roofline():
     record = sample_records.sample()
-    cells = [dataclasses.replace(cell, floor=None) for cell in record.cells]
-    with pytest.raises(CannotDraw, match="only to read X"):
-        series.roofs(dataclasses.replace(record, cells=cells))
+    cells = [records.changed(cell, read_limit=None) for cell in record.cells]
+    with pytest.raises(CannotDraw, match="read limit"):
+        series.roofs(findings(records.changed(record, cells=cells)))
 
 
 @pytest.mark.parametrize("wanted", [[5.0, 5.0, 5.0, 90.0], [99.0, 98.0, 97.0], [0.0, 50.0, 100.0], [1.0]])
 def test_labels_are_moved_apart_in_their_order_and_within_bounds(wanted):
-    placed = pictures.apart(wanted, 10.0, 0.0, 100.0)
+    placed = apart(wanted, 10.0, 0.0, 100.0)
     in_order = sorted(range(len(wanted)), key=lambda k: wanted[k])
     gaps = [placed[later] - placed[earlier] for earlier, later in itertools.pairwise(in_order)]
     assert all(gap >= 10.0 - 1e-9 for gap in gaps)
@@ -191,7 +195,7 @@ def test_every_colour_of_a_name_can_be_read_and_no_two_look_alike():
     assert len({(style.colour, style.marker) for style in look.values()}) == len(names)
 
 
-def test_command_draws_a_saved_record_and_tells_what_is_left_out(command, tmp_path):
+def test_command_draws_a_saved_record_and_says_what_is_left_out(command, tmp_path):
     records.save(sample_records.sample(n_list=[10]), tmp_path / "record.json")
     outcome = command("report", tmp_path / "record.json", "--plot", tmp_path / "pictures")
     assert outcome.code == 0

@@ -1,4 +1,4 @@
-"""The conformance suite catches every planted wrong kernel, and passes right ones."""
+"""The conformance suite catches every planted wrong kernel and passes right ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def test_the_right_kernel_passes(check):
     check(planted.RIGHT)
 
 
-# The example asks for 1e-15 of the kernels themselves, more than the bounds do.
+# check_example requires 1e-15 of our own kernels, which is stricter than the bounds.
 @pytest.mark.parametrize(
     "check", [c for c in CHECKS if c is not conformance.check_example], ids=lambda check: check.__name__
 )
@@ -28,7 +28,7 @@ def test_a_wrong_kernel_is_caught(kernel, check):
 
 
 def test_every_check_can_fail():
-    """A kernel that writes zeros passes none of the checks of numbers; the rest have a wrong kernel of their own."""
+    """A kernel that writes zeros fails every numerical check; each other check has its own wrong kernel."""
 
     def zeros(X, y, w, b, block_rows, out, sample_weight=None):
         out[:] = 0.0

@@ -10,7 +10,7 @@ import processes
 import pytest
 from availability import load_or_explain
 
-from gradstep import Gradient, engine, environment, gradient, objective, step
+from gradstep import Gradient, engine, environment, gradient, objective, registry, step
 
 THREADS = (1, 2, 3, 7, 16)
 
@@ -118,15 +118,15 @@ def test_staged_rows_have_the_bits_of_rows_read_in_place(kernel):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
-@pytest.mark.parametrize("name", ["numba", "cython", "numpy"])
+@pytest.mark.parametrize("name", [name for name, entry in registry.KERNELS.items() if entry.releases_gil])
 def test_threads_after_a_fork(name, request):
-    """A child's pool has none of its parent's threads; whoever relies on them waits for ever."""
+    """A forked child has none of its parent's pool threads and would wait for them forever."""
     load_or_explain(name)
     code = f"""
         import os, sys, signal, warnings
         import numpy as np
         from gradstep import objective
-        # Python 3.12 and later warn of every fork in a process with threads, which is what is being tested.
+        # From Python 3.12 on, every fork of a process with threads warns; that fork is what we test.
         warnings.simplefilter("ignore", DeprecationWarning)
         X = np.random.default_rng(0).standard_normal((400_000, 2))
         y = (X[:, 0] > 0).astype(float)

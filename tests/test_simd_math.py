@@ -37,7 +37,7 @@ pytestmark = pytest.mark.skipif(
     not HEADER.exists(), reason="kernels/vector/simd_math.h is in a checkout, not in a wheel"
 )
 
-# restrict, as in the kernel: without it the compiler takes one number at a time.
+# restrict, as in the kernel: without it the compiler does not vectorize the loop.
 SOURCE = """
 #include <stddef.h>
 #include "simd_math.h"
@@ -83,7 +83,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ctypes
 
 
 def flags() -> dict[str, object]:
-    """Return the variables of setup.py, which is run without building anything."""
+    """Run setup.py without building anything and return its variables."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(setuptools, "setup", lambda **arguments: None)
         patch.setenv("GRADSTEP_NO_EXTENSIONS", "1")
@@ -100,7 +100,7 @@ def library(request: pytest.FixtureRequest, compiled: Callable[[str], ctypes.CDL
 
 
 def loop(library: ctypes.CDLL, name: str, x: np.ndarray) -> np.ndarray:
-    """Call a function of the library on each number of a vector."""
+    """Apply a function of the library to each number of a vector."""
     y = np.full_like(x, 7.0)
     pointers = [ctypes.c_void_p(array.ctypes.data) for array in (x, y)]
     getattr(library, f"loop_{name}_{SUFFIXES[x.dtype.name]}")(*pointers, ctypes.c_ssize_t(len(x)))
@@ -109,13 +109,13 @@ def loop(library: ctypes.CDLL, name: str, x: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def arguments(name: str, dtype: str) -> np.ndarray:
-    """Return the sweep: the hard places with their neighbours, every binade, and the whole range at random."""
+    """Return the sweep: hard arguments with their neighbours, every binade, and random ones from the whole range."""
     generator = np.random.default_rng(0)
     limits = np.finfo(dtype)
     largest = -float(np.log(limits.smallest_subnormal))
     hard = [0.0, 1e-300, 18.0, 33.3, 37.0, 88.0, 104.0, 700.0, 708.396, 710.0, 745.2, 1e4, 1e308, largest]
     hard.append(-float(np.log(limits.smallest_normal)))
-    # Half-way between two multiples of ln 2 the reduction goes over from one to the next.
+    # Halfway between two multiples of ln 2 the reduction switches from one to the next.
     hard.extend(np.log(2.0) * np.arange(0.5, largest / np.log(2.0)))
     hard.extend(np.log(2.0) * np.arange(1, largest / np.log(2.0)))
     spread = np.concatenate([generator.uniform(0, 40, 4_000), generator.uniform(0, 1.05 * largest, 4_000)])
@@ -129,7 +129,7 @@ def arguments(name: str, dtype: str) -> np.ndarray:
 
 
 def near(x: np.ndarray) -> np.ndarray:
-    """Return the distinct numbers of x that are not negative, with the neighbours of the first few."""
+    """Return the distinct non-negative numbers of x, with the neighbours of the first few."""
     few = x[:200]
     below, above = (np.nextafter(few, few.dtype.type(towards)) for towards in (-np.inf, np.inf))
     x = np.unique(np.concatenate([x, below, above]))
@@ -138,7 +138,7 @@ def near(x: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def exact(name: str, dtype: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return what mpmath makes of the sweep, as the sum of two vectors of float64."""
+    """Return mpmath's results for the sweep, as the sum of two float64 vectors."""
     with mpmath.workdps(50):
         results = [EXACT[name](mpmath.mpf(float(x))) for x in arguments(name, dtype)]
         high = [float(result) for result in results]
@@ -147,7 +147,7 @@ def exact(name: str, dtype: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def ulps(actual: np.ndarray, name: str) -> np.ndarray:
-    """Return how many units in the last place of the exact result each number of the sweep is off."""
+    """Return the error for each number of the sweep, in units in the last place of the exact result."""
     high, low = exact(name, actual.dtype.name)
     unit = np.spacing(high.astype(actual.dtype)).astype(np.float64)
     return np.abs((actual.astype(np.float64) - high) - low) / unit
@@ -208,7 +208,7 @@ def test_nan_and_the_ends(library, name, dtype):
 
 
 def test_the_logarithm_of_a_product(library):
-    """Of any product of up to 1023 factors of at most 2, less 1; where the first and where the second branch begins."""
+    """For any product of up to 1023 factors of at most 2, minus 1, and at the start of both branches."""
     generator = np.random.default_rng(1)
     products = 2.0 ** generator.uniform(0, 1023, 4_000) - 1
     small = np.exp(-generator.uniform(0, 700, 1_000))
@@ -233,7 +233,7 @@ def test_accuracy_of_the_numba_kernel(name):
 
 @pytest.mark.parametrize("name", EXACT)
 def test_constants_of_the_numba_kernel(name):
-    """They are those of the C function, but for the small numbers of the formula."""
+    """They equal those of the C function, apart from the small numbers of the formula."""
     text = HEADER.read_text(encoding="utf-8")
     body = text[text.index(f"{name}_f64(double") :]
     body = body[: body.index("\n}\n")]
@@ -242,7 +242,7 @@ def test_constants_of_the_numba_kernel(name):
     tree = ast.parse(inspect.getsource(numba_function(name).py_func))
     in_python = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and type(node.value) is float}
     formula = {0.0, 1.0, 2.0, 1023.0, float.fromhex("0x1.8p+52")}
-    # Python has no negative literals: the sign is an operator.
+    # Python has no negative literals; the sign is an operator.
     assert in_python - formula == {abs(value) for value in in_c}
 
 
@@ -255,7 +255,7 @@ def numba_function(name: str) -> Callable[[float], float]:
 
 @pytest.fixture(scope="module")
 def derivation() -> ModuleType:
-    """The script that derives the coefficients, which it does once."""
+    """The script that derives the coefficients, run once."""
     spec = importlib.util.spec_from_file_location("derive_coefficients", CHECKOUT / "tools" / "derive_coefficients.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module

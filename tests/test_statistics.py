@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradstep.compare.judge import statistics
-from gradstep.compare.judge.statistics import Rounds, draws, exponent, spread, student
+from gradstep.compare.judge.statistics import Median, Rounds, draws, exponent, spread, student
 
 
 def interval_of(samples):
@@ -22,7 +22,7 @@ def ratio_of(samples, base, stream=0):
 
 
 def exponent_of(sizes, samples_by_size):
-    medians = [Rounds({"x": samples}, stream).median("x") for stream, samples in enumerate(samples_by_size)]
+    medians = [Median.of(samples, stream) for stream, samples in enumerate(samples_by_size)]
     return exponent(sizes, medians)
 
 

@@ -307,7 +307,8 @@ def _exponent(points: Points, axis: Axis, kernel: str, fixed: int) -> str:
         if (row.benchmark, row.kernel, row.fixed) == (time_step, kernel, fixed)
     )[-SIZES_PER_SLOPE:]
     if len(series) > 1 and all(samples for _, samples in series):
-        found = statistics.exponent([size for size, _ in series], [samples for _, samples in series])
+        medians = [statistics.Median.of(samples, stream) for stream, (_, samples) in enumerate(series)]
+        found = statistics.exponent([size for size, _ in series], medians)
         return f"{found.value:.2f} ({found.lower:.2f} to {found.upper:.2f})"
     tracked = points.get(Row(axis.exponent, kernel, fixed, 0))
     return f"{tracked.value:.2f}" if tracked else "-"

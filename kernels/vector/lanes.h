@@ -97,7 +97,7 @@ typedef struct {
 
 #define SHUFFLE __builtin_shufflevector
 
-/* Loads the first `count` numbers at x, 1 <= count <= LANES, and fills the other lanes with zeros. No byte behind these
+/* Loads the first `count` numbers at x, 1 <= count <= LANES, and fills the other lanes with zeros. No byte past these
  * numbers is touched: masked loads neither read nor fault where the mask is off. */
 #if defined(VECTOR_TYPES) && defined(__AVX512VL__)
 INLINE lanes_f64 load_part_f64(const double *x, ptrdiff_t count)

@@ -1,6 +1,6 @@
 /* Loads of uint8, int8 and float16, each converted exactly to eight lanes of double or float.
  *
- * load_part touches no byte behind the first `count` numbers, 1 <= count <= LANES, and zeroes the other lanes.
+ * load_part touches no byte past the first `count` numbers, 1 <= count <= LANES, and zeroes the other lanes.
  */
 #ifndef GRADSTEP_NARROW_H
 #define GRADSTEP_NARROW_H

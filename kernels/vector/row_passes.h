@@ -3,7 +3,7 @@
  * vector_rows.h includes this file once for each type of X. ELEMENT and ROWS(f) belong to the type of X, REAL and
  * NAME(f) to the type of the computation. A narrow X is converted to REAL as it is loaded, so it costs only its own
  * width in memory traffic. w and dw are padded to a whole number of lanes (w with zeros). x is not padded: load_part
- * loads its last lanes and never touches a byte behind the row.
+ * loads its last lanes and never touches a byte past the row.
  */
 
 #define VECTOR NAME(lanes)

@@ -236,11 +236,29 @@ class Objective:
         J, grad = self._evaluate(theta[:-1], float(theta[-1]))
         return J, grad
 
-    def gradient(self, w: FloatArray, b: float) -> Gradient:
-        """Return the cost and its gradient at (w, b); w is a float32 or float64 array of shape (n,), unchecked."""
-        return Gradient(*self._gradient(w, b))
+    def gradient(self, w: ArrayLike, b: float) -> Gradient:
+        """Return the cost and its gradient at (w, b).
+
+        Parameters
+        ----------
+        w, b
+            As in `gradstep.gradient`.
+
+        Returns
+        -------
+        Gradient
+            As from `gradstep.gradient`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `gradstep.gradient` does.
+        """
+        checked = validate.weights("w", w, self.n, self.dtype)
+        return Gradient(*self._gradient(checked, validate.number("b", b)))
 
     def _gradient(self, w: FloatArray, b: float) -> tuple[float, FloatArray, float]:
+        """Return the cost and its gradient at a w and b that have been checked."""
         J, grad = self._evaluate(w, b)
         return J, grad[:-1].astype(w.dtype, copy=False), grad.item(-1)
 

@@ -10,7 +10,7 @@ probability), weights ``c_i`` (1 unless given) and ``C = sum c_i``::
 
 The intercept b is not penalized. J is the mean negative log-likelihood of logistic regression, Hastie, Tibshirani and
 Friedman, "The Elements of Statistical Learning" (2nd ed., 2009), equations 4.20 and 4.21, there a sum for maximizing.
-How it is evaluated without overflow or cancellation is told in docs/numerics.md.
+docs/numerics.md explains how it is evaluated without overflow or cancellation.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Fit(NamedTuple):
 
 
 class PartialSums(Protocol):
-    """The one function that a kernel module defines; `gradstep.kernels` tells what it must do."""
+    """The one function that a kernel module defines; `gradstep.kernels` says what it must do."""
 
     def __call__(
         self,
@@ -124,4 +124,4 @@ class Kernel(Protocol):
 
 
 class KernelUnavailable(RuntimeError):
-    """A kernel was named that cannot run here; the message says why and what would cure it."""
+    """A kernel was named that cannot run here; the message names the reason and the fix."""

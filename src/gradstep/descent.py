@@ -229,7 +229,7 @@ class _Path:
         self.alpha = alpha
         # Updates far smaller than a rounding of w in float32 must still add up.
         wide_w = w.astype(np.float64)
-        gradient = cost.gradient(wide_w, b)
+        gradient = Gradient(*cost._gradient(wide_w, b))
         if not math.isfinite(gradient.J):
             raise ValueError(f"J is {gradient.J} at (w0, b0); start nearer to zero")
         self._state = _State(0, wide_w, b, gradient)
@@ -259,7 +259,7 @@ class _Path:
         with np.errstate(over="ignore", invalid="ignore"):
             new_w, new_b = w - self.alpha * dw, b - self.alpha * db
             representable = bool(np.isfinite(new_w.astype(self._cost.dtype)).all()) and math.isfinite(new_b)
-        gradient = self._cost.gradient(new_w, new_b) if representable else None
+        gradient = Gradient(*self._cost._gradient(new_w, new_b)) if representable else None
         if self._may_halve and (gradient is None or not gradient.J <= J + self._rounding(J)):
             self.alpha /= 2.0
             return

@@ -1,13 +1,16 @@
-"""Optional packages: imported where they are used, and named with their cure where they are missing."""
+"""Optional packages: imported where they are used; where one is missing, the message says what installs it."""
 
 from __future__ import annotations
 
 import importlib
 from typing import Any
 
+# Packages whose modules have another name.
+_PACKAGES = {"sklearn": "scikit-learn", "daal4py": "scikit-learn-intelex"}
+
 
 class MissingExtra(ImportError):
-    """An optional package is needed that is not installed; the message names the extra that installs it."""
+    """An optional package is not installed; the message names the extra that installs it."""
 
 
 def require(module: str, extra: str, purpose: str) -> Any:
@@ -20,7 +23,7 @@ def require(module: str, extra: str, purpose: str) -> Any:
     extra : str
         The extra of gradstep that installs it.
     purpose : str
-        What it is needed for, as the beginning of a sentence.
+        What needs it, as the beginning of a sentence.
 
     Raises
     ------
@@ -36,8 +39,37 @@ def require(module: str, extra: str, purpose: str) -> Any:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        package = module.partition(".")[0]
-        if error.name is None or error.name.partition(".")[0] != package:
+        if _top(error.name) != _top(module):
             raise
-        name = {"sklearn": "scikit-learn", "daal4py": "scikit-learn-intelex"}.get(package, package)
-        raise MissingExtra(f"{purpose} needs {name}: pip install 'gradstep[{extra}]'") from error
+        raise missing(error, extra, purpose) from error
+
+
+def require_all_of(module: str, extra: str, purpose: str) -> Any:
+    """Import and return a module of gradstep's own, all of whose optional packages one extra installs.
+
+    Parameters
+    ----------
+    module, extra, purpose : str
+        As in `require`.
+
+    Raises
+    ------
+    MissingExtra
+        If a package that the module imports is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if _top(error.name) in (None, "gradstep"):
+            raise
+        raise missing(error, extra, purpose) from error
+
+
+def missing(error: ModuleNotFoundError, extra: str, purpose: str) -> MissingExtra:
+    """Return the error that says which extra installs the package that could not be found."""
+    top = _top(error.name) or str(error)
+    return MissingExtra(f"{purpose} needs {_PACKAGES.get(top, top)}: pip install 'gradstep[{extra}]'")
+
+
+def _top(module: str | None) -> str | None:
+    return None if module is None else module.partition(".")[0]

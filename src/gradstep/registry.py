@@ -1,27 +1,29 @@
-"""The one table of kernels: name -> kernel, and for those that cannot run here, why not."""
+"""The table of kernels: what is known of each before its module is imported, and which of them can run here.
+
+A fifth kernel is one file that defines ``partial_sums``, and one entry here: help, tables, pictures and tests read it.
+"""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from types import ModuleType
-from typing import cast
+from typing import NamedTuple, cast
 
 from gradstep import processor
 from gradstep.contract import Kernel, KernelUnavailable, PartialSums
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """What is known of a kernel before its module is imported."""
 
     load_module: Callable[[], ModuleType]
     releases_gil: bool
+    """Whether several threads can be inside it at the same time."""
     summary: str
-    cure: str
+    fix: str
     """What to do where the module cannot be imported."""
     colour: str
     """Of its lines in pictures."""
@@ -29,10 +31,11 @@ class Entry:
     """Of its points in pictures, as Matplotlib names it."""
     compiles: bool = False
     """Whether it compiles at run time, in its first call."""
+    extra: str | None = None
+    """The extra of gradstep that installs what it needs beside NumPy."""
 
 
-@dataclass(frozen=True)
-class RegisteredKernel:
+class RegisteredKernel(NamedTuple):
     """A kernel of the table whose module has been imported."""
 
     name: str
@@ -47,7 +50,7 @@ KERNELS: dict[str, Entry] = {
         load_module=partial(import_module, "gradstep.kernels.python_loop"),
         releases_gil=False,
         summary="two explicit loops in pure Python",
-        cure="reinstall gradstep",
+        fix="reinstall gradstep",
         colour="#767676",
         marker="s",
     ),
@@ -55,16 +58,17 @@ KERNELS: dict[str, Entry] = {
         load_module=partial(import_module, "gradstep.kernels.numba_loop"),
         releases_gil=True,
         summary="the loops, compiled by Numba at the first call",
-        cure="install a numba release that supports this Python and NumPy: pip install --upgrade numba",
+        fix="install a release of Numba that supports this Python and NumPy: pip install --upgrade numba",
         colour="#0072B2",
         marker="D",
         compiles=True,
+        extra="numba",
     ),
     "cython": Entry(
         load_module=processor.load_best,
         releases_gil=True,
         summary="the loops in Cython, compiled ahead of time for several instruction sets",
-        cure="reinstall gradstep where there is a C compiler and GRADSTEP_NO_EXTENSIONS is not set",
+        fix="reinstall gradstep where there is a C compiler and GRADSTEP_NO_EXTENSIONS is not set",
         colour="#D55E00",
         marker="o",
     ),
@@ -72,11 +76,12 @@ KERNELS: dict[str, Entry] = {
         load_module=partial(import_module, "gradstep.kernels.numpy_vectorized"),
         releases_gil=True,
         summary="vectorized NumPy, no explicit loop",
-        cure="reinstall numpy",
+        fix="reinstall numpy",
         colour="#E69F00",
         marker="^",
     ),
 }
+"""In the order of tables. A test or a plug-in may add an entry."""
 
 
 @functools.cache
@@ -88,7 +93,7 @@ def load(name: str) -> Kernel:
     ValueError
         If there is no kernel of this name; the message lists the known ones.
     KernelUnavailable
-        If it cannot run here; the message says why and what would cure it.
+        If it cannot run here; the message names the reason and the fix.
     """
     entry = KERNELS.get(name)
     if entry is None:
@@ -96,22 +101,29 @@ def load(name: str) -> Kernel:
     try:
         module = entry.load_module()
     except ImportError as error:
-        left_out = isinstance(error, ModuleNotFoundError) and str(error.name).startswith("gradstep.kernels.")
-        reason = f"{error}: this installation was built without it" if left_out else error
-        raise KernelUnavailable(f"the {name} kernel is not available: {reason}. Cure: {entry.cure}") from error
+        raise KernelUnavailable(f"the {name} kernel is not available: {_reason_and_fix(error, entry)}") from error
     narrow_dtypes: frozenset[str] = getattr(module, "narrow_dtypes", frozenset())
     return RegisteredKernel(name, entry.releases_gil, cast(PartialSums, module.partial_sums), narrow_dtypes)
 
 
+def _reason_and_fix(error: ImportError, entry: Entry) -> str:
+    absent = isinstance(error, ModuleNotFoundError)
+    if absent and str(error.name).startswith("gradstep.kernels."):
+        return f"{error}: this installation was built without it. Fix: {entry.fix}"
+    if absent and entry.extra is not None:
+        return f"{error}. Fix: pip install 'gradstep[{entry.extra}]'"
+    return f"{error}. Fix: {entry.fix}"
+
+
 def available() -> dict[str, str | None]:
-    """Tell which kernels can run here and, for the others, why not.
+    """Return which kernels can run here and, for the others, why not.
 
     Each kernel's module is imported, so the first call takes as long as importing Numba does.
 
     Returns
     -------
     dict of str to (str or None)
-        For each kernel's name None if it can run, else the reason and the cure.
+        For each kernel's name None if it can run, else the reason and the fix.
 
     Examples
     --------

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+# The other tests end after minutes.
+pytestmark = pytest.mark.timeout(0)
+
 ROOT = Path(__file__).parents[2]
 SLOWER_KERNEL = "numpy"
 TRIES = 5

@@ -80,13 +80,29 @@ class Median(NamedTuple):
         The median of the samples.
     resampled : ndarray
         The medians of the resamples.
-    count : int
+    size : int
         The number of samples.
     """
 
     value: float
     resampled: NDArray[np.float64]
-    count: int
+    size: int
+
+    @classmethod
+    def of(cls, samples: Sequence[float], stream: int = 0) -> Median:
+        """Return the median of samples, all positive, resampled from this stream of random numbers.
+
+        Raises
+        ------
+        ValueError
+            If there is no sample, or one is not positive and finite.
+        """
+        return cls._of(_positive(samples), stream)
+
+    @classmethod
+    def _of(cls, values: NDArray[np.float64], stream: int) -> Median:
+        resampled: NDArray[np.float64] = np.median(values[draws(values.size, stream)], axis=1)
+        return cls(float(np.median(values)), resampled, values.size)
 
 
 class Rounds:
@@ -121,7 +137,7 @@ class Rounds:
         counts = {name: len(each) for name, each in samples.items()}
         if len(set(counts.values())) > 1:
             raise ValueError(f"the numbers of samples differ, so they are not of the same rounds: {counts}")
-        self._medians = {name: _median(_positive(each), stream) for name, each in samples.items()}
+        self._medians = {name: Median.of(each, stream) for name, each in samples.items()}
 
     def __contains__(self, name: str) -> bool:
         return name in self._medians
@@ -133,13 +149,13 @@ class Rounds:
     def time(self, name: str) -> Interval:
         """Return the median time of a contender with its interval."""
         median = self._medians[name]
-        return Interval(median.value, *_percentiles(median.resampled, median.count))
+        return Interval(median.value, *_percentiles(median.resampled, median.size))
 
     def ratio(self, name: str, base: str) -> Ratio:
         """Return the median time of a contender over that of a base."""
         above, below = self._medians[name], self._medians[base]
-        lower, upper = _percentiles(above.resampled / below.resampled, above.count)
-        return Ratio(above.value / below.value, lower, upper, verdict(lower, upper, above.count))
+        lower, upper = _percentiles(above.resampled / below.resampled, above.size)
+        return Ratio(above.value / below.value, lower, upper, verdict(lower, upper, above.size))
 
 
 def verdict(lower: float, upper: float, count: int) -> Verdict:
@@ -178,8 +194,7 @@ def exponent(sizes: Sequence[float], medians: Sequence[Median]) -> Interval:
 
     Examples
     --------
-    >>> times = [Rounds({"numpy": [10.0**k] * 7}, stream=k).median("numpy") for k in range(3)]
-    >>> exponent([10, 100, 1000], times)
+    >>> exponent([10, 100, 1000], [Median.of([10.0**k] * 7, stream=k) for k in range(3)])
     Interval(value=1.0, lower=1.0, upper=1.0)
     """
     if len(sizes) < 2 or len(set(sizes)) < len(sizes) or len(sizes) != len(medians):
@@ -191,7 +206,7 @@ def exponent(sizes: Sequence[float], medians: Sequence[Median]) -> Interval:
     weights /= weights @ weights
     slope = float(weights @ np.log([median.value for median in medians]))
     resampled = weights @ np.log([median.resampled for median in medians])
-    lower, upper = _percentiles(resampled, min(median.count for median in medians))
+    lower, upper = _percentiles(resampled, min(median.size for median in medians))
     # Rounded where only the rounding of the logarithms is left.
     return Interval(*(round(each, 12) for each in (slope, lower, upper)))
 
@@ -225,7 +240,7 @@ def log_median_error(samples: Sequence[float]) -> float:
     if values.size < 2:
         raise ValueError("the error of a median needs at least two samples")
     # The logarithm is monotone; of an even number of samples it takes the geometric mean of the middle two.
-    resampled = _median(np.log(values), 0).resampled
+    resampled = Median._of(np.log(values), 0).resampled
     return float(resampled.std()) * math.sqrt(values.size / (values.size - 1))
 
 
@@ -262,11 +277,6 @@ def _positive(samples: Sequence[float]) -> NDArray[np.float64]:
     if not np.isfinite(values).all() or values.min() <= 0.0:
         raise ValueError("a sample is not positive and finite")
     return values
-
-
-def _median(values: NDArray[np.float64], stream: int) -> Median:
-    resampled: NDArray[np.float64] = np.median(values[draws(values.size, stream)], axis=1)
-    return Median(float(np.median(values)), resampled, values.size)
 
 
 @functools.lru_cache(maxsize=128)

@@ -17,11 +17,25 @@ import msgspec
 from msgspec import Meta
 
 from gradstep.compare.record import reading
-from gradstep.compare.record.conditions import Conditions as Conditions
-from gradstep.compare.record.conditions import Count, Duration, Order, Part, Sample, Threads, Words, says
-from gradstep.compare.record.conditions import Setup as Setup
+from gradstep.compare.record.conditions import (
+    Conditions,
+    Count,
+    Duration,
+    Order,
+    Part,
+    Sample,
+    Setup,
+    Threads,
+    Words,
+    says,
+)
 from gradstep.compare.record.machine import Machine
 from gradstep.files import write_whole
+
+__all__ = [
+    "READ_LIMIT", "SCHEMA", "Cause", "Cell", "Check", "Conditions", "FirstCall", "LeftOut", "Machine", "Noise",
+    "Record", "Result", "Settings", "Setup", "Status", "as_json", "changed", "load", "save", "schema", "timed",
+]  # fmt: skip
 
 SCHEMA = 3
 """The version of the format. It grows by one whenever a key is added, changes its meaning or goes away."""

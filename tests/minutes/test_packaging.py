@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NOT_COPIED = (".git", ".venv", "build", "dist", "*.egg-info", "__pycache__", ".asv", ".*_cache", ".hypothesis", "*.so")
 
 needs_compiler = pytest.mark.skipif(
@@ -179,7 +179,7 @@ def test_metadata(built):
     assert metadata.get_all("License-File") == ["LICENSE"]
     assert metadata["Requires-Python"] == ">=3.11"
     required = [re.split(r"[<>=!~; ]", line)[0] for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
-    assert sorted(required) == ["click", "fastjsonschema", "numba", "numpy", "psutil", "rich"]
+    assert required == ["numpy"]
 
 
 @needs_compiler
@@ -231,11 +231,11 @@ def test_without_extensions_the_cython_kernel_tells_the_reason(pure_wheel, envir
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Microsoft's compiler is not chosen by CC")
 @pytest.mark.parametrize("compiler", ["/nonexistent", "false"], ids=["missing", "failing"])
-def test_without_a_compiler_the_build_names_the_cure(compiler, checkout, tmp_path):
+def test_without_a_compiler_the_build_names_the_fix(compiler, checkout, tmp_path):
     pip = (sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-index", "--no-build-isolation", checkout)
     said = run(*pip, cwd=tmp_path, succeeds=False, CC=compiler)
     assert "gradstep could not compile its Cython kernel" in said
-    assert "Cure: install a C compiler and the Python headers" in said
+    assert "Fix:  install a C compiler and the Python headers" in said
     assert "GRADSTEP_NO_EXTENSIONS=1" in said
     assert "Traceback" not in said
     assert not list(tmp_path.iterdir())

@@ -1,0 +1,61 @@
+"""The command ``gradstep info``: what is installed, and what "auto" chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+import gradstep
+from gradstep import processor, registry, select
+from gradstep.cli import facts
+from gradstep.compare.record.machine import Machine, versions
+from gradstep.contract import KernelUnavailable
+from gradstep.threads import threads_for
+
+
+@click.command("info")
+def info_command() -> None:
+    """Show versions, processor, threads and kernels.
+
+    For each kernel: whether it can run here or, if not, the reason and the fix. "auto" is what the functions of
+    gradstep choose when neither a kernel nor a number of threads is named.
+
+    \b
+    Environment variables
+      GRADSTEP_KERNEL    the kernel that "auto" takes
+      GRADSTEP_THREADS   the number of threads that "auto" takes
+      GRADSTEP_ISA       the instruction set of the cython kernel: baseline, avx2 or avx512
+
+    \b
+    Example
+      gradstep info
+    """
+    facts.show(_facts())
+
+
+def _facts() -> Iterator[tuple[str, str]]:
+    for name, version in versions().items():
+        yield name, version or "not installed"
+    machine = Machine.here()
+    yield "processor", f"{machine.processor} ({machine.architecture})"
+    yield "cores", f"{machine.usable_cores} usable of {machine.cores}"
+    yield "system", machine.system
+    for size, words in ((1 << 16, "64 KiB"), (1 << 30, "1 GiB")):
+        number, reason = threads_for(size)
+        yield "threads", f"{number} for an X of {words}: {reason}"
+    yield "instructions", _instruction_set()
+    for name, problem in gradstep.available().items():
+        yield f"kernel {name}", problem or f"available: {registry.KERNELS[name].summary}"
+    for m, n in ((100, 10), (1_000_000, 100)):
+        choice = select.choose(m, n)
+        yield "auto takes", f"{choice.kernel.name} for m = {m:,}, n = {n}: {choice.reason}"
+
+
+def _instruction_set() -> str:
+    """Return which build of the Cython kernel runs, and why, or why none does."""
+    try:
+        name, reason = processor.chosen()
+    except (ImportError, KernelUnavailable) as error:
+        return f"none: {error}"
+    return f"{name} in the cython kernel: {reason}"
