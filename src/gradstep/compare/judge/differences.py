@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from msgspec.structs import asdict
+
 from gradstep.compare.judge import statistics
 from gradstep.compare.judge.statistics import Interval
 from gradstep.compare.record.records import Cell, Record, Result
@@ -280,7 +282,7 @@ def _warnings(before: Record, after: Record, drift: Drift) -> Iterator[str]:
     yield from _unlike("the versions", before.versions, after.versions)
     shared = before.peers.keys() & after.peers.keys()
     yield from _unlike("the peers", *({name: each.peers[name] for name in sorted(shared)} for each in (before, after)))
-    yield from _unlike("the settings", vars(before.settings), vars(after.settings))
+    yield from _unlike("the settings", asdict(before.settings), asdict(after.settings))
     if not drift.ratios:
         yield "no floor is in both records, so it is not known how much the machine changed between the runs"
 
