@@ -255,7 +255,7 @@ def test_warnings_name_what_differs_besides_the_code():
     after = records.changed(
         made(),
         complete=False,
-        machine=records.changed(before.machine, processor="Other", memory=before.machine.memory + 4096),
+        machine=dataclasses.replace(before.machine, processor="Other", memory=before.machine.memory + 4096),
         versions={**before.versions, "numpy": "2.1.0", "numba": "0.61"},
         settings=records.changed(before.settings, rounds=9),
         peers={"jax": "0.10"},
@@ -395,7 +395,8 @@ def test_kernel_that_does_its_work_again_is_found(command, tmp_path):
         for cell in whole.cells:
             (result,) = (each for each in cell.results if each.contender == name)
             cells.append(records.changed(cell, results=[records.changed(result, contender="numpy")]))
-        records.save(records.changed(whole, cells=cells), tmp_path / f"{name}.json")
+        settings = records.changed(whole.settings, contenders=["numpy"])
+        records.save(records.changed(whole, cells=cells, settings=settings), tmp_path / f"{name}.json")
     line = ("diff", tmp_path / "before.json", tmp_path / "after.json")
     outcome = command(*line)
     assert (outcome.code, outcome.err) == (0, "")
