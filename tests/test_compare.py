@@ -585,7 +585,7 @@ def test_foot_tells_of_noise_machine_and_commit():
     assert "noise     reading the same 64.0 MiB 9 times varied by 0%: the machine was quiet" in text
     assert "machine   Test processor, 2 of 2 cores usable, L1d 32.0 KiB, L2 1.00 MiB, L3 32.0 MiB" in text
     assert "governor performance" in text
-    assert "commit 0123456789abcdef" in text
+    assert "commit 0123456789\n" in text
     noisy = records.changed(quiet, noise=records.Noise(1 << 20, [(0.0, 1.0), (1.0, 2.0), (2.0, 3.0)]))
     assert "the machine was noisy" in shown(noisy)
 
