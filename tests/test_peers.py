@@ -201,7 +201,7 @@ def test_table_of_targets_shows_bounds_and_what_became_of_them(toy_record):
     assert lines[3][3:] == [">2.00", ">3.00", "0.90", "MISSED"]
     assert lines[5][5:] == ["-", "not", "measured:", "no", "peer"]
     assert "6: 1 reach the aim, 2 reach what they must, 2 miss it, 1 not measured" in text
-    doubtful = records.changed(rows[0], quartiles=(2.6, 2.7))
+    doubtful = dataclasses.replace(rows[0], quartiles=(2.6, 2.7))
     assert "~2.50" in shown(targets_report.show, records.changed(toy_record, targets=[doubtful]))
     whole = shown(targets_report.show, toy_record)
     assert whole.count("\n  ") >= len(targets.TARGETS)
