@@ -1,4 +1,4 @@
-"""What a record says of the machine: caches, features, memory, and the commit of the checkout."""
+"""What a record holds about the machine: caches, features, memory, and the commit of the checkout."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def write(folder: Path, **files: str) -> None:
         (folder / name).write_text(f"{text}\n")
 
 
-def test_machine_has_what_every_system_tells():
+def test_machine_has_what_every_system_knows():
     here = Machine.here()
     assert here.processor
     assert 1 <= here.usable_cores <= here.cores
@@ -40,7 +40,7 @@ def test_machine_reads_caches_and_governor_of_the_first_core(tmp_path, monkeypat
     assert Machine.here().governor == "powersave"
 
 
-def test_machine_that_tells_nothing_of_its_caches(tmp_path, monkeypatch):
+def test_machine_with_unknown_caches(tmp_path, monkeypatch):
     monkeypatch.setattr(machine, "_CPU", tmp_path)
     monkeypatch.setattr(machine, "_sysctl", lambda name: "")
     assert machine.caches() == {}
@@ -80,27 +80,36 @@ def git(folder: Path, *arguments: str) -> str:
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
 def test_commit_is_that_of_the_checkout_and_says_if_it_is_changed(tmp_path, monkeypatch):
-    # A hook that runs the tests tells git of another repository.
+    # Inside a hook, these variables point git to another repository.
     for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
         monkeypatch.delenv(name, raising=False)
     source = tmp_path / "checkout" / "engine.py"
     write(source.parent, **{"engine.py": "one"})
     link = tmp_path / "link.py"
     link.symlink_to(source)
-    monkeypatch.setattr(machine.engine, "__file__", str(link))
     git(source.parent, "init", "--quiet")
     (source.parent / "other").write_text("tracked")
     git(source.parent, "add", "other")
     git(source.parent, "commit", "--quiet", "--message", "Zero")
-    # An installation within somebody's checkout is no part of it.
-    assert machine.commit() is None
+    # An untracked installation inside a checkout is no part of it.
+    assert machine.commit(link) is None
     git(source.parent, "add", "engine.py")
     git(source.parent, "commit", "--quiet", "--message", "One")
-    head = git(source.parent, "rev-parse", "HEAD")
-    assert machine.commit() == head
+    head = git(source.parent, "rev-parse", "HEAD")[:10]
+    assert machine.commit(link) == head
     (source.parent / "notes").write_text("not tracked")
-    assert machine.commit() == head
+    assert machine.commit(link) == head
     source.write_text("two")
-    assert machine.commit() == f"{head}-dirty"
+    assert machine.commit(link) == f"{head}-dirty"
     monkeypatch.setenv("PATH", "")
-    assert machine.commit() is None
+    assert machine.commit(link) is None
+
+
+def test_machine_is_imported_without_what_only_measuring_needs():
+    code = """if True:
+        import sys
+        from gradstep.compare.record import machine
+        print([name for name in ("psutil", "msgspec", "click", "rich", "numba") if name in sys.modules])
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

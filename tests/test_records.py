@@ -216,7 +216,7 @@ def test_every_mutant_is_refused_by_both_validators(tmp_path):
         (("versions",), {"numpy": "2.0"}, "versions lacks gradstep"),
         (("versions",), {"gradstep": None}, "versions lacks gradstep"),
         (("noise", "samples"), [], "noise.samples should be array of length >= 1"),
-        (("noise", "samples"), [[1.0]], "noise.samples[0] should be array of length 2, not 1"),
+        (("noise", "samples"), [[1.0]], "noise.samples[0] should be array of length 2"),
         (("noise", "samples"), [[-1.0, 1.0]], "noise.samples[0][0] should be float >= 0.0"),
     ],
 )
@@ -313,7 +313,9 @@ def test_truncated_file_is_refused_in_one_line(command, written, tmp_path, share
         (b'{"schema": 3, "seconds": Infinity}', "not JSON, or is cut off: "),
         (b'{"schema": 3, "seconds": 1e999}', "seconds is too large"),
         (b"\xff\xfe\x00", "not text in UTF-8"),
-        (100_000 * b"[", "nested too deeply"),
+        (100_000 * b"[", "it should be object, not array"),
+        (b'{"schema": ' + 100_000 * b"[", "nested too deeply"),
+        (b'{"notes": ' + 100_000 * b"[", "nested too deeply"),
         (b"\x89PNG", "UTF-8"),
     ],
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
@@ -15,25 +14,20 @@ from gradstep.extras import require
 
 
 class Row(NamedTuple):
-    """One sample, with all that says what it is of; the columns of the tables.
+    """One sample and everything that identifies it: the columns of the tables, and their types.
+
+    A row has the fields of the record, its machine, the cell and the result of the same names. The read limit is the
+    contender "read limit".
 
     Attributes
     ----------
-    created, gradstep, commit, complete
-        As of the record; `gradstep` is its version.
-    processor, usable_cores
-        As of its machine.
-    problem, task, m, n, dtype, order, threads, X_bytes
-        As of the cell.
-    contender : str
-        Who was timed; "x read" is the floor.
+    gradstep : str
+        The version of gradstep.
     version : str or None
         Of a peer; None for the kernels of gradstep.
-    status, reason, calls_per_sample
-        As of the result.
     round : int or None
-        The number of the sample, from 0; samples of one cell with the same number were taken in turns. None for a
-        contender that was not timed, which has one row without a sample.
+        The number of the sample, from 0; samples of one cell with the same number were taken one after another. None
+        for a contender that was not timed, which has one row without a sample.
     seconds : float or None
         The mean time of one call within the sample.
     """
@@ -63,41 +57,32 @@ class Row(NamedTuple):
 
 def rows(record: Record) -> Iterator[Row]:
     """Give a row for each sample of a record, cell by cell, and one for each contender without any."""
+    for cell, result in _results(record):
+        samples: list[tuple[int | None, float | None]] = [*enumerate(result.samples)] or [(None, None)]
+        for number, seconds in samples:
+            own = {
+                "gradstep": record.versions["gradstep"],
+                "version": record.peers.get(result.contender),
+                "round": number,
+                "seconds": seconds,
+            }
+            yield Row._make(own[name] if name in own else _field(name, record, cell, result) for name in Row._fields)
+
+
+def _field(name: str, record: Record, cell: Cell, result: Result) -> Any:
+    """Return the field of this name, of the first part that has one."""
+    return next(getattr(part, name) for part in (record, record.machine, cell, result) if hasattr(part, name))
+
+
+def _results(record: Record) -> Iterator[tuple[Cell, Result]]:
+    """Give every result with its cell; the read limit is the last of a cell."""
     for cell in record.cells:
-        for result in _results(cell):
-            samples: list[tuple[int | None, float | None]] = [*enumerate(result.samples)] or [(None, None)]
-            for number, seconds in samples:
-                yield Row(
-                    created=record.created,
-                    gradstep=str(record.versions["gradstep"]),
-                    commit=record.commit,
-                    complete=record.complete,
-                    processor=record.machine.processor,
-                    usable_cores=record.machine.usable_cores,
-                    problem=cell.problem,
-                    task=cell.task,
-                    m=cell.m,
-                    n=cell.n,
-                    dtype=cell.dtype,
-                    order=cell.order,
-                    threads=cell.threads,
-                    X_bytes=cell.X_bytes,
-                    contender=result.contender,
-                    version=record.peers.get(result.contender),
-                    status=result.status,
-                    reason=result.reason,
-                    calls_per_sample=result.calls_per_sample,
-                    round=number,
-                    seconds=seconds,
-                )
-
-
-def _results(cell: Cell) -> list[Result]:
-    return cell.results if cell.read_limit is None else [*cell.results, cell.read_limit]
+        for result in cell.results if cell.read_limit is None else [*cell.results, cell.read_limit]:
+            yield cell, result
 
 
 def save_csv(record: Record, path: Path) -> None:
-    """Write one line per sample, as `Row` says; an empty field is a None."""
+    """Write one line per sample, with the columns of `Row`; an empty field is a None."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(Row._fields)
@@ -112,7 +97,7 @@ def require_parquet(path: Path) -> None:
 
 
 def save_parquet(record: Record, path: Path) -> None:
-    """Write one row per sample, as `Row` says, as a Parquet file.
+    """Write one row per sample, with the columns of `Row`, as a Parquet file.
 
     Raises
     ------
@@ -122,7 +107,7 @@ def save_parquet(record: Record, path: Path) -> None:
     pyarrow = _pyarrow()
     parquet = require("pyarrow.parquet", "parquet", "--parquet")
     kinds = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_()}
-    # Named, because a column that has only empty fields shows no type of its own.
+    # The types are given, because a column of empty fields shows none.
     columns = [(name, kinds[_without_none(kind)]) for name, kind in get_type_hints(Row).items()]
     table = pyarrow.Table.from_pylist([row._asdict() for row in rows(record)], schema=pyarrow.schema(columns))
     content = io.BytesIO()
@@ -186,9 +171,7 @@ def _pyperf() -> Any:
 def _named_results(record: Record) -> Iterator[tuple[str, Result]]:
     """Give the timed results, each with a name of its own."""
     seen: dict[str, int] = {}
-    for cell, result in itertools.chain.from_iterable(
-        ((cell, result) for result in _results(cell)) for cell in record.cells
-    ):
+    for cell, result in _results(record):
         if result.status != "timed":
             continue
         threads = "auto" if cell.threads is None else cell.threads
@@ -199,7 +182,7 @@ def _named_results(record: Record) -> Iterator[tuple[str, Result]]:
 
 
 def _metadata(record: Record, name: str, result: Result) -> dict[str, Any]:
-    """Return what pyperf shows of a benchmark; the names that it knows itself where it has one."""
+    """Return what pyperf shows of a benchmark, under pyperf's own names where it has any."""
     versions = {f"{package}_version": version for package, version in record.versions.items() if version is not None}
     return {
         "name": name,

@@ -1,4 +1,4 @@
-"""What a measurement depends on besides the code: the processor, the system, and the versions of what runs."""
+"""The machine that measures: its processor, system and memory, and the versions of the software on it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 from gradstep import engine, registry, threads
 from gradstep.contract import KernelUnavailable
 
-# What the speed of a step can depend on; processors have some hundred features more.
+# The features that the speed of a step can depend on, out of several hundred.
 _FEATURES = (
     *("sse2", "sse4_2", "avx", "f16c", "fma", "avx2", "avx_vnni"),
     *("avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile"),
@@ -34,22 +34,22 @@ class Machine:
     Attributes
     ----------
     processor : str
-        Its name, as the system tells it.
+        Its name, as the system gives it.
     architecture : str
         Such as x86_64 or arm64.
     cores : int
-        All that the system sees.
+        All cores that the system sees.
     usable_cores : int
-        Those that this process may use.
+        The cores that this process may use.
     system : str
         The operating system and its release.
     features : list of str
         The instruction sets of the processor that matter here, as Linux names them; empty where it is not Linux.
     caches : dict
-        The sizes in bytes of "L1d", "L2" and "L3" of the first core, as far as the system tells them. On a virtual
+        The sizes in bytes of "L1d", "L2" and "L3" of the first core, as far as they are known. On a virtual
         machine others may use them as well.
     governor : str or None
-        How the system chooses the clock frequency; None where it does not tell.
+        How the system chooses the clock frequency; None if that is not known.
     memory : int
         All of it, in bytes.
     virtual : bool or None
@@ -88,7 +88,7 @@ class Machine:
             caches=caches(),
             governor=_first_line(_CPU / "cpufreq" / "scaling_governor"),
             memory=_memory().total,
-            # Only x86 processors tell in their flags that a hypervisor runs them.
+            # Only the flags of x86 processors show a hypervisor.
             virtual="hypervisor" in flags if "sse2" in flags else None,
         )
 
@@ -109,7 +109,7 @@ def _first_line(path: Path) -> str | None:
 
 
 def processor_name() -> str:
-    """Return the name of the processor, or of its architecture where the system does not tell more."""
+    """Return the name of the processor, or of its architecture where the system gives no more."""
     named = re.search(r"^model name\s*:\s*(.+)$", _cpuinfo(), re.MULTILINE)
     if named:
         return named[1].strip()
@@ -117,7 +117,7 @@ def processor_name() -> str:
 
 
 def _sysctl(name: str) -> str:
-    """Return what macOS says to a question; an empty text elsewhere, or where it does not know."""
+    """Return the answer of sysctl on macOS; an empty text elsewhere, or without an answer."""
     if sys.platform != "darwin":
         return ""
     answer = subprocess.run(["/usr/sbin/sysctl", "-n", name], capture_output=True, text=True, check=False)
@@ -125,13 +125,15 @@ def _sysctl(name: str) -> str:
 
 
 def caches() -> dict[str, int]:
-    """Return the sizes in bytes of the data caches of the first core, as far as the system tells them."""
+    """Return the sizes in bytes of the data caches of the first core, as far as they are known."""
     sizes = {}
     for folder in sorted((_CPU / "cache").glob("index*")):
         level, kind, size = (_first_line(folder / name) for name in ("level", "type", "size"))
-        told = re.fullmatch(r"(\d+)([KMG]?)", size or "")
-        if told and kind in ("Data", "Unified"):
-            sizes["L1d" if level == "1" else f"L{level}"] = int(told[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[told[2]]
+        match = re.fullmatch(r"(\d+)([KMG]?)", size or "")
+        if match and kind in ("Data", "Unified"):
+            sizes["L1d" if level == "1" else f"L{level}"] = (
+                int(match[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[match[2]]
+            )
     for name, question in (("L1d", "hw.l1dcachesize"), ("L2", "hw.l2cachesize"), ("L3", "hw.l3cachesize")):
         if answer := _sysctl(question):
             sizes[name] = int(answer)
@@ -139,15 +141,15 @@ def caches() -> dict[str, int]:
 
 
 def last_level_cache() -> int:
-    """Return the size in bytes of the largest cache of the first core; 32 MiB where the system does not tell it."""
+    """Return the size in bytes of the largest cache of the first core; 32 MiB if none is known."""
     return max(caches().values(), default=32 << 20)
 
 
 def available_memory() -> int:
-    """Return how many bytes this process can still take without driving others out: of the machine, or its container.
+    """Return how many bytes this process can still take, of the machine or its container, without swapping.
 
-    Linux tells a container its limit in the file system of control groups (version 2); what files the system caches
-    for it counts as used there, which makes the answer a cautious one.
+    Linux gives the limit of a container in the file system of control groups (version 2). Cached files count as used
+    there, so the answer is cautious.
     """
     free = _memory().available
     limit, used = (_first_line(_CONTROL_GROUP / name) for name in ("memory.max", "memory.current"))
@@ -163,29 +165,30 @@ def _memory() -> Any:
     return psutil.virtual_memory()
 
 
-def commit() -> str | None:
-    """Return the git commit of the checkout that gradstep is imported from, with "-dirty" if a file of it is changed.
+def commit(source: Path = Path(__file__)) -> str | None:
+    """Return the git commit of the checkout that gradstep is imported from, in 10 digits.
 
-    None if gradstep is not imported from a checkout, or git is not installed.
+    "-dirty" is appended if a tracked file is changed. None if gradstep is not imported from a checkout, or git is not
+    installed.
     """
     # An editable installation consists of links to the files of the checkout.
-    source = Path(engine.__file__).resolve()
+    source = source.resolve()
     if shutil.which("git") is None or _git(source, "ls-files", "--error-unmatch", source.name) is None:
         return None
-    head = _git(source, "rev-parse", "HEAD")
+    head = _git(source, "rev-parse", "--short=10", "HEAD")
     changed = _git(source, "status", "--porcelain", "--untracked-files=no")
     return f"{head}-dirty" if changed else head
 
 
 def _git(source: Path, *question: str) -> str | None:
-    """Return what git says in the folder of a file, or None if it fails there."""
+    """Return the output of git in the folder of a file, or None if git fails."""
     command = ["git", "-C", str(source.parent), *question]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     return answer.stdout.strip() if answer.returncode == 0 else None
 
 
 def versions() -> dict[str, str | None]:
-    """Return the versions of what a result depends on; None for what is not installed."""
+    """Return the version of each package that a time depends on; None for what is not installed."""
     return {
         "gradstep": version("gradstep"),
         "python": f"{platform.python_version()} ({platform.python_implementation()})",
