@@ -1,4 +1,4 @@
-"""What the suite takes from gradstep besides its public API; older commits, which asv measures too, have it elsewhere."""
+"""What the suite needs from gradstep beyond its public API, at old commits as well, which asv measures too."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ class Shelf:
         return self
 
     def __getitem__(self, case: Case) -> Examples:
-        """Return the arrays of a case; the last ones are kept, so that a benchmark reads them only at its first call."""
+        """Return the arrays of a case; the last ones are kept, so that a benchmark reads them once."""
         return _read(self, case)
 
     def load(self, case: Case) -> Examples:

@@ -112,7 +112,7 @@ def test_compare_writes_nothing_but_the_result_into_a_pipe(tmp_path):
     assert not any(line != line.rstrip() for line in outcome.out.splitlines())
     lines = {line.split()[0]: line.split() for line in reversed(outcome.out.splitlines()) if line}
     # Name, time, unit, interval, unit, per row, unit, GB/s, over the read limit, base: nothing is cut off, although the
-    # screen is said to be narrow.
+    # screen claims to be narrow.
     assert len(lines["python"]) == 10
     assert lines["python"][9] == "base"
     assert lines["numpy"][9].endswith("x")
@@ -169,7 +169,7 @@ def test_compare_writes_the_record(command, tmp_path):
         assert result.check.passed
 
 
-def test_record_is_written_although_nobody_reads_the_result(tmp_path):
+def test_record_is_written_although_the_reader_of_the_result_has_gone(tmp_path):
     path = tmp_path / "run.json"
     line = [sys.executable, "-m", "gradstep", "compare", *SMALL, "--kernels", "numpy", "--json", str(path)]
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as gone:

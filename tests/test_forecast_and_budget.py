@@ -104,8 +104,8 @@ def test_budget_leaves_out_the_dearest_and_says_so(monkeypatch):
     none = run_quickly(*both, limit=99.0, budget=1e-9)
     assert none.cells == []
     assert [(each.contender, each.cause) for each in none.left_out] == [(None, "budget")]
-    nobody = run_quickly(*both, limit=10.0, budget=1e-9)
-    assert (nobody.cells, [each.contender for each in nobody.left_out]) == ([], [None])
+    neither = run_quickly(*both, limit=10.0, budget=1e-9)
+    assert (neither.cells, [each.contender for each in neither.left_out]) == ([], [None])
     assert run_quickly(both[0], limit=99.0).left_out == []
 
 

@@ -16,7 +16,8 @@ import made_records
 import pytest
 from command_line import assert_one_line
 
-from gradstep.compare.measure import run as compare
+from gradstep.compare.measure import run
+from gradstep.compare.measure.contenders import kernel_contender
 from gradstep.compare.measure.problems import Problem
 from gradstep.compare.record import exports, machine, records
 from gradstep.compare.record.records import READ_LIMIT, Check, LeftOut, Record, Result, changed
@@ -49,8 +50,8 @@ def refusal_of(content: dict, path: Path) -> str:
 @pytest.fixture(scope="module")
 def measured() -> Record:
     """A record of a real run."""
-    return compare.run(
-        lambda threads: [compare.kernel_contender(name, threads) for name in ("numpy", "numba")],
+    return run.run(
+        lambda threads: [kernel_contender(name, threads) for name in ("numpy", "numba")],
         [Problem(30, 2), Problem(20, 3, "float32", "F")],
         records.Settings(["numpy", "numba"], rounds=2, threads=[1, None]),
     )

@@ -35,9 +35,9 @@ def extreme_record() -> records.Record:
     factors = {"numpy-formula": 12.34, "scikit-learn": 98_765.0, "cython": 0.999, "numba-loop": 9_999.0}
     cells = []
     for m, n in itertools.product((100, 10_000_000), (2, 10_000)):
-        floor = 8 * m * n / 99.9e9
-        results = [made_records.result(name, min(factor * floor, 999.0), 1.9) for name, factor in factors.items()]
-        cells.append(made_records.cell(m, n, {}, floor, results=results))
+        limit = 8 * m * n / 99.9e9
+        results = [made_records.result(name, min(factor * limit, 999.0), 1.9) for name, factor in factors.items()]
+        cells.append(made_records.cell(m, n, {}, limit, results=results))
     return made_records.record(*cells, settings=Settings(list(factors), base="numpy-formula"))
 
 
@@ -81,8 +81,8 @@ def test_block_shows_the_numbers_of_each_contender():
 
 def test_scaling_is_shown_with_what_bounds_it():
     cells = [
-        made_records.cell(m, 100, {"cython": seconds}, floor)
-        for m, seconds, floor in ((100, 1.5e-6, 1e-7), (10_000, 1e-4, 2e-5), (1_000_000, 2e-2, 1.5e-2))
+        made_records.cell(m, 100, {"cython": seconds}, limit)
+        for m, seconds, limit in ((100, 1.5e-6, 1e-7), (10_000, 1e-4, 2e-5), (1_000_000, 2e-2, 1.5e-2))
     ]
     text = shown(made_records.record(*cells))
     assert "m from 100 to 1,000,000, n = 100, float64, C order, 1 thread" in text

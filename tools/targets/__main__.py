@@ -26,7 +26,7 @@ from tools.targets.results import TargetsRecord
     "names",
     callback=peer_names,
     metavar="all|LIST",
-    help="The libraries that gradstep is compared with. Default: those that are installed.",
+    help="The libraries that gradstep is compared with. Default: every one that is installed.",
 )
 @click.option("--json", "path", type=click.Path(path_type=Path), metavar="FILE", help="Write the results to this file.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")

@@ -84,7 +84,7 @@ def peer_names(context: click.Context, option: click.Parameter, text: str | None
     "peer_names",
     callback=peer_names,
     metavar="all|LIST",
-    help="Other libraries beside the kernels. all: those that are installed.",
+    help="Other libraries beside the kernels. all: every one that is installed.",
 )
 @click.option("--data", metavar="FILE|NAME", help="A CSV, npz or Parquet file, or a data set of scikit-learn.")
 @click.option("--label", metavar="COLUMN", help="The column of the file that holds the labels.")
@@ -119,7 +119,7 @@ def peer_names(context: click.Context, option: click.Parameter, text: str | None
     "--budget",
     type=click.FloatRange(0, min_open=True),
     metavar="SECONDS",
-    help="Plan the run to take no longer, and say what that leaves out. Default: 45 for quick, else none.",
+    help=f"Plan the run to take no longer, and say what that leaves out. Default: {compare_help.budgets()}.",
 )
 @outputs.options(OUTPUTS)
 @click.option("--baseline", type=RECORD_FILE, metavar="FILE", help="Compare with this record, as `gradstep diff` does.")

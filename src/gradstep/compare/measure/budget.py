@@ -71,7 +71,7 @@ class Planner:
         Parameters
         ----------
         places : sequence of Place
-            Those that remain.
+            The places still to be measured.
         contenders : mapping
             By number of threads.
         elapsed : float

@@ -83,7 +83,7 @@ def run(
         Each is measured with each number of threads. The smallest come first, so that their times forecast those of the
         larger ones; the record keeps the given order.
     settings : Settings
-        The record's settings; its contenders, dtypes and orders are replaced by those that were measured.
+        The record's settings; its contenders, dtypes and orders give way to what was measured.
     skip_unavailable : bool
         Whether a contender that cannot run is left out and noted; else the error is raised.
     unavailable : mapping

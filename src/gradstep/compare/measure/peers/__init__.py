@@ -1,4 +1,4 @@
-"""The peers: how other libraries compute the same step, one module for each. Those that are installed can be measured.
+"""The peers: how other libraries compute the same step, one module for each. The installed ones can be measured.
 
 Each peer gets the conditions it works best under: as many threads as gradstep uses, of its own, and its preferred
 memory layout, prepared outside the timing. Its result passes the same check as that of a kernel before it is timed.
@@ -37,7 +37,7 @@ def installed() -> tuple[list[Peer], dict[str, str]]:
 
 
 def chosen(names: Sequence[str]) -> tuple[list[Peer], dict[str, str]]:
-    """Return the peers of these names, which have to be installed; "all" alone returns those that are.
+    """Return the peers of these names, which have to be installed; "all" alone returns every one that is.
 
     Returns
     -------
