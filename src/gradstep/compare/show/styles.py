@@ -17,17 +17,7 @@ ORANGE, SKY, GREEN, BLUE, PURPLE = "#E69F00", "#56B4E9", "#009E73", "#0072B2", "
 
 
 class Style(NamedTuple):
-    """How one contender is drawn.
-
-    Attributes
-    ----------
-    colour : str
-        Of lines and areas.
-    marker : str
-        As Matplotlib names it.
-    dashed : bool
-        True for peers, False for kernels.
-    """
+    """How one contender is drawn: peers are dashed, and the marker is named as in Matplotlib."""
 
     colour: str
     marker: str
