@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import unittest.mock
 
@@ -10,9 +11,11 @@ import sample_records
 from matplotlib.image import imread
 from matplotlib.text import Text
 
+from gradstep import registry
 from gradstep.compare.judge import series
 from gradstep.compare.judge.findings import findings
 from gradstep.compare.judge.series import CannotDraw
+from gradstep.compare.measure import peers
 from gradstep.compare.record import records
 from gradstep.compare.record.records import READ_LIMIT, Result, timed
 from gradstep.compare.show import styles
@@ -195,6 +198,17 @@ def test_every_colour_of_a_name_can_be_read_and_no_two_look_alike():
     look = styles.styles(names)
     assert all(styles.contrast_with_white(style.ink) >= 4.5 for style in look.values())
     assert len({(style.colour, style.marker) for style in look.values()}) == len(names)
+
+
+def test_kernel_that_is_added_to_the_registry_is_drawn_as_it_says(monkeypatch):
+    fifth = dataclasses.replace(registry.KERNELS["numpy"], colour="#123456", marker="H")
+    monkeypatch.setitem(registry.KERNELS, "fifth", fifth)
+    assert styles.styles(["jax", "fifth"])["fifth"] == styles.Style("#123456", "H", dashed=False)
+
+
+def test_no_kernel_and_peer_share_colour_and_dash():
+    look = styles.styles([*registry.KERNELS, *peers.PEERS])
+    assert all(look[name].dashed == (name not in registry.KERNELS) for name in look)
 
 
 def test_command_draws_a_saved_record_and_says_what_is_left_out(command, tmp_path):
