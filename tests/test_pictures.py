@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import unittest.mock
 
@@ -201,13 +200,14 @@ def test_every_colour_of_a_name_can_be_read_and_no_two_look_alike():
 
 
 def test_kernel_that_is_added_to_the_registry_is_drawn_as_it_says(monkeypatch):
-    fifth = dataclasses.replace(registry.KERNELS["numpy"], colour="#123456", marker="H")
+    fifth = registry.KERNELS["numpy"]._replace(colour="#123456", marker="H")
     monkeypatch.setitem(registry.KERNELS, "fifth", fifth)
     assert styles.styles(["jax", "fifth"])["fifth"] == styles.Style("#123456", "H", dashed=False)
 
 
 def test_no_kernel_and_peer_share_colour_and_dash():
     look = styles.styles([*registry.KERNELS, *peers.PEERS])
+    assert len({(style.colour, style.dashed) for style in look.values()}) == len(look)
     assert all(look[name].dashed == (name not in registry.KERNELS) for name in look)
 
 
