@@ -1,1 +1,1 @@
-"""The asv suite: what is measured over the history of the project. README.md tells how to run it."""
+"""The asv suite: what is measured over the history of the project. README.md says how to run it."""

@@ -1,11 +1,11 @@
-"""How much memory the process of a step holds at most; `peakmem_reference` is what it holds without the step."""
+"""The peak memory of a process that takes a step; `peakmem_reference` is that of a process without the step."""
 
 from __future__ import annotations
 
+from benchmarks.library import Examples
 from benchmarks.problems import KERNEL_NAMES, Case, Shelf, step, warm
-from gradstep.compare.measure.problems import Examples
 
-# 16 MB of X, which more than a copy of X or of z would show against.
+# 16 MB of X: large enough for a copy of X to show, or of z where n is small.
 ELEMENTS = 2_000_000
 N = [2, 100, 10_000]
 
@@ -20,14 +20,14 @@ def at(n: int) -> Case:
 def ready(shelf: Shelf, n: int) -> Examples:
     """Read the arrays, with the libraries' code in memory.
 
-    A forked process has none of it until it is called; it is no part of what a step needs.
+    A forked process has none of that code until its first call, and a step does not need it for its data.
     """
     warm()
     return shelf[at(n)]
 
 
 class Memory:
-    """The peak of the whole process, with the arrays of the problem in it; the step takes one thread."""
+    """The peak of the whole process, including the arrays of the problem; the step runs on one thread."""
 
     version = "1"
 

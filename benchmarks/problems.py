@@ -1,4 +1,4 @@
-"""The table of problems that asv and tests/test_performance.py measure, and how a benchmark gets at their arrays."""
+"""The table of problems that asv and tests/test_performance.py measure, and where a benchmark finds their arrays."""
 
 from __future__ import annotations
 
@@ -12,29 +12,28 @@ from pathlib import Path
 import numpy as np
 
 import gradstep
-from gradstep.compare.measure.problems import ALPHA, Examples, GivenX, Problem
+from benchmarks.library import ALPHA, Examples, GivenX, Problem
 from gradstep.registry import KERNELS
 
 KERNEL_NAMES = list(KERNELS)
 
-# X of no problem is larger: the largest ones should be read from memory and yet leave room for all the others in a
-# run of a few minutes.
+# The largest X: it should be read from memory, and yet leave time for all other problems in a run of a few minutes.
 MOST_BYTES = 128_000_000
 
-# Pure Python takes about 0.15 microseconds for an element: beyond this size its benchmarks would take longer than all
+# Pure Python takes about 0.15 microseconds an element. Beyond this size its benchmarks would take longer than all
 # others together, and its time per element no longer changes.
 MOST_PYTHON_ELEMENTS = 1_000_000
 
-# The series in m at fixed n, and those in n at fixed m. Powers of ten, because asv's x axis is linear: with the
-# exponent on it and a logarithmic y axis the chart is a log-log one.
+# The series in m at fixed n, and those in n at fixed m. Powers of ten, because asv's x axis is linear: the exponent on
+# it and a logarithmic y axis make a log-log chart.
 LOG10_M = [2, 3, 4, 5, 6]
 FIXED_N = [2, 16, 100, 1000]
 LOG10_N = [0, 1, 2, 3, 4]
 FIXED_M = [100, 10_000]
 
-# How asv takes samples of a step: in two rounds, each in a process of its own, after a warm-up, in which the arrays are
-# read, three to five samples of at least 10 ms, the fewer the longer they take. So there are at least six, which asv's
-# test of significance needs, and the whole suite takes less than three minutes on two cores.
+# How asv samples a step: in two rounds, each in a process of its own and after a warm-up that reads the arrays. A round
+# has three to five samples of at least 10 ms, fewer if they take long. That makes at least six, as asv's test of
+# significance needs, and keeps the whole suite below three minutes on two cores.
 ROUNDS = 2
 REPEAT = (3, 5, 0.3)
 SAMPLE_TIME = 0.01
@@ -103,12 +102,12 @@ def at_n(m: int, log10_n: int) -> Case:
 
 
 def is_measured(kernel: str, case: Case) -> bool:
-    """Whether a kernel is measured on a case: neither may X be too large nor the kernel too slow."""
+    """Whether a kernel is measured on a case: X must not be too large, nor the kernel too slow."""
     return case.bytes <= MOST_BYTES and (kernel != "python" or case.elements <= MOST_PYTHON_ELEMENTS)
 
 
 def skipped(params: Sequence[Sequence[object]], case_of: Callable[..., Case]) -> list[tuple[object, ...]]:
-    """Return the combinations of `params`, of which the first is the kernel, that are not measured: `skip_params`."""
+    """Return the combinations of `params`, the kernel first, that are not measured: asv's `skip_params`."""
     return [(kernel, *others) for kernel, *others in product(*params) if not is_measured(str(kernel), case_of(*others))]
 
 
@@ -121,14 +120,15 @@ def cases(params: Sequence[Sequence[object]], case_of: Callable[..., Case]) -> l
 
 
 class Shelf:
-    """The arrays of cases as files in a folder, from which each benchmark's process reads those that it needs.
+    """The arrays of cases as files in a folder, from which each benchmark's process reads what it needs.
 
-    asv hands what `setup_cache` returns to every process as a pickle; all arrays in it would be read by each.
+    asv passes the result of `setup_cache` to every process as a pickle; with the arrays in it, each process would read
+    them all.
 
     Parameters
     ----------
     folder : path
-        Where the files are; by default the current folder, which asv makes for `setup_cache` and removes in the end.
+        Where the files are; by default the current folder, which asv makes for `setup_cache` and removes afterwards.
     """
 
     def __init__(self, folder: str | os.PathLike[str] = ".") -> None:
@@ -143,7 +143,7 @@ class Shelf:
         return self
 
     def __getitem__(self, case: Case) -> Examples:
-        """Return the arrays of a case; the last ones are kept, so that a benchmark reads them at its first call."""
+        """Return the arrays of a case; the last ones are kept, so that a benchmark reads them only at its first call."""
         return _read(self, case)
 
     def load(self, case: Case) -> Examples:
@@ -167,7 +167,7 @@ def _read(shelf: Shelf, case: Case) -> Examples:
 
 
 def step(examples: Examples, kernel: str, threads: int | None = 1) -> gradstep.Step:
-    """Take one step: the whole call, as users make it, with its checks, the pass over X and the update."""
+    """Take one step: the whole public call, with its checks, the pass over X and the update."""
     X, y, w, b = examples
     return gradstep.step(X, y, w, b, ALPHA, kernel=kernel, threads=threads)
 

@@ -1,4 +1,4 @@
-"""How the time of a step grows with m and with n on one thread, and how near the floor it is."""
+"""How the time of a step grows with m and with n on one thread, and how near the read limit it is."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from timeit import Timer
 
 import numpy as np
 
+from benchmarks.library import ReadLimit
 from benchmarks.problems import (
     FIXED_M,
     FIXED_N,
@@ -33,27 +34,26 @@ from benchmarks.problems import (
     step,
     warm,
 )
-from gradstep.compare.measure.floor import Floor
 
 warm()
 
-# How the times are taken that are tracked: so many samples, each at least so long.
+# How the tracked times are taken: this many samples, each at least this long.
 TRACKED_ROUNDS = 7
 TRACKED_SECONDS = 2e-3
 
-# The slope of log time is taken over so many of the largest sizes: below, what a call costs at any size weighs more.
+# The slope of log time is taken over this many of the largest sizes; below them, the overhead of a call weighs more.
 _SIZES_PER_SLOPE = 3
 
-FLOOR = "x read"
+READ_LIMIT = "read limit"
 
-# The median time of a call in seconds, by name: of each kernel and of the floor.
+# The median time of a call in seconds, by name: of each kernel and of the read limit.
 Times = dict[str, float]
 
 
 def measure(wanted: Iterable[Case]) -> dict[Case, Times]:
-    """Measure each case: all kernels and the floor, which only reads X, take turns within each round.
+    """Measure each case: in every round all kernels and the read limit, interleaved.
 
-    Of gradstep only what has been there for long is called, so that the suite can measure old commits.
+    It calls only parts of gradstep that older commits have too, so that the suite can measure those.
     """
     return {case: _times(case) for case in wanted}
 
@@ -62,7 +62,7 @@ def _times(case: Case) -> Times:
     examples = case.make()
     kernels = [kernel for kernel in KERNEL_NAMES if is_measured(kernel, case)]
     timers = {kernel: Timer(partial(step, examples, kernel)) for kernel in kernels}
-    timers[FLOOR] = Timer(Floor(examples.X))
+    timers[READ_LIMIT] = Timer(ReadLimit(examples.X))
     numbers = {name: _calls_per_sample(timer) for name, timer in timers.items()}
     samples: dict[str, list[float]] = {name: [] for name in timers}
     order = list(timers)
@@ -80,27 +80,27 @@ def _calls_per_sample(timer: Timer) -> int:
 
 
 def measure_in_m() -> dict[Case, Times]:
-    """Measure all cases of `InM` once for all that is tracked there."""
+    """Measure all cases of `InM` once for everything that is tracked there."""
     return measure(cases(IN_M, at_m))
 
 
 def measure_in_n() -> dict[Case, Times]:
-    """Measure all cases of `InN` once for all that is tracked there."""
+    """Measure all cases of `InN` once for everything that is tracked there."""
     return measure(cases(IN_N, at_n))
 
 
-def floor_ratio(times: Times, kernel: str) -> float:
-    """Return the time of a step over that of only reading X."""
-    return times[kernel] / times[FLOOR]
+def over_read_limit(times: Times, kernel: str) -> float:
+    """Return the time of a step over the read limit."""
+    return times[kernel] / times[READ_LIMIT]
 
 
 def bandwidth(case: Case, times: Times, kernel: str) -> float:
-    """Return how many GB of X a step works off in a second."""
+    """Return how many GB of X a step processes in a second."""
     return case.bytes / times[kernel] / 1e9
 
 
 def speedup_over_numpy(times: Times, kernel: str) -> float:
-    """Return how many times as fast as the NumPy kernel a kernel is."""
+    """Return how many times faster a kernel is than the NumPy kernel."""
     return times["numpy"] / times[kernel]
 
 
@@ -128,8 +128,8 @@ class InM:
         step(shelf[at_m(n, log10_m)], kernel)
 
     def track_floor_ratio(self, times: dict[Case, Times], kernel: str, n: int, log10_m: int) -> float:
-        """Track the time of a step over that of only reading X, both measured in turns."""
-        return floor_ratio(times[at_m(n, log10_m)], kernel)
+        """Track the time of a step over the read limit, both sampled in the same rounds."""
+        return over_read_limit(times[at_m(n, log10_m)], kernel)
 
     def track_bandwidth(self, times: dict[Case, Times], kernel: str, n: int, log10_m: int) -> float:
         """Track the bytes of X over the time of a step."""
@@ -137,7 +137,7 @@ class InM:
         return bandwidth(case, times[case], kernel)
 
     def track_speedup_over_numpy(self, times: dict[Case, Times], kernel: str, n: int, log10_m: int) -> float:
-        """Track the time of the NumPy kernel over that of a kernel, both measured in turns."""
+        """Track the time of the NumPy kernel over that of a kernel, both sampled in the same rounds."""
         return speedup_over_numpy(times[at_m(n, log10_m)], kernel)
 
 
@@ -159,8 +159,8 @@ class InN:
         step(shelf[at_n(m, log10_n)], kernel)
 
     def track_floor_ratio(self, times: dict[Case, Times], kernel: str, m: int, log10_n: int) -> float:
-        """Track the time of a step over that of only reading X, both measured in turns."""
-        return floor_ratio(times[at_n(m, log10_n)], kernel)
+        """Track the time of a step over the read limit, both sampled in the same rounds."""
+        return over_read_limit(times[at_n(m, log10_n)], kernel)
 
     def track_bandwidth(self, times: dict[Case, Times], kernel: str, m: int, log10_n: int) -> float:
         """Track the bytes of X over the time of a step."""
@@ -168,12 +168,12 @@ class InN:
         return bandwidth(case, times[case], kernel)
 
     def track_speedup_over_numpy(self, times: dict[Case, Times], kernel: str, m: int, log10_n: int) -> float:
-        """Track the time of the NumPy kernel over that of a kernel, both measured in turns."""
+        """Track the time of the NumPy kernel over that of a kernel, both sampled in the same rounds."""
         return speedup_over_numpy(times[at_n(m, log10_n)], kernel)
 
 
 class ExponentInM:
-    """With which power of the number of examples the time grows: 1 is proportional."""
+    """The power of the number of examples that the time grows with: 1 is proportional."""
 
     params = (KERNEL_NAMES, FIXED_N)
     param_names = ("kernel", "n")
@@ -186,7 +186,7 @@ class ExponentInM:
 
 
 class ExponentInN:
-    """With which power of the number of features the time grows: 1 is proportional."""
+    """The power of the number of features that the time grows with: 1 is proportional."""
 
     params = (KERNEL_NAMES, FIXED_M)
     param_names = ("kernel", "m")
@@ -198,10 +198,10 @@ class ExponentInN:
         return exponent([case.n for case in series], [times[case][kernel] for case in series])
 
 
-# A minute, which asv gives by default, could be too short on a loaded machine.
+# asv's default of a minute could be too short on a loaded machine.
 measure_in_m.timeout = measure_in_n.timeout = 300.0
 
-# asv looks for attributes at the function first: what is tracked shares measurements, not the arrays of time_step.
+# asv looks at the function's attributes first: the tracked ones share measurements, not the arrays of time_step.
 for _in_m in (
     InM.track_floor_ratio,
     InM.track_bandwidth,
@@ -217,7 +217,7 @@ for _in_n in (
 ):
     _in_n.setup_cache = measure_in_n
 for _suite in (InM, InN):
-    _suite.track_floor_ratio.unit = "x read"
+    _suite.track_floor_ratio.unit = "x the read limit"
     _suite.track_bandwidth.unit = "GB/s"
     _suite.track_speedup_over_numpy.unit = "x"
 ExponentInM.track_exponent_in_m.unit = ExponentInN.track_exponent_in_n.unit = "slope of log time"

@@ -1,10 +1,10 @@
-"""What gradstep costs before the first result is there; each sample is taken in a process of its own."""
+"""What gradstep costs before its first result; each sample is taken in a process of its own."""
 
 from __future__ import annotations
 
 from benchmarks.problems import KERNEL_NAMES, warm
 
-# Puts Numba's machine code on the disk, where the processes of a warm cache find it.
+# Puts Numba's machine code on the disk, where the processes with a warm cache find it.
 warm()
 
 _ARRAYS = """
@@ -13,7 +13,7 @@ X, y, w = np.ones((100, 10)), np.ones(100), np.zeros(10)
 import gradstep
 """
 
-# Numba writes and looks for its machine code in this folder, which is removed when the process ends.
+# Numba keeps its machine code in this folder, which is removed when the process ends.
 _EMPTY_CACHE = """
 import atexit, os, tempfile
 folder = tempfile.TemporaryDirectory()

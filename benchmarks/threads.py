@@ -1,4 +1,4 @@
-"""What more threads are worth, with n = 100."""
+"""What more threads gain, with n = 100."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import functools
 
 from threadpoolctl import threadpool_limits
 
+from benchmarks.library import usable_cores, wait_until_idle
 from benchmarks.problems import REPEAT, ROUNDS, SAMPLE_TIME, WARMUP_TIME, Case, Shelf, cases, skipped, step, warm
-from gradstep.compare.measure import timing
 from gradstep.registry import KERNELS
-from gradstep.threads import usable_cores
 
 N = 100
 
-# One thread is all that the others ever use.
+# The other kernels always run on one thread.
 THREADED_KERNELS = [name for name, entry in KERNELS.items() if entry.releases_gil]
 THREADS = {"1": 1, "2": 2, "auto": None}
 
@@ -29,17 +28,17 @@ def at(_threads: str, log10_m: int) -> Case:
 
 @functools.cache
 def free_blas() -> None:
-    """Let BLAS have all cores, as it has where nobody says otherwise; asv.conf.json holds it to one.
+    """Let BLAS use all cores, as it does by default; asv.conf.json limits it to one.
 
-    It stays like that: asv has a process for each combination of the parameters. OpenBLAS starts its threads here, and
-    they spin for a while before they sleep: measured beside them, every kernel takes twice as long.
+    There is no need to undo it: asv has a process for each combination of the parameters. OpenBLAS starts its threads
+    here, and they spin for a while before they sleep; measured beside them, every kernel takes twice as long.
     """
     threadpool_limits(usable_cores(), user_api="blas")
-    timing.wait_until_idle()
+    wait_until_idle()
 
 
 class Threads:
-    """One thread, two, and as many as gradstep takes by itself."""
+    """One thread, two, and as many as gradstep chooses."""
 
     params = PARAMS
     param_names = ("kernel", "threads", "log10_m")

@@ -1,4 +1,4 @@
-"""The asv suite: every body runs, what it needs is there, and the configuration says what it should."""
+"""The asv suite: every body runs, what it needs is there, and the configuration is right."""
 
 import functools
 import importlib
@@ -25,8 +25,8 @@ from benchmarks.problems import KERNEL_NAMES, Case, Shelf
 ROOT = Path(__file__).parents[1]
 PREFIXES = ("time_", "timeraw_", "track_", "peakmem_")
 
-# How many types of arguments Numba's kernel was compiled for: once the suite is imported, and once every combination of
-# parameters has run, on arrays of four elements.
+# Prints for how many types of arguments Numba's kernel was compiled: once the suite is imported, and once every
+# combination of parameters has run, on arrays of four elements.
 COUNT_SIGNATURES = """
 import os, sys, tempfile
 sys.path[:0] = [{root!r}, {tests!r}]
@@ -124,7 +124,7 @@ def skip_unavailable(*names):
 
 
 class ShelfOnDemand(Shelf):
-    """Makes what is asked for, where `setup_cache` would make all."""
+    """Makes only what is requested, where `setup_cache` would make everything."""
 
     def __getitem__(self, case):
         self.put([case])
@@ -132,7 +132,7 @@ class ShelfOnDemand(Shelf):
 
 
 class TimesOnDemand(dict):
-    """Measures what is asked for, where `setup_cache` would measure all."""
+    """Measures only what is requested, where `setup_cache` would measure everything."""
 
     def __missing__(self, case):
         self[case] = scaling.measure([case])[case]
@@ -141,7 +141,7 @@ class TimesOnDemand(dict):
 
 @pytest.fixture(scope="module")
 def caches(tmp_path_factory):
-    """For each kind of benchmark what it is handed; a track of each case is measured once."""
+    """The argument of each kind of benchmark; each case that is tracked is measured once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scaling, "TRACKED_ROUNDS", 1)
         shelf, times = ShelfOnDemand(tmp_path_factory.mktemp("shelf")), TimesOnDemand()
@@ -199,7 +199,7 @@ def test_benchmark_is_declared_as_asv_needs_it(benchmark_):
         assert isinstance(benchmark_.attribute("unit"), str)
     if benchmark_.kind in ("time", "timeraw"):
         repeat = benchmark_.attribute("repeat")
-        # Of timeraw the fewest would not do: that is a compilation of seconds, and said in benchmarks/README.md.
+        # A compilation takes seconds, so timeraw takes fewer samples there, as benchmarks/README.md says.
         samples = repeat if isinstance(repeat, int) else repeat[0 if benchmark_.kind == "time" else 1]
         assert benchmark_.attribute("rounds") * samples >= 6, "asv's test of significance needs six samples"
     for skipped in benchmark_.attribute("skip_params", ()):
@@ -245,10 +245,10 @@ def test_series_reach_as_far_as_they_should(suite, case_of, least, most):
         series.setdefault((kernel, fixed), []).append(size)
     assert len({fixed for _, fixed in series}) >= 2
     for (kernel, fixed), sizes in series.items():
-        # Of a single size no slope could be told.
+        # A single size has no slope.
         assert len(sizes) >= 2
         assert min(sizes) == least
-        # A step further would pass a bound.
+        # One step further would exceed a bound.
         bound = problems.MOST_PYTHON_ELEMENTS if kernel == "python" else problems.MOST_BYTES // 8
         assert max(sizes) == most or fixed * max(sizes) * 10 > bound, (kernel, fixed)
     assert {kernel for (kernel, _), sizes in series.items() if max(sizes) == most} >= {"numba", "cython", "numpy"}
@@ -282,36 +282,36 @@ def test_shelf_keeps_every_bit_and_the_layout(case, tmp_path):
     assert found.X.strides == made.X.strides
 
 
-def test_shelf_tells_what_it_does_not_have(tmp_path):
+def test_shelf_names_what_it_does_not_have(tmp_path):
     with pytest.raises(FileNotFoundError, match="7-3-float64-C-X"):
         Shelf(tmp_path)[Case(7, 3)]
 
 
-TIMES = {"cython": 2e-4, "numpy": 8e-4, "x read": 1e-4}
+TIMES = {"cython": 2e-4, "numpy": 8e-4, "read limit": 1e-4}
 
 
 def test_what_is_tracked():
-    assert scaling.floor_ratio(TIMES, "cython") == pytest.approx(2.0)
+    assert scaling.over_read_limit(TIMES, "cython") == pytest.approx(2.0)
     assert scaling.bandwidth(Case(1000, 100), TIMES, "cython") == pytest.approx(4.0)
     assert scaling.speedup_over_numpy(TIMES, "cython") == pytest.approx(4.0)
-    # Of the first one nothing is seen: only the last three count.
+    # The first one has no effect: only the last three count.
     assert scaling.exponent([1, 10, 100, 1000], [9.0, 1.0, 10.0, 100.0]) == pytest.approx(1.0)
     assert scaling.exponent([10, 1000], [2.0, 2.0]) == pytest.approx(0.0, abs=1e-12)
 
 
 def test_times_are_those_of_one_call(monkeypatch):
-    """By a clock that each step moves on by a second and each reading of X by a quarter."""
+    """By a clock that each step advances by a second, and each reading of X by a quarter."""
     now = [0.0]
 
     def advance(seconds):
         now[0] += seconds
 
     monkeypatch.setattr(scaling, "step", lambda examples, kernel: advance(1.0 + KERNEL_NAMES.index(kernel)))
-    monkeypatch.setattr(scaling, "Floor", lambda X: lambda: advance(0.25))
+    monkeypatch.setattr(scaling, "ReadLimit", lambda X: lambda: advance(0.25))
     monkeypatch.setattr(scaling, "Timer", functools.partial(timeit.Timer, timer=lambda: now[0]))
     monkeypatch.setattr(scaling, "TRACKED_SECONDS", 10.0)
     case = Case(2, 2)
-    expected = {kernel: 1.0 + index for index, kernel in enumerate(KERNEL_NAMES)} | {scaling.FLOOR: 0.25}
+    expected = {kernel: 1.0 + index for index, kernel in enumerate(KERNEL_NAMES)} | {scaling.READ_LIMIT: 0.25}
     assert scaling.measure([case]) == {case: expected}
 
 

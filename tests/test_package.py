@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib
+import importlib.metadata
 import inspect
 import pkgutil
+import re
+import tomllib
+from pathlib import Path
 
 import processes
 import pytest
@@ -13,6 +18,9 @@ from availability import load_or_explain
 
 import gradstep
 from gradstep import registry
+from gradstep.cli import main
+
+ROOT = Path(__file__).parents[1]
 
 HEAVY = "numba llvmlite matplotlib sklearn scipy pandas pyarrow dask rich click"
 
@@ -24,6 +32,121 @@ def test_import_loads_nothing_heavy():
         print([name for name in {HEAVY.split()} if name in sys.modules])
     """
     assert processes.run(code).strip() == "[]"
+
+
+def test_import_loads_little_beside_numpy():
+    """Each of these takes at least a hundredth of NumPy's own time; importlib.metadata takes a tenth."""
+    code = """
+        import sys
+        import numpy
+        before = set(sys.modules)
+        import gradstep
+        costly = {"importlib.metadata", "concurrent.futures", "dataclasses", "logging", "pathlib", "zipfile"}
+        print(sorted((set(sys.modules) - before) & costly))
+    """
+    assert processes.run(code).strip() == "[]"
+
+
+def test_version_is_that_of_the_metadata():
+    assert gradstep.__version__ == importlib.metadata.version("gradstep")
+
+
+# What is installed with an extra, and what is not
+
+
+def without(packages: str, code: str) -> str:
+    """Run code in a process in which these packages cannot be imported, and return what it printed."""
+    return processes.run(f"import sys\nfor name in {packages.split()}:\n    sys.modules[name] = None\n{code}")
+
+
+def commands(packages: str, *lines: str) -> list[tuple[object, str]]:
+    """Run command lines without these packages; return each exit code, and what was printed on either stream."""
+    code = f"""
+import contextlib, io, runpy
+for line in {lines!r}:
+    sys.argv = ["gradstep", *line.split()]
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            runpy.run_module("gradstep", run_name="__main__")
+        status = 0
+    except SystemExit as ending:
+        status = ending.code
+    print(repr((status, said.getvalue())))
+"""
+    return [ast.literal_eval(line) for line in without(packages, code).splitlines()]
+
+
+COMPARE = "numba llvmlite msgspec psutil scipy sklearn"
+REPORT = "matplotlib plotly jinja2"
+REST = "pyarrow pyperf threadpoolctl"
+
+
+def test_base_computes_with_numpy_alone():
+    code = """
+import gradstep
+for kernel in ("auto", "python", "numpy"):
+    print(gradstep.gradient([[1.0], [3.0]], [0, 1], [0.0], 0.0, kernel=kernel).dw.tolist())
+print(gradstep.fit([[0.0], [1.0], [2.0]], [0, 1, 1], l2=0.1).converged)
+try:
+    gradstep.gradient([[1.0]], [1], [0.0], 0.0, kernel="numba")
+except gradstep.KernelUnavailable as error:
+    print(error)
+"""
+    *gradients, converged, refusal = without(f"click rich {COMPARE} {REPORT} {REST}", code).splitlines()
+    assert gradients == ["[-0.5]"] * 3
+    assert converged == "True"
+    assert refusal.startswith("the numba kernel is not available: ")
+    assert refusal.endswith(". Fix: pip install 'gradstep[numba]'")
+
+
+def test_command_line_without_its_extra_says_what_to_install():
+    ((status, said),) = commands(f"click rich {COMPARE} {REPORT} {REST}", "info")
+    assert (status, said) == ("gradstep: error: The command line needs click: pip install 'gradstep[cli]'", "")
+    ((status, _),) = commands("rich", "info")
+    assert status == "gradstep: error: The command line needs rich: pip install 'gradstep[cli]'"
+
+
+def test_fit_and_info_need_the_extra_cli_alone(tmp_path):
+    data, model = tmp_path / "data.csv", tmp_path / "model.json"
+    data.write_text("x,y\n0,0\n1,1\n2,0\n3,1\n")
+    runs = commands(
+        f"{COMPARE} {REPORT} {REST}",
+        "--help",
+        "--version",
+        "info",
+        f"fit {data} --label y --save {model}",
+        "fit --help",
+    )
+    assert [status for status, _ in runs] == [0] * 5
+    assert "compare" in runs[0][1]
+    assert "pip install 'gradstep[numba]'" in runs[2][1]
+    assert "converged after" in runs[3][1]
+    assert model.exists()
+
+
+@pytest.mark.parametrize("command", ["compare", "diff", "export", "report"])
+def test_a_command_without_its_extra_says_what_to_install(command):
+    ((status, said),) = commands(f"{COMPARE} {REPORT} {REST}", f"{command} --help")
+    assert status == 1
+    assert re.fullmatch(rf"gradstep: error: gradstep {command} needs \w+: pip install 'gradstep\[compare\]'\n", said)
+
+
+@pytest.mark.parametrize("name", main.COMMANDS)
+def test_summaries_of_the_commands_are_those_of_their_help(name):
+    command = main.main.get_command(None, name)
+    assert command.name == name
+    assert command.get_short_help_str(200) == main.COMMANDS[name].summary
+
+
+def test_extras_name_each_other_rightly():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    assert [re.split(r"[^\w-]", each)[0] for each in project["dependencies"]] == ["numpy"]
+    for asked in (re.fullmatch(r"gradstep\[(.*)\]", each) for listed in extras.values() for each in listed):
+        assert asked is None or set(asked[1].split(",")) <= set(extras)
+    assert {place.extra for place in main.COMMANDS.values()} <= set(extras)
+    assert {entry.extra for entry in registry.KERNELS.values()} - {None} <= set(extras)
 
 
 def test_a_gradient_loads_no_other_kernel():

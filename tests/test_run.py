@@ -107,14 +107,14 @@ def test_noise_is_watched_through_the_run():
 
 def test_unavailable_kernel_is_left_out_with_its_reason_or_raised():
     def prepare(examples: Examples) -> Call:
-        raise KernelUnavailable("the gone kernel is not available: no compiler. Cure: install one")
+        raise KernelUnavailable("the gone kernel is not available: no compiler. Fix: install one")
 
     gone = Contender("gone", prepare)
     numpy = kernel_contender("numpy")
     record = run_quickly(gone, numpy)
     assert record.settings.contenders == ["numpy"]
-    assert "left out  the gone kernel is not available: no compiler. Cure: install one" in shown(record)
-    with pytest.raises(KernelUnavailable, match="Cure"):
+    assert "left out  the gone kernel is not available: no compiler. Fix: install one" in shown(record)
+    with pytest.raises(KernelUnavailable, match="Fix"):
         run.run(lambda threads: [gone, numpy], [Problem(50, 3)], QUICK, skip_unavailable=False)
 
 

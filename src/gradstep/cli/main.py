@@ -29,8 +29,10 @@ class Place(NamedTuple):
 
 COMMANDS = {
     "compare": Place("gradstep.cli.compare", "compare", "Compare the kernels on one gradient-descent step."),
-    "diff": Place("gradstep.cli.records", "compare", "Show what became faster or slower between two records."),
-    "export": Place("gradstep.cli.records", "compare", "Convert a record for other tools."),
+    "diff": Place(
+        "gradstep.cli.records", "compare", "Show what became faster or slower from one record to another, beyond noise."
+    ),
+    "export": Place("gradstep.cli.records", "compare", "Write a record in the format of another tool."),
     "fit": Place("gradstep.cli.fit", "cli", "Train logistic regression on a data file by gradient descent."),
     "info": Place("gradstep.cli.info", "cli", "Show versions, processor, threads and kernels."),
     "report": Place("gradstep.cli.records", "compare", "Write the report or the pictures of a saved record."),

@@ -67,6 +67,13 @@ class Machine:
     memory: int
     virtual: bool | None
 
+    def __post_init__(self) -> None:
+        unknown = sorted(name for name in self.caches if not re.fullmatch("L[1-9]d?", name))
+        if unknown:
+            raise ValueError(f"caches has the unknown {unknown[0]}")
+        if min(self.cores, self.usable_cores, self.memory, *self.caches.values()) < 1:
+            raise ValueError("should have positive numbers of cores and bytes")
+
     @classmethod
     def here(cls) -> Machine:
         """Describe this machine."""
