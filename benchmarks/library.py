@@ -1,4 +1,4 @@
-"""What the suite takes from gradstep besides its public API. Older commits, which asv measures too, have it elsewhere."""
+"""What the suite takes from gradstep besides its public API; older commits, which asv measures too, have it elsewhere."""
 
 from __future__ import annotations
 
