@@ -111,7 +111,7 @@ in_checkout = pytest.mark.skipif(not INSTALLER.exists(), reason="this is no chec
     ],
     ids=["no apt-get", "not root", "no network"],
 )
-def test_installer_tells_why_it_cannot_install_a_browser(tmp_path, scripts, reason):
+def test_installer_says_why_it_cannot_install_a_browser(tmp_path, scripts, reason):
     done = install(planted(tmp_path, **scripts))
     assert done.returncode == 1
     assert f"none can be installed here: {reason}" in done.stderr
@@ -120,7 +120,7 @@ def test_installer_tells_why_it_cannot_install_a_browser(tmp_path, scripts, reas
 
 @on_unix
 @in_checkout
-def test_installer_tells_that_what_it_installed_does_not_run(tmp_path):
+def test_installer_says_that_what_it_installed_does_not_run(tmp_path):
     done = install(planted(tmp_path, apt_get=chromium_in(tmp_path, 1)))
     assert done.returncode == 1
     assert "it does not run" in done.stderr

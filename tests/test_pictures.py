@@ -10,9 +10,11 @@ import sample_records
 from matplotlib.image import imread
 from matplotlib.text import Text
 
+from gradstep import registry
 from gradstep.compare.judge import series
 from gradstep.compare.judge.findings import findings
 from gradstep.compare.judge.series import CannotDraw
+from gradstep.compare.measure import peers
 from gradstep.compare.record import records
 from gradstep.compare.record.records import READ_LIMIT, Result, timed
 from gradstep.compare.show import styles
@@ -87,10 +89,12 @@ def test_every_contender_and_the_read_limit_are_named_in_the_pictures_of_times()
 
 def test_files_are_the_same_each_time_and_as_wide_as_a_page(tmp_path):
     record = sample_records.sample(contenders=("cython", "numpy"))
-    first, second = (drawing.write(findings(record), tmp_path / name) for name in ("first", "second"))
-    assert not first.skipped
-    assert {file.name for file in first.files} == {f"{name}{suffix}" for name in ALL for suffix in (".png", ".svg")}
-    for one, other in zip(first.files, second.files, strict=True):
+    folders = tmp_path / "first", tmp_path / "second"
+    for folder in folders:
+        assert drawing.write(findings(record), folder) == {}
+    first, second = (sorted(folder.iterdir()) for folder in folders)
+    assert {file.name for file in first} == {f"{name}{suffix}" for name in ALL for suffix in (".png", ".svg")}
+    for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes()
         if one.suffix == ".png":
             assert imread(one).shape[1] == 1280
@@ -113,16 +117,16 @@ def test_pictures_of_several_conditions_have_names_of_their_own():
     ids=["one m", "one n", "one contender"],
 )
 def test_what_the_record_does_not_support_is_left_out_with_the_reason(tmp_path, sizes, skipped):
-    drawn = drawing.write(findings(sample_records.sample(**sizes)), tmp_path)
+    left_out = drawing.write(findings(sample_records.sample(**sizes)), tmp_path)
     for name, reason in skipped.items():
-        assert reason in drawn.skipped[name]
-    assert {file.stem for file in drawn.files} == ALL - drawn.skipped.keys()
+        assert reason in left_out[name]
+    assert {file.stem for file in tmp_path.iterdir()} == ALL - left_out.keys()
 
 
 def test_run_that_was_interrupted_before_its_first_cell_has_no_picture(tmp_path):
-    drawn = drawing.write(findings(records.changed(sample_records.sample(), cells=[])), tmp_path)
-    assert drawn.files == []
-    assert drawn.skipped.keys() == ALL
+    left_out = drawing.write(findings(records.changed(sample_records.sample(), cells=[])), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert left_out.keys() == ALL
 
 
 def test_wrong_and_skipped_results_are_in_no_picture():
@@ -193,6 +197,18 @@ def test_every_colour_of_a_name_can_be_read_and_no_two_look_alike():
     look = styles.styles(names)
     assert all(styles.contrast_with_white(style.ink) >= 4.5 for style in look.values())
     assert len({(style.colour, style.marker) for style in look.values()}) == len(names)
+
+
+def test_kernel_that_is_added_to_the_registry_is_drawn_as_it_says(monkeypatch):
+    fifth = registry.KERNELS["numpy"]._replace(colour="#123456", marker="H")
+    monkeypatch.setitem(registry.KERNELS, "fifth", fifth)
+    assert styles.styles(["jax", "fifth"])["fifth"] == styles.Style("#123456", "H", dashed=False)
+
+
+def test_no_kernel_and_peer_share_colour_and_dash():
+    look = styles.styles([*registry.KERNELS, *peers.PEERS])
+    assert len({(style.colour, style.dashed) for style in look.values()}) == len(look)
+    assert all(look[name].dashed == (name not in registry.KERNELS) for name in look)
 
 
 def test_command_draws_a_saved_record_and_says_what_is_left_out(command, tmp_path):

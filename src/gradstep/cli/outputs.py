@@ -56,7 +56,7 @@ def _of_record(save: Callable[[Record, Path], None]) -> Callable[[Findings, Path
 
 def _draw(found: Findings, folder: Path) -> None:
     """Write every picture that the record supports, and name on stderr those that it does not."""
-    for name, reason in drawing.write(found, folder).skipped.items():
+    for name, reason in drawing.write(found, folder).items():
         endings.warn(f"{name} is not drawn: {reason}")
 
 

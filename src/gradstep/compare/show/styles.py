@@ -17,17 +17,7 @@ ORANGE, SKY, GREEN, BLUE, PURPLE = "#E69F00", "#56B4E9", "#009E73", "#0072B2", "
 
 
 class Style(NamedTuple):
-    """How one contender is drawn.
-
-    Attributes
-    ----------
-    colour : str
-        Of lines and areas.
-    marker : str
-        As Matplotlib names it.
-    dashed : bool
-        True for peers, False for kernels.
-    """
+    """How one contender is drawn: peers are dashed, and the marker is named as in Matplotlib."""
 
     colour: str
     marker: str
@@ -78,37 +68,19 @@ def styles(names: Iterable[str]) -> dict[str, Style]:
 
 
 def contrast_with_white(colour: str) -> float:
-    """Return the contrast ratio of WCAG 2.2 between a colour and white, from 1 to 21.
-
-    Examples
-    --------
-    >>> contrast_with_white("#000000")
-    21.0
-    """
+    """Return the contrast ratio of WCAG 2.2 between a colour and white, from 1 to 21."""
     red, green, blue = (_linear(channel / 255) for channel in _channels(colour))
     luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
     return 1.05 / (luminance + 0.05)
 
 
 def tint(colour: str, strength: float) -> str:
-    """Return a colour mixed with white.
-
-    Examples
-    --------
-    >>> tint("#000000", 0.2)
-    '#CCCCCC'
-    """
+    """Return a colour mixed with white."""
     return "#" + "".join(f"{round(255 - strength * (255 - channel)):02X}" for channel in _channels(colour))
 
 
 def transparent(colour: str, opacity: float) -> str:
-    """Return a colour as CSS writes it with an opacity.
-
-    Examples
-    --------
-    >>> transparent("#0072B2", 0.2)
-    'rgba(0, 114, 178, 0.2)'
-    """
+    """Return a colour as CSS writes it with an opacity."""
     red, green, blue = _channels(colour)
     return f"rgba({red}, {green}, {blue}, {opacity})"
 

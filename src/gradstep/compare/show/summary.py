@@ -55,15 +55,7 @@ def _fastest(found: Findings) -> Iterator[str]:
 
 
 class AgainstPeers(NamedTuple):
-    """The fastest peer beside the fastest kernel.
-
-    Attributes
-    ----------
-    kernel, peer : str
-        Their names.
-    ratio : Ratio
-        The time of the peer over that of the kernel: "faster" where gradstep loses.
-    """
+    """The fastest peer beside a kernel, and its time over that of the kernel: "faster" where gradstep loses."""
 
     kernel: str
     peer: str
@@ -71,22 +63,7 @@ class AgainstPeers(NamedTuple):
 
 
 def against_peers(record: Record, found: CellFindings, kernel: str | None = None) -> AgainstPeers | None:
-    """Return how gradstep compares with the fastest peer on a problem.
-
-    Parameters
-    ----------
-    record : Record
-        The record of the problem, which knows the peers.
-    found : CellFindings
-        The problem.
-    kernel : str, optional
-        The kernel to compare; by default the fastest.
-
-    Returns
-    -------
-    AgainstPeers or None
-        None where either side was not timed.
-    """
+    """Return how a kernel, by default the fastest, compares with the fastest peer; None where either was not timed."""
     medians = {line.name: line.time.value for line in found.timed if line.time is not None}
     kernels = [name for name in medians if name not in record.peers and kernel in (None, name)]
     peers = [name for name in medians if name in record.peers]

@@ -17,21 +17,10 @@ from gradstep.compare.show.words import micro
 
 # Matplotlib's markers as Plotly names them.
 _SYMBOLS = {
-    "s": "square",
-    "^": "triangle-up",
-    "v": "triangle-down",
-    "D": "diamond",
-    "d": "diamond-tall",
-    "o": "circle",
-    "P": "cross",
-    "X": "x",
-    "p": "pentagon",
-    "*": "star",
-    "h": "hexagon",
-    "<": "triangle-left",
-    ">": "triangle-right",
-    "8": "octagon",
-}
+    "s": "square", "^": "triangle-up", "v": "triangle-down", "<": "triangle-left", ">": "triangle-right",
+    "D": "diamond", "d": "diamond-tall", "o": "circle", "P": "cross", "X": "x", "p": "pentagon", "*": "star",
+    "h": "hexagon", "8": "octagon",
+}  # fmt: skip
 
 _AXIS = {"gridcolor": "#E4E4E4", "linecolor": "#B0B0B0", "zeroline": False, "ticks": "outside", "tickcolor": "#B0B0B0"}
 _LAYOUT = {
@@ -68,21 +57,8 @@ def script() -> str:
 def charts(found: Findings) -> dict[str, list[dict[str, Any]]]:
     """Return the figures of a judged record as data for JSON.
 
-    Parameters
-    ----------
-    found : Findings
-        The judged record.
-
-    Returns
-    -------
-    dict
-        "times", "speed-ups" and "rates" -> a list of dicts with ``label``, by which a reader chooses, ``along`` ("m",
-        "n" or None) and ``figure`` (``data`` and ``layout``). A list is empty where the record does not support it.
-
-    Raises
-    ------
-    MissingExtra
-        If Plotly is not installed.
+    There are lists of "times", "speed-ups" and "rates", empty where the record does not support them. Each entry has a
+    ``label``, by which a reader chooses, ``along`` ("m", "n" or None) and ``figure`` (``data`` and ``layout``).
     """
     look = styles.styles(found.record.settings.contenders)
     return {"times": _times(found, look), "speed-ups": _speed_ups(found, look), "rates": _rates(found, look)}

@@ -14,10 +14,11 @@ import gradstep
 from gradstep import extras
 from gradstep.compare.judge import series
 from gradstep.compare.judge.findings import Findings
+from gradstep.compare.judge.series import CannotDraw, Map
 from gradstep.compare.record import records
 from gradstep.compare.record.records import READ_LIMIT, Record
-from gradstep.compare.show import summary, words
-from gradstep.compare.show.html import charts, maps, tables
+from gradstep.compare.show import styles, summary, words
+from gradstep.compare.show.html import charts, tables
 from gradstep.files import require_place_for, write_whole
 
 
@@ -33,14 +34,7 @@ def _jinja() -> Any:
 
 
 def write(found: Findings, path: Path) -> None:
-    """Write the report of a judged record, whole or not at all.
-
-    Parameters
-    ----------
-    found : Findings
-        The judged record.
-    path : Path
-        The HTML file. It has some 5 MB, nearly all of it Plotly's script, which draws the charts.
+    """Write the report, whole or not at all: some 5 MB, nearly all of it Plotly's script, which draws the charts.
 
     Raises
     ------
@@ -95,13 +89,22 @@ def _content(found: Findings) -> dict[str, Any]:
         "wrong": [f"{result.contender} at {words.place(cell)}: {result.reason}" for cell, result in record.wrong()],
         "warning": _sentence(found.noise_warning),
         "summary": summary.paragraphs(found),
-        "maps": maps.maps(found),
+        "maps": _maps(found),
+        "look": styles.styles(record.settings.contenders),
+        "lead": words.lead,
         "tables": tables.tables(found),
         "circumstances": _circumstances(record),
         "operations_of_a_row": series.OPERATIONS_OF_A_ROW,
         "read_limit": READ_LIMIT,
         "version": gradstep.__version__,
     }
+
+
+def _maps(found: Findings) -> list[Map]:
+    try:
+        return series.maps(found)
+    except CannotDraw:
+        return []
 
 
 def _sentence(text: str | None) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,22 +24,6 @@ PICTURES: dict[str, Callable[[Findings], dict[str, Any]]] = {
 """Name of the file -> what draws it: a figure for each ending of the name."""
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """What became of the pictures.
-
-    Attributes
-    ----------
-    files : list of Path
-        Those that were written.
-    skipped : dict
-        Picture -> what the record lacks for it.
-    """
-
-    files: list[Path]
-    skipped: dict[str, str]
-
-
 def require(folder: Path) -> None:
     """Raise `OSError` or `MissingExtra` if pictures could not be written into this folder, which need not exist."""
     if folder.exists() and not folder.is_dir():
@@ -52,22 +35,15 @@ def require(folder: Path) -> None:
     canvas.matplotlib("figure")
 
 
-def write(found: Findings, folder: Path) -> Drawn:
-    """Write every picture that the record supports into a folder, which is made if need be.
+def write(found: Findings, folder: Path) -> dict[str, str]:
+    """Write every picture that the record supports, as PNG and SVG, into a folder, which is made if need be.
 
-    Parameters
-    ----------
-    found : Findings
-        The judged record.
-    folder : Path
-        Where ``time-against-m``, ``time-against-n``, ``speed-up``, ``roofline`` and ``fastest`` are written, each as
-        ``.png`` and ``.svg``. A run with several dtypes, orders, numbers of threads or data sets has a picture of each,
-        and its name says of which.
+    A run with several dtypes, orders, numbers of threads or data sets has a picture of each, and its name says which.
 
     Returns
     -------
-    Drawn
-        The files, and the pictures that were left out.
+    dict
+        Picture that was left out -> what the record lacks for it.
 
     Raises
     ------
@@ -78,16 +54,14 @@ def write(found: Findings, folder: Path) -> Drawn:
     """
     canvas.matplotlib("figure")
     folder.mkdir(exist_ok=True)
-    drawn = Drawn([], {})
+    skipped: dict[str, str] = {}
     for name, draw in PICTURES.items():
         try:
             figures = draw(found)
         except CannotDraw as error:
-            drawn.skipped[name] = str(error)
+            skipped[name] = str(error)
             continue
         for ending, figure in figures.items():
             for suffix in (".png", ".svg"):
-                file = folder / f"{name}{ending}{suffix}"
-                write_whole(file, canvas.encoded(figure, suffix))
-                drawn.files.append(file)
-    return drawn
+                write_whole(folder / f"{name}{ending}{suffix}", canvas.encoded(figure, suffix))
+    return skipped

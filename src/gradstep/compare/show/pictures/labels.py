@@ -67,19 +67,7 @@ def apart(wanted: Sequence[float], gap: float, low: float, high: float) -> list[
     Labels that would overlap are spread around the mean of the heights they want (isotonic regression by pooling
     adjacent violators: Ayer et al., Annals of Mathematical Statistics 26, 1955).
 
-    Parameters
-    ----------
-    wanted : sequence of float
-        The heights, in any order.
-    gap : float
-        The least distance.
-    low, high : float
-        The bounds; labels that do not fit between them reach beyond the upper one.
-
-    Returns
-    -------
-    list of float
-        The places, in the order of `wanted`.
+    The places keep the order of `wanted`. Labels that do not fit between `low` and `high` reach beyond `high`.
 
     Examples
     --------
