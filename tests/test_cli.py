@@ -19,14 +19,13 @@ import gradstep
 from gradstep import environment, processor, registry
 from gradstep.cli.main import main
 from gradstep.cli.progress import RunProgress
-from gradstep.compare.judge import findings
-from gradstep.compare.measure import peers, presets
-from gradstep.compare.measure import run as compare
+from gradstep.compare.judge.findings import Findings
+from gradstep.compare.measure import contenders, peers, presets, problems
+from gradstep.compare.measure import run as runs
+from gradstep.compare.measure.contenders import Call, Contender
 from gradstep.compare.measure.problems import Examples
-from gradstep.compare.measure.timing import Call, Contender
 from gradstep.compare.record import records
 from gradstep.contract import KernelUnavailable
-from tools.targets import bench, targets
 
 SMALL = ("--m", "50", "--n", "3", "--rounds", "2")
 
@@ -45,6 +44,16 @@ def test_help_version_and_no_arguments(command):
         assert "Example" in text.out
 
 
+def test_help_of_compare_names_all_that_the_tables_have(command):
+    text = " ".join(command("compare", "--help").out.split())
+    assert f"Some of {','.join(registry.KERNELS)}." in text
+    rows = [*presets.PRESETS.items(), *peers.PEERS.items()]
+    for name, described in [(name, row.summary) for name, row in rows] + [
+        (name, task.question) for name, task in problems.DATA_SETS.items()
+    ]:
+        assert f"{name} {described}" in text
+
+
 @pytest.mark.parametrize(
     ("line", "parts"),
     [
@@ -53,10 +62,8 @@ def test_help_version_and_no_arguments(command):
         (("compare", "--kernels", "cython,nosuch"), ("'nosuch'", "python, numba, cython, numpy")),
         (("compare", "--peers", "nosuch"), ("'nosuch'", "numpy-formula", "torch", "all")),
         (("compare", "--peers", "all,jax"), ("'all'",)),
-        (("compare", "--preset", "nosuch"), ("quick", "scaling", "full", "targets")),
-        (("compare", "--preset", "targets", "--m", "5"), ("--m", "--preset")),
-        (("compare", "--preset", "targets", "--threads", "1"), ("--threads",)),
-        (("compare", "--preset", "targets", "--budget", "60"), ("--budget",)),
+        (("compare", "--preset", "targets"), ("'targets'",)),
+        (("compare", "--preset", "nosuch"), ("quick", "scaling", "full")),
         (("compare", "--kernels", "python,"), ("''", "python, numba, cython, numpy")),
         (("compare", "--m", "10,x"), ("--m", "'x'")),
         (("compare", "--m", "1.5"), ("'1.5'",)),
@@ -104,13 +111,13 @@ def test_compare_writes_nothing_but_the_result_into_a_pipe(tmp_path):
     assert "\x1b" not in outcome.out
     assert not any(line != line.rstrip() for line in outcome.out.splitlines())
     lines = {line.split()[0]: line.split() for line in reversed(outcome.out.splitlines()) if line}
-    # Name, time, unit, interval, unit, per row, unit, GB/s, over the floor, base: nothing is cut off, although the
+    # Name, time, unit, interval, unit, per row, unit, GB/s, over the read limit, base: nothing is cut off, although the
     # screen is said to be narrow.
     assert len(lines["python"]) == 10
     assert lines["python"][9] == "base"
     assert lines["numpy"][9].endswith("x")
-    # Two rounds are too few to tell.
-    assert lines["numpy"][10:] == ["cannot", "tell"]
+    # Two rounds are too few to call it.
+    assert lines["numpy"][10:] == ["too", "close"]
     assert gradstep.__version__ in outcome.out
 
 
@@ -173,7 +180,7 @@ def test_record_is_written_although_nobody_reads_the_result(tmp_path):
 
 
 def test_compare_refuses_a_place_that_cannot_be_written_before_measuring(command, tmp_path, monkeypatch):
-    monkeypatch.setattr(compare, "run", None)
+    monkeypatch.setattr(runs, "run", None)
     assert_one_line(command("compare", "--json", tmp_path / "nosuch" / "run.json"), 1, "run.json", "folder")
 
 
@@ -184,7 +191,7 @@ def test_compare_without_options_measures_data_and_grid(command, monkeypatch):
         asked.append(([(each.name, each.m, each.n) for each in given], settings, rest["notes"]))
         raise ValueError("enough seen")
 
-    monkeypatch.setattr(compare, "run", run)
+    monkeypatch.setattr(runs, "run", run)
     assert_one_line(command("compare"), 1, "enough seen")
     assert_one_line(command("compare", "--m", "5"), 1)
     assert_one_line(command("compare", "--data", "wine"), 1)
@@ -221,7 +228,7 @@ def test_compare_on_a_file(command, separable):
 
 
 def test_wrong_kernel_ends_in_exit_code_1(command, monkeypatch, tmp_path):
-    right = compare.kernel_contender
+    right = contenders.kernel_contender
 
     def sometimes_wrong(name: str, threads: int | None = 1) -> Contender:
         def prepare(examples: Examples) -> Call:
@@ -230,7 +237,7 @@ def test_wrong_kernel_ends_in_exit_code_1(command, monkeypatch, tmp_path):
 
         return Contender(name, prepare) if name == "python" else right(name, threads)
 
-    monkeypatch.setattr(compare, "kernel_contender", sometimes_wrong)
+    monkeypatch.setattr(contenders, "kernel_contender", sometimes_wrong)
     path = tmp_path / "run.json"
     outcome = command("compare", *SMALL, "--kernels", "python,numpy", "--json", path)
     assert_one_line(outcome, 1, "python")
@@ -282,31 +289,18 @@ def test_compare_with_peers(command, monkeypatch, tmp_path):
     assert "left out  The peer torch needs torch: pip install 'gradstep[peers]'" in outcome.out
 
 
-def test_compare_shows_the_time_only_to_read(command, tmp_path):
+def test_compare_shows_the_read_limit(command, tmp_path):
     outcome = command("compare", *SMALL, "--kernels", "numpy", "--json", tmp_path / "run.json")
-    assert "read limit    one pass over X" in outcome.out
-    floor = records.load(tmp_path / "run.json").cells[0].read_limit
-    assert floor is not None
-    assert len(floor.samples) == 2
-
-
-def test_preset_targets(command, monkeypatch, tmp_path):
-    tiny = bench.Scale(1 << 16, 1 << 14, many_rows=100, largest=1000, rounds=2)
-    monkeypatch.setattr(bench.Scale, "of_this_machine", classmethod(lambda cls: tiny))
-    rows = [targets.TARGETS[0], targets.TARGETS[10]]
-    monkeypatch.setattr(targets.run, "__kwdefaults__", {**targets.run.__kwdefaults__, "targets": rows})
-    path = tmp_path / "targets.json"
-    outcome = command("compare", "--preset", "targets", "--peers", "numba-loop", "--json", path, "--quiet")
-    assert (outcome.code, outcome.err) == (0, "")
-    assert "must" in outcome.out
-    assert "Cython / read limit" in outcome.out
-    assert [target.group for target in records.load(path).targets] == ["Cython / read limit", "Fastest peer / Cython"]
+    assert "the read limit is one pass over X" in outcome.out
+    read_limit = records.load(tmp_path / "run.json").cells[0].read_limit
+    assert read_limit is not None
+    assert len(read_limit.samples) == 2
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.5])
 def test_noisy_machine_is_warned_of_and_no_failure(command, monkeypatch, spread):
     monkeypatch.setattr("gradstep.compare.judge.statistics.NOISY", 0.3)
-    monkeypatch.setattr(findings, "unrest", lambda record: spread)
+    monkeypatch.setattr(Findings, "spread", spread)
     outcome = command("compare", *SMALL, "--kernels", "numpy")
     assert outcome.code == 0
     warned = outcome.err.startswith("gradstep: warning: the machine was noisy") and outcome.err.count("\n") == 1
@@ -349,7 +343,7 @@ def test_presets_give_what_no_option_names(command, monkeypatch):
         asked.append(([(each.name, each.m, each.n) for each in given], settings, line_up))
         raise ValueError("enough seen")
 
-    monkeypatch.setattr(compare, "run", run)
+    monkeypatch.setattr(runs, "run", run)
     monkeypatch.setattr("gradstep.threads.usable_cores", lambda: 3)
     assert_one_line(command("compare", "--preset", "scaling"), 1, "enough seen")
     assert_one_line(command("compare", "--preset", "scaling", "--n", "7", "--budget", "9"), 1, "enough seen")
@@ -375,7 +369,7 @@ def test_quick_preset_has_a_budget_that_can_be_replaced(command, monkeypatch):
         budgets.append(settings.budget)
         raise ValueError("enough seen")
 
-    monkeypatch.setattr(compare, "run", run)
+    monkeypatch.setattr(runs, "run", run)
     command("compare")
     command("compare", "--budget", "1e9")
     assert budgets == [45.0, 1e9]
@@ -489,7 +483,7 @@ def test_interrupted_fit_shows_where_it_stopped_and_saves(command, separable, tm
 
 
 def test_interrupted_comparison_ends_with_130_and_writes_nothing(command, tmp_path, monkeypatch):
-    monkeypatch.setattr(compare, "run", lambda *arguments, **options: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(runs, "run", lambda *arguments, **options: signal.raise_signal(signal.SIGINT))
     outcome = command("compare", *SMALL, "--json", tmp_path / "run.json")
     assert outcome.code == 130
     assert outcome.err.strip() == "gradstep: error: interrupted"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import signal
 import subprocess
 import sys
@@ -15,11 +14,10 @@ from command_line import assert_one_line
 from gradstep.cli.interrupts import Interrupts
 from gradstep.compare.measure import timing
 from gradstep.compare.record import records
-from tools.targets import bench, targets
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT to send to one process")
 
-# The comparison of a child process. `wait_for_ctrl_c` tells the test that the right moment has come, and waits there.
+# The comparison in a child process. `wait_for_ctrl_c` signals the right moment to the test, and waits there.
 SETTING = """
 import os, signal, sys, time
 
@@ -27,8 +25,7 @@ import numba
 
 import gradstep
 from gradstep.cli import main as cli
-from gradstep.compare.measure import run as compare
-from gradstep.compare.measure import timing
+from gradstep.compare.measure import contenders
 
 # A shell lets what it runs in the background ignore Ctrl-C, and the tests may run there.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -39,13 +36,13 @@ def wait_for_ctrl_c():
     print("Ctrl-C never came", file=sys.stderr, flush=True)
     os._exit(99)
 
-right = compare.kernel_contender("numpy").prepare
+right = contenders.kernel_contender("numpy").prepare
 
 def compare_with(prepare):
     def contender(name, threads=1):
-        return timing.Contender(name, prepare)
+        return contenders.Contender(name, prepare)
 
-    compare.kernel_contender = contender
+    contenders.kernel_contender = contender
     sizes = ["--m", "20,30,40", "--n", "2", "--rounds", "2", "--kernels", "numpy", "--quiet"]
     cli.main(["compare", *sizes, "--json", sys.argv[1]], prog_name="gradstep")
 """
@@ -191,24 +188,6 @@ def test_impatient_second_interrupt_does_not_cut_off_the_writing(tmp_path):
     code, _, err = interrupted(SLOW_WRITING + IN_A_TIMED_CALL, tmp_path / "run.json", presses=2)
     assert (code, err) == (130, "gradstep: error: interrupted\n")
     assert len(records.load(tmp_path / "run.json").cells) == 2
-
-
-def test_interrupted_targets_keep_the_rows_before(command, tmp_path, monkeypatch):
-    def waits_for_nobody(_: bench.Bench) -> bench.Measured:
-        signal.raise_signal(signal.SIGINT)
-        raise AssertionError("the interrupt did not come")
-
-    tiny = bench.Scale(1 << 16, 1 << 14, many_rows=100, largest=1000, rounds=2)
-    monkeypatch.setattr(bench.Scale, "of_this_machine", classmethod(lambda cls: tiny))
-    rows = [targets.TARGETS[0], dataclasses.replace(targets.TARGETS[1], measure=waits_for_nobody), targets.TARGETS[2]]
-    monkeypatch.setattr(targets.run, "__kwdefaults__", {**targets.run.__kwdefaults__, "targets": rows})
-    path = tmp_path / "targets.json"
-    outcome = command("compare", "--preset", "targets", "--peers", "numba-loop", "--json", path)
-    assert_one_line(outcome, 130, "interrupted")
-    record = records.load(path)
-    assert not record.complete
-    assert [target.case for target in record.targets] == [rows[0].case]
-    assert len(record.cells) == 1
 
 
 def test_nothing_but_the_record_is_written_where_nothing_was_timed(command, tmp_path, monkeypatch):
