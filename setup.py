@@ -34,8 +34,8 @@ class BuildExtensions(build_ext):
 
 MODULE = "gradstep.kernels.cython_loop"
 
-# The one source is built once for each of these, and gradstep.processor chooses at import. The first one runs on
-# every processor of its architecture; the names are those of GRADSTEP_ISA.
+# The source is compiled once for each of these; gradstep.processor chooses at import. The first runs on every processor
+# of its architecture. GRADSTEP_ISA takes these names.
 INSTRUCTION_SETS = {
     "baseline": [],
     "avx2": ["-mavx2", "-mfma", "-mf16c"],
@@ -47,7 +47,7 @@ INSTRUCTION_SETS = {
 }
 MSVC_FLAGS = {"baseline": [], "avx2": ["/arch:AVX2"], "avx512": ["/arch:AVX512"]}
 
-# Not among the flags: -march=native, which a wheel must not have, and -ffast-math, which breaks the rounding that the
+# Neither -march=native, which makes a wheel useless elsewhere, nor -ffast-math, which breaks the rounding that the
 # kernels rely on. Contraction would make the results depend on whether the processor has a fused multiply-add.
 FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-Wno-psabi"]
 MSVC_COMMON_FLAGS = ["/O2", "/fp:precise"]
@@ -72,7 +72,7 @@ def extensions():
             depends=glob.glob("kernels/vector/*.h"),
             extra_compile_args=flags,
         )
-        # A build folder each: Cython writes one C file per module name.
+        # Each has its own build folder, because Cython names the C file after the module.
         built += cythonize([kernel], build_dir=f"build/cython/{instruction_set}")
     return built
 
@@ -82,7 +82,7 @@ setup(
     package_dir={"": "src", "gradstep.kernels": "kernels"},
     package_data={
         "gradstep": ["py.typed"],
-        "gradstep.compare": ["record/*.json", "show/html/assets/*"],
+        "gradstep.compare": ["show/html/assets/*"],
         "gradstep.kernels": ["*.pyi"],
     },
     ext_modules=extensions(),

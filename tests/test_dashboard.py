@@ -1,6 +1,5 @@
 """The published site: asv's pages and the one on scaling, in a browser and without a network."""
 
-import dataclasses
 import functools
 import http.server
 import io
@@ -200,7 +199,7 @@ def test_interval_that_a_logarithmic_axis_cannot_show_gives_way_to_the_quartiles
 @pytest.fixture
 def fifth(monkeypatch):
     """A fifth kernel in the registry, with a marker that none of the four has."""
-    monkeypatch.setitem(KERNELS, "fifth", dataclasses.replace(KERNELS["numpy"], colour="#005500", marker="P"))
+    monkeypatch.setitem(KERNELS, "fifth", KERNELS["numpy"]._replace(colour="#005500", marker="P"))
     return "fifth"
 
 

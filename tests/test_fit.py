@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from gradstep import FitDiverged, FitInterrupted, fit, gradient, objective
 from gradstep.descent import curvature
+from gradstep.extras import MissingExtra
 
 L2 = 0.05
 
@@ -265,3 +266,10 @@ def test_progress_goes_to_stderr(small, capfd):
     assert out == ""
     assert "30/30" in err and "J = " in err
     assert shown.J == quiet.J
+
+
+def test_progress_without_rich_is_refused_before_the_work(small, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rich", None)
+    with pytest.raises(MissingExtra) as raised:
+        fit(*small, progress=True, callback=pytest.fail)
+    assert str(raised.value) == "The progress bar needs rich: pip install 'gradstep[cli]'"

@@ -85,7 +85,7 @@ def _gradient(
     kernel: str | Kernel,
     threads: int | None,
 ) -> tuple[float, FloatArray, float]:
-    """Do what `gradient` does for it and for `step`; a named tuple takes half a microsecond to make."""
+    """Compute what `gradient` and `step` need, as a plain tuple: making a named one takes half a microsecond."""
     prepared = Objective(X, y, sample_weight=sample_weight, l2=l2, kernel=kernel, threads=threads)
     w = validate.weights("w", w, prepared.n, prepared.dtype)
     return prepared._gradient(w, validate.number("b", b))
@@ -133,7 +133,7 @@ def step(
     """
     alpha = validate.positive("alpha", alpha)
     J, dw, db = _gradient(X, y, w, b, sample_weight, l2, kernel, threads)
-    # dw is new, and becomes the new w. Of an array without dimensions NumPy makes a factor in half the time of a float.
+    # dw is a new array and becomes the new w. As a factor NumPy takes a 0-d array in half the time of a float.
     np.multiply(dw, np.array(alpha, dw.dtype), dw)
     return Step(np.subtract(np.asarray(w), dw, dw), float(b) - alpha * db, J)
 
@@ -162,7 +162,7 @@ def objective(
     Raises
     ------
     ValueError, TypeError, KernelUnavailable
-        As `gradient` does. What concerns the values of X, y and sample_weight is raised by the first call.
+        As `gradient` does. The first call raises what concerns the values of X, y and sample_weight.
 
     Examples
     --------
@@ -185,7 +185,7 @@ class Objective:
     m, n : int
         The number of examples and of features.
     dtype : dtype
-        What the kernels compute in, float32 or float64.
+        The dtype that the kernels compute in, float32 or float64.
     l2 : float
         The strength of the penalty.
     kernel : Kernel
@@ -214,7 +214,7 @@ class Objective:
         )
         self.threads = self._pass.threads
         self._plain = sample_weight is None and self.l2 == 0.0
-        # Without dimensions: NumPy divides by a float in twice the time, most of a microsecond.
+        # A 0-d array: to divide by a float takes NumPy twice as long, most of a microsecond more.
         self._m = np.array(float(self.m))
 
     def __call__(self, theta: NDArray[Any]) -> tuple[float, NDArray[np.float64]]:
@@ -268,7 +268,7 @@ class Objective:
         if self._plain:
             np.divide(sums, self._m, sums)
             return sums.item(-1), sums[:-1]
-        # An overflow shows in the result, here as in the pass, and is no warning.
+        # An overflow shows in the result, as it does in the pass; a warning would add nothing.
         with np.errstate(over="ignore", invalid="ignore"):
             sums /= self._pass.total_weight
             wide_w = w.astype(np.float64, copy=False)

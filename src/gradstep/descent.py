@@ -13,8 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from gradstep import validate
 from gradstep.api import Objective
 from gradstep.contract import Fit, FloatArray, Gradient, Kernel
+from gradstep.extras import require
 
-# Power iteration stops when its estimate grows by less than this fraction, or after that many products.
+# Power iteration stops when its estimate grows by less than this fraction, or after this many products.
 _POWER_TOLERANCE = 1e-3
 _POWER_ITERATIONS = 50
 
@@ -31,7 +32,7 @@ _ROUNDINGS = 256.0
 
 
 class Iterate(NamedTuple):
-    """What a callback of `fit` is shown before each step.
+    """The state of a descent before a step, as `fit` hands it to a callback.
 
     Attributes
     ----------
@@ -44,7 +45,7 @@ class Iterate(NamedTuple):
     J : float
         The cost at (w, b).
     largest : float
-        The largest absolute component of (dw, db), which convergence is judged by.
+        The largest absolute component of (dw, db); it decides convergence.
     alpha : float
         The learning rate of the next step.
     """
@@ -108,8 +109,8 @@ def fit(
     X, y, sample_weight, l2, kernel, threads
         As in `gradient`.
     alpha : float or "auto"
-        The learning rate. "auto" takes 1/L, where L bounds the curvature of J, and halves it where J rises all the
-        same: it cannot diverge.
+        The learning rate. "auto" takes 1/L, where L bounds the curvature of J, and halves it where J still
+        rises, so that it cannot diverge.
     tol : float
         Stop when the largest absolute component of (dw, db) is at most this.
     max_iter : int
@@ -121,7 +122,7 @@ def fit(
     callback : callable, optional
         Called with an `Iterate` before each step; a true result stops the descent.
     progress : bool
-        Show a progress bar on stderr.
+        Show a progress bar on stderr; needs the extra ``cli``.
 
     Returns
     -------
@@ -139,6 +140,8 @@ def fit(
         As `gradient` does, and if alpha or tol is not positive and finite or max_iter is negative.
     TypeError, KernelUnavailable
         As `gradient` does.
+    MissingExtra
+        If `progress` is true and Rich is not installed.
 
     Notes
     -----
@@ -153,6 +156,8 @@ def fit(
     >>> result.converged
     True
     """
+    if progress:
+        require("rich", "cli", "The progress bar")
     cost = Objective(X, y, sample_weight=sample_weight, l2=l2, kernel=kernel, threads=threads)
     tol = validate.positive("tol", tol)
     max_iter = validate.count("max_iter", max_iter, 0)
@@ -292,7 +297,7 @@ class _State(NamedTuple):
 
 
 def _show_nothing(path: _Path) -> None:
-    """Stand in for the progress bar where none was asked for."""
+    """Show no progress."""
 
 
 @contextmanager

@@ -19,28 +19,28 @@ from gradstep.contract import FloatArray, Kernel
 from gradstep.threads import named_threads, share, threads_for
 from gradstep.validate import Array, Data
 
-# A block of X is about this large, so that a thread which claims one works for tens of microseconds.
+# A block of X is about this large: it keeps a thread busy for tens of microseconds.
 BLOCK_BYTES = 2 << 20
 
-# Each block costs n + 2 float64 of partial sums; a block holds so many rows that those are at most 1/64 of its bytes.
+# Each block costs n + 2 float64 of partial sums; it is long enough to keep these within 1/64 of its own bytes.
 _BLOCK_TO_SUMS = 64
 
 
 def block_rows(m: int, n: int, dtype: DTypeLike) -> int:
     """Return the number of rows in a block of an (m, n) array of `dtype`."""
     given = np.dtype(dtype)
-    # As the kernel computes with it: a block that has to be staged should not outgrow the cache.
+    # Of the row as the kernel computes with it: a staged block should fit the cache as well.
     computed_row_bytes = n * max(given.itemsize, validate.compute_dtype(given).itemsize)
     if m * computed_row_bytes <= BLOCK_BYTES:
         return m
     least = -(-_BLOCK_TO_SUMS * (n + 2) * 8 // (n * given.itemsize))
     rows = max(least, BLOCK_BYTES // computed_row_bytes)
-    # The same number of blocks, evened out: without this two blocks of 65 and 3 rows would occupy two threads badly.
+    # Blocks of equal length: with one of 65 rows and one of 3, the second of two threads would be idle.
     return -(-m // max(1, round(m / rows)))
 
 
 class Pass:
-    """One pass over checked data with one kernel, prepared to be made many times.
+    """One pass over checked data with one kernel; prepared once, called many times.
 
     Safe to call from several threads at the same time.
 
@@ -59,7 +59,7 @@ class Pass:
         m, n = X.shape
         self._kernel = kernel
         self._examples = examples
-        # Most calls are small ones, and block_rows would say the same.
+        # A short cut for small problems, which are most calls; block_rows gives the same answer.
         one_block = m * n * max(X.itemsize, dtype.itemsize) <= BLOCK_BYTES
         self._block_rows = m if one_block else block_rows(m, n, X.dtype)
         self._n_blocks: int = -(-m // self._block_rows)
@@ -131,7 +131,7 @@ class Pass:
         dtype = self._examples.dtype
         if w.dtype == dtype and dtype.itemsize == 8 and w.flags.c_contiguous:
             return w, b
-        # Whatever overflows here ends in sums that are not finite.
+        # An overflow here makes the sums infinite or NaN, and these are reported.
         with np.errstate(over="ignore", invalid="ignore"):
             return np.ascontiguousarray(w, dtype=dtype), float(dtype.type(b))
 

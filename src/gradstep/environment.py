@@ -1,4 +1,4 @@
-"""The environment variables that gradstep looks at, each read once: a look-up costs a tenth of a small gradient.
+"""The environment variables of gradstep, each read once: a look-up costs a tenth of a small gradient.
 
 ``GRADSTEP_KERNEL`` names the kernel that "auto" takes, ``GRADSTEP_THREADS`` the number of threads where none is given,
 ``GRADSTEP_ISA`` the build of the Cython kernel.
@@ -10,5 +10,5 @@ import os
 
 @functools.cache
 def variable(name: str) -> str | None:
-    """Return the value that the environment variable `name` had when it was first asked for, None if it was not set."""
+    """Return the value that the environment variable `name` had at the first call, None if it was not set."""
     return os.environ.get(name)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def require_place_for(path: Path) -> None:
-    """Raise OSError if `path` cannot be written, before the work is done whose result it shall hold."""
+    """Raise OSError if `path` cannot be written, before the work whose result goes there."""
     folder = path.parent
     if not folder.is_dir():
         raise FileNotFoundError(errno.ENOENT, "the folder of this file does not exist", str(path))
@@ -20,7 +20,7 @@ def require_place_for(path: Path) -> None:
 
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write text, as UTF-8, or bytes to `path` so that a reader finds the old file or the new one, never a part."""
-    # In the same folder, because a file can be replaced at once only on its own file system.
+    # In the same folder: a file is replaced in one step only within its own file system.
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with unfinished.open("wb") as file:

@@ -19,11 +19,11 @@ _MODULES = {
 }
 
 NAMES = tuple(_MODULES)
-"""All instruction sets that a build may exist for, the best last."""
+"""The instruction sets that there are builds for, the best last."""
 
 
 def supported() -> list[str]:
-    """Return the names of those that this processor has, the best last.
+    """Return the instruction sets that this processor has, the best last.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def chosen() -> tuple[str, str]:
     Raises
     ------
     ValueError
-        If the environment variable ``GRADSTEP_ISA`` holds a name that is not known.
+        If the environment variable ``GRADSTEP_ISA`` holds an unknown name.
     KernelUnavailable
         If it names one that this processor lacks.
     ImportError
@@ -59,7 +59,7 @@ def chosen() -> tuple[str, str]:
 def _best() -> tuple[str, str]:
     *others, best = supported()
     if best == "avx512" and _build("baseline").halves_512_bits():
-        # Their loads straddle two cache lines more often, and nothing makes up for that (docs/performance.md).
+        # Loads of 512 bits straddle two cache lines more often, and the arithmetic gains nothing (docs/performance.md).
         return others[-1], "this processor has avx512, but computes its vectors in two halves"
     return best, "the best one that this processor has"
 

@@ -1,4 +1,4 @@
-"""Which kernel "auto" takes: one rule that can be read here, and a measured choice for those who ask for it."""
+"""Which kernel "auto" takes: a rule, or on request a measurement."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from gradstep import engine, environment, registry, validate
 from gradstep.contract import Kernel, KernelUnavailable
 
 # Importing Numba and loading or compiling its kernel takes about a second, NumPy needs some 10 nanoseconds per element:
-# where Cython is missing, Numba is worth its start only for problems of about this many elements.
+# where Cython is missing, Numba is worth its start from about this many elements on.
 _NUMBA_FROM_ELEMENTS = 10_000
 
-# Pure Python takes about 100 nanoseconds per element, so on larger problems it is not even tried out.
+# Pure Python takes about 100 nanoseconds per element, so it is not tried on larger problems.
 _PYTHON_TO_ELEMENTS = 10_000
 
 _MEASURED_BYTES = 1 << 26
@@ -23,7 +23,7 @@ _MEASURED_ROUNDS = 7
 
 
 class Choice(NamedTuple):
-    """A kernel, and in words why it was taken."""
+    """A kernel, and the reason for it in words."""
 
     kernel: Kernel
     reason: str
@@ -50,7 +50,7 @@ def choose(m: int, n: int) -> Choice:
 
 
 def _choose(m: int, n: int) -> tuple[Kernel, str]:
-    """Do what `choose` does; a named tuple takes longer to make than the choice."""
+    """Return what `choose` does, as a plain tuple: making a named one takes longer than choosing."""
     named = environment.variable("GRADSTEP_KERNEL")
     if named is not None and named != "auto":
         return registry.load(named), "GRADSTEP_KERNEL says so"

@@ -39,7 +39,7 @@ def _compute_dtype(given: np.dtype[Any]) -> np.dtype[np.floating[Any]]:
 
 
 def data(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Data:
-    """Check the shapes and dtypes of the examples, without a look at their values and without a copy of arrays."""
+    """Check the shapes and dtypes of the examples; look at no value, and copy no array."""
     X = _real_array("X", X)
     if X.ndim != 2:
         raise ValueError(f"X has {X.ndim} dimension(s), shape {X.shape}; it should have 2: (m examples, n features)")
@@ -69,7 +69,7 @@ def weights(name: str, w: ArrayLike, n: int, default: np.dtype[np.floating[Any]]
 
 
 def theta(values: ArrayLike, n: int) -> NDArray[np.float64]:
-    """Check the parameters ``[w, b]`` that an optimizer hands in and return them as float64."""
+    """Check the parameters ``[w, b]`` from an optimizer and return them as float64."""
     return _vector("theta", values, n + 1, "the n weights and then the intercept").astype(np.float64, copy=False)
 
 
@@ -117,7 +117,7 @@ def count(name: str, value: object, least: int) -> int:
 
 
 def total_weight(value: float) -> float:
-    """Return the sum of the sample weights if it can be divided by."""
+    """Return the sum of the sample weights if it is not zero."""
     if value == 0.0:
         raise ValueError("sample_weight is 0 everywhere; at least one weight should be positive")
     return value
@@ -151,7 +151,7 @@ def _real_array(name: str, values: ArrayLike) -> Array:
     if dtype.kind not in _REAL_KINDS:
         raise TypeError(f"{name} has dtype {dtype}; it should be real numbers (float, integer or bool)")
     if dtype.byteorder in "<>" and dtype.isnative:
-        # The native byte order, but spelled out: a kernel may not recognize that in the format of a buffer.
+        # The native byte order, but spelled out, which a kernel may not recognize in the format of a buffer.
         return array.view(dtype.newbyteorder("="))
     return array
 
@@ -164,7 +164,7 @@ def _vector(name: str, values: ArrayLike, length: int, meaning: str) -> Array:
 
 
 def _require_convertible(name: str, values: Array, dtype: np.dtype[Any], first_row: int = 0) -> None:
-    """Require finite values that are finite in the dtype of the computation, too."""
+    """Require values that are finite, in the dtype of the computation as well."""
     require_finite(name, values, first_row=first_row)
     with np.errstate(over="ignore"):
         require_finite(name, values.astype(dtype, copy=False), f" after conversion to {dtype}", first_row)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Iterator
 
 import click
@@ -9,9 +11,9 @@ import click
 import gradstep
 from gradstep import processor, registry, select
 from gradstep.cli import facts
-from gradstep.compare.record.machine import Machine, versions
+from gradstep.compare.record.machine import processor_name, versions
 from gradstep.contract import KernelUnavailable
-from gradstep.threads import threads_for
+from gradstep.threads import threads_for, usable_cores
 
 
 @click.command("info")
@@ -37,10 +39,10 @@ def info_command() -> None:
 def _facts() -> Iterator[tuple[str, str]]:
     for name, version in versions().items():
         yield name, version or "not installed"
-    machine = Machine.here()
-    yield "processor", f"{machine.processor} ({machine.architecture})"
-    yield "cores", f"{machine.usable_cores} usable of {machine.cores}"
-    yield "system", machine.system
+    # Machine.here() would need psutil, for the memory.
+    yield "processor", f"{processor_name()} ({platform.machine()})"
+    yield "cores", f"{usable_cores()} usable of {os.cpu_count() or 1}"
+    yield "system", f"{platform.system()} {platform.release()}"
     for size, words in ((1 << 16, "64 KiB"), (1 << 30, "1 GiB")):
         number, reason = threads_for(size)
         yield "threads", f"{number} for an X of {words}: {reason}"

@@ -1,4 +1,4 @@
-"""Ctrl-C during a long command: it ends the work once, is never lost, and does not end the writing of the results."""
+"""Ctrl-C during a long command: it ends the work once, is never lost, and does not cut off the results."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class Interrupts:
     """While this context lasts, Ctrl-C raises KeyboardInterrupt at most once.
 
     Python raises KeyboardInterrupt wherever it happens to be. In a callback of a C library or a destructor it is
-    printed and forgotten; `heed` raises it again. What comes after the first one, or after `hold`, is only noted, so
-    that an impatient second Ctrl-C does not cut off what is being saved because of the first.
+    printed and lost; `heed` raises it again. A second Ctrl-C, or one after `hold`, is only noted: an impatient user
+    does not cut off the saving that the first one began.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Interrupts:
 
     def __enter__(self) -> Self:
         self._before = signal.getsignal(signal.SIGINT)
-        # Where Ctrl-C is ignored, as by a shell for what it runs in the background, it stays so.
+        # A shell makes its background jobs ignore Ctrl-C; they go on ignoring it.
         if self._before is not signal.SIG_IGN:
             signal.signal(signal.SIGINT, self._note)
         return self
@@ -54,10 +54,10 @@ class Interrupts:
             raise KeyboardInterrupt
 
     def hold(self) -> None:
-        """Raise no more from now on: what was measured is being shown and saved."""
+        """Raise no more: the results are being shown and saved."""
         self._holding = True
 
     def heed(self) -> None:
-        """Raise KeyboardInterrupt if it was pressed and its exception lost."""
+        """Raise KeyboardInterrupt if Ctrl-C was pressed and the exception was lost."""
         if self.pressed and not self._holding:
             raise KeyboardInterrupt

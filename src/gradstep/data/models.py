@@ -30,7 +30,7 @@ class Model:
     columns : list of str
         The names of the n features, in the order of the coefficients.
     label, positive : str
-        The column that was learned, and its value that counts as 1.
+        The column of the labels, and its value that counts as 1.
     coefficients : list of float
         For the columns as they are in the file, standardized or not:
         ``P(label = positive) = 1 / (1 + exp(-(intercept + sum_j coefficients[j] * x[j])))``.
@@ -44,9 +44,9 @@ class Model:
     J : float
         The cost reached, penalty included.
     accuracy : float
-        The share of the training examples whose label is predicted rightly.
+        The share of the training examples whose label the model predicts.
     correct, m : int
-        The number of those examples, and of all.
+        The number of these examples, and of all.
     n_iter : int
         The number of steps taken.
     converged : bool

@@ -18,7 +18,7 @@ from gradstep.extras import require
 
 SUFFIXES = (".csv", ".npz", ".parquet")
 
-# So many values of a label column are listed in a message.
+# A message lists at most this many values of a label column.
 _VALUES_SHOWN = 6
 
 
@@ -48,7 +48,7 @@ class Table:
 
 
 def read(path: Path, label: str | None = None, positive: str | None = None) -> Table:
-    """Read a data file; the end of its name tells which kind it is.
+    """Read a data file; its suffix says which kind it is.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def read(path: Path, label: str | None = None, positive: str | None = None) -> T
     MissingExtra
         If a Parquet file is read and pyarrow is not installed.
     """
-    # The system's own message for a file that does not exist, before anything else is said about its name.
+    # A file that does not exist gets the system's own message, whatever its suffix.
     path.stat()
     suffix = path.suffix.lower()
     if suffix == ".npz":
@@ -88,7 +88,7 @@ def _read_csv(path: Path, label: str, positive: str | None) -> Table:
         columns, label_index = _header(path, file, label)
         try:
             with warnings.catch_warnings():
-                # "input contained no data": said below as an error.
+                # "input contained no data" is reported below, as an error.
                 warnings.simplefilter("ignore", UserWarning)
                 cells = np.loadtxt(
                     file,
@@ -96,7 +96,7 @@ def _read_csv(path: Path, label: str, positive: str | None) -> Table:
                     comments=None,
                     quotechar='"',
                     ndmin=2,
-                    # Labels may be text: each value is replaced by a number of its own.
+                    # Labels may be text; each value gets a number.
                     converters={label_index: lambda text: codes.setdefault(text.strip(), len(codes))},
                 )
         except UnicodeDecodeError:

@@ -1,0 +1,148 @@
+"""A fifth kernel is one file and one entry in the registry: everything else finds it there."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import problems
+import pytest
+from command_line import Command
+from conformance import CHECKS
+
+import gradstep
+from gradstep import Kernel, registry
+from gradstep.compare.record import records
+from gradstep.registry import KERNELS, Entry
+from tools import scaling_page
+from tools.scaling_data import AXES, MEASURES, Commit, History, Point, Row
+
+NAME = "fifth"
+COLOUR = "#4B3A8F"
+
+# The whole of the kernel's file.
+SOURCE = '''
+"""The formula in NumPy; each row is summed by itself, so that a block has the same bits wherever it lies."""
+
+import numpy as np
+
+
+def partial_sums(X, y, w, b, block_rows, out, sample_weight=None):
+    """Write the sums of each block.
+
+    Examples
+    --------
+    >>> out = np.empty((1, 3))
+    >>> partial_sums(np.ones((1, 1)), np.ones(1), np.zeros(1), 0.0, 1, out)
+    >>> out[0, :2]
+    array([-0.5, -0.5])
+    """
+    with np.errstate(all="ignore"):
+        for k, start in enumerate(range(0, len(y), block_rows)):
+            rows = slice(start, start + block_rows)
+            c = 1.0 if sample_weight is None else sample_weight[rows].astype(np.float64)
+            x, label = X[rows].astype(np.float64), y[rows].astype(np.float64)
+            z = (x * w.astype(np.float64)).sum(axis=1) + b
+            e = np.exp(-np.abs(z))
+            q = e / (1.0 + e)
+            dz = c * np.where(z >= 0.0, (1.0 - label) - q, q - label)
+            loss = c * ((np.maximum(z, 0.0) - label * z) + np.log1p(e))
+            loss = np.where((label >= 0.0) & (label <= 1.0) & (c >= 0.0), loss, np.nan)
+            out[k, :-2] = (dz[:, None] * x).sum(axis=0)
+            out[k, -2:] = dz.sum(), loss.sum()
+'''
+
+
+@pytest.fixture(scope="module")
+def fifth(tmp_path_factory: pytest.TempPathFactory):
+    """Put a fifth kernel, in a package of its own, into the registry; return it loaded."""
+    folder = tmp_path_factory.mktemp("package")
+    package = folder / "package_of_the_fifth_kernel"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "formula.py").write_text(SOURCE, encoding="utf-8")
+    entry = Entry(
+        load_module=partial(importlib.import_module, "package_of_the_fifth_kernel.formula"),
+        releases_gil=True,
+        summary="the formula in NumPy, in a package of its own",
+        fix="install the package",
+        colour=COLOUR,
+        marker="P",
+    )
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(folder)
+        patched.setitem(KERNELS, NAME, entry)
+        yield registry.load(NAME)
+    registry.load.cache_clear()
+
+
+def test_gradient(fifth: Kernel):
+    problem = problems.random_weighted_problem(65, 8)
+    problem.assert_right(problem.gradient(NAME))
+    X = np.random.default_rng(0).standard_normal((400_000, 2))
+    y = (X[:, 0] > 0).astype(float)
+    one, several = (gradstep.gradient(X, y, [1.0, 2.0], 0.5, kernel=NAME, threads=threads) for threads in (1, 3))
+    assert (one.J, one.dw.tolist(), one.db) == (several.J, several.dw.tolist(), several.db)
+    assert gradstep.available()[NAME] is None
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+def test_conformance(fifth: Kernel, check):
+    check(fifth)
+
+
+@pytest.mark.usefixtures("fifth")
+def test_messages_and_info_name_it(command: Command):
+    with pytest.raises(ValueError, match=f"'numpy', '{NAME}'$"):
+        gradstep.gradient([[1.0]], [1], [0.0], 0.0, kernel="nosuch")
+    assert f"kernel {NAME}" in command("info").out
+    assert KERNELS[NAME].summary in command("info").out
+
+
+@pytest.mark.usefixtures("fifth")
+def test_fit(command: Command, separable: Path):
+    outcome = command("fit", separable, "--label", "state", "--positive", "ill", "--standardize", "--kernel", NAME)
+    assert (outcome.code, outcome.err) == (0, "")
+
+
+@pytest.mark.usefixtures("fifth")
+def test_compare_with_report_and_pictures(command: Command, tmp_path: Path):
+    record, page, pictures = tmp_path / "run.json", tmp_path / "run.html", tmp_path / "pictures"
+    sizes = ("--m", "50,100,200", "--n", "2,5", "--rounds", 3, "--kernels", f"numpy,{NAME}")
+    outcome = command("compare", *sizes, "--quiet", "--json", record, "--html", page, "--plot", pictures)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert any(line.split()[:1] == [NAME] for line in outcome.out.splitlines())
+    cells = records.load(record).cells
+    assert {result.status for cell in cells for result in cell.results if result.contender == NAME} == {"timed"}
+    assert COLOUR in page.read_text(encoding="utf-8")
+    drawn = [path for path in pictures.glob("*.svg") if COLOUR.lower() in path.read_text(encoding="utf-8").lower()]
+    assert drawn
+
+
+@pytest.mark.usefixtures("fifth")
+def test_scaling_page_of_the_dashboard():
+    commit = Commit(1, "0123456789abcdef", "01234567 2026-01-01", "")
+    page = scaling_page.render("gradstep", [History("a machine", [(commit, dict(_points()))])])
+    assert f"<th>{NAME}</th>" in page
+    data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1])
+    (shown,) = data["histories"][0]["commits"]
+    for chart in shown["charts"]:
+        (line,) = [trace for trace in chart if trace.get("name") == NAME]
+        assert line["line"]["color"] == COLOUR
+    assert all(table["cells"][NAME] != "-" for table in shown["exponents"])
+
+
+def _points():
+    """Yield made-up results of every kernel, as asv would have them."""
+    for axis in AXES:
+        for kernel in KERNELS:
+            yield Row(axis.exponent, kernel, 100, 0), Point(1.0, None, None, ())
+            for measure in MEASURES:
+                for size in (100, 1_000, 10_000):
+                    samples = tuple(1e-9 * size * factor for factor in (1.0, 1.1, 1.2))
+                    row = Row(f"{axis.suite}.{measure.benchmark}", kernel, 100, size)
+                    yield row, Point(samples[1], samples[0], samples[2], samples)
