@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gradstep.compare.record import machine
-from gradstep.compare.record.machine import Machine
+from gradstep import machine
+from gradstep.machine import Machine
 
 
 def write(folder: Path, **files: str) -> None:
@@ -108,7 +108,7 @@ def test_commit_is_that_of_the_checkout_and_says_if_it_is_changed(tmp_path, monk
 def test_machine_is_imported_without_what_only_measuring_needs():
     code = """if True:
         import sys
-        from gradstep.compare.record import machine
+        from gradstep import machine
         print([name for name in ("psutil", "msgspec", "click", "rich", "numba") if name in sys.modules])
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

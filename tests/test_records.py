@@ -16,10 +16,11 @@ import made_records
 import pytest
 from command_line import assert_one_line
 
+from gradstep import machine
 from gradstep.compare.measure import run
 from gradstep.compare.measure.contenders import kernel_contender
 from gradstep.compare.measure.problems import Problem
-from gradstep.compare.record import exports, machine, records
+from gradstep.compare.record import exports, records
 from gradstep.compare.record.records import READ_LIMIT, Check, LeftOut, Record, Result, changed
 
 CLASSES = (

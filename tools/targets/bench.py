@@ -18,8 +18,8 @@ from gradstep.compare.measure.contenders import Contender, kernel_contender
 from gradstep.compare.measure.forecast import Forecast
 from gradstep.compare.measure.problems import AnyProblem
 from gradstep.compare.measure.run import Progress
-from gradstep.compare.record.machine import last_level_cache
 from gradstep.compare.record.records import Cell, Result, Settings
+from gradstep.machine import last_level_cache
 
 MIB = 1 << 20
 

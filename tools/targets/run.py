@@ -8,8 +8,8 @@ from types import MappingProxyType
 from gradstep.compare.measure.peers import Peer
 from gradstep.compare.measure.run import Progress, Silent
 from gradstep.compare.measure.session import Session
-from gradstep.compare.record.machine import last_level_cache
 from gradstep.compare.record.records import Settings
+from gradstep.machine import last_level_cache
 from tools.targets.bench import MIB, TIMES_CACHE, Bench, NotMeasured, Scale
 from tools.targets.results import TargetResult, TargetsRecord
 from tools.targets.table import TARGETS, Bound, Target

@@ -11,8 +11,8 @@ import click
 import gradstep
 from gradstep import processor, registry, select
 from gradstep.cli import facts
-from gradstep.compare.record.machine import processor_name, versions
 from gradstep.contract import KernelUnavailable
+from gradstep.machine import processor_name, versions
 from gradstep.threads import threads_for, usable_cores
 
 

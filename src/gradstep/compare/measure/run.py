@@ -14,10 +14,10 @@ from gradstep.compare.measure.forecast import Forecast
 from gradstep.compare.measure.problems import Problem, RealProblem
 from gradstep.compare.measure.session import Session
 from gradstep.compare.record import records
-from gradstep.compare.record.machine import available_memory
 from gradstep.compare.record.records import Cause, Cell, FirstCall, LeftOut, Record, Settings
 from gradstep.contract import KernelUnavailable
 from gradstep.extras import MissingExtra
+from gradstep.machine import available_memory
 
 LineUp = Callable[[int | None], Sequence[Contender]]
 """Given a number of threads, returns the contenders; the same names for each."""

@@ -6,8 +6,8 @@ import datetime
 from collections.abc import Mapping, Sequence
 
 from gradstep.compare.measure.noise import Watch
-from gradstep.compare.record.machine import Machine, commit, versions
 from gradstep.compare.record.records import Cell, FirstCall, LeftOut, Record, Settings
+from gradstep.machine import Machine, commit, versions
 
 TIMED = "one call of gradstep.step(X, y, w, b, alpha): the cost, the gradient and the update"
 """What is timed, in words."""

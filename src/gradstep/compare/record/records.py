@@ -29,8 +29,8 @@ from gradstep.compare.record.conditions import (
     Words,
     says,
 )
-from gradstep.compare.record.machine import Machine
 from gradstep.files import write_whole
+from gradstep.machine import Machine
 
 __all__ = [
     "READ_LIMIT", "SCHEMA", "Cause", "Cell", "Check", "Conditions", "FirstCall", "LeftOut", "Machine", "Noise",

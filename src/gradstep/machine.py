@@ -1,4 +1,4 @@
-"""The machine that measures: its processor, system and memory, and the versions of the software on it."""
+"""The machine this process runs on: its processor, system and memory, and the versions of the software on it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from gradstep import engine, registry, threads
+from gradstep import registry, threads
 from gradstep.contract import KernelUnavailable
 
 # The features that the speed of a step can depend on, out of several hundred.
