@@ -112,7 +112,7 @@ def test_compare_writes_nothing_but_the_result_into_a_pipe(tmp_path):
     assert not any(line != line.rstrip() for line in outcome.out.splitlines())
     lines = {line.split()[0]: line.split() for line in reversed(outcome.out.splitlines()) if line}
     # Name, time, unit, interval, unit, per row, unit, GB/s, over the read limit, base: nothing is cut off, although the
-    # screen is said to be narrow.
+    # screen claims to be narrow.
     assert len(lines["python"]) == 10
     assert lines["python"][9] == "base"
     assert lines["numpy"][9].endswith("x")
