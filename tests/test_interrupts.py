@@ -125,7 +125,7 @@ compare_with(prepare)
 
 
 def interrupted(code: str, path: Path, presses: int = 1) -> tuple[int, str, str]:
-    """Run a comparison in a process, press Ctrl-C each time it asks for it, and return its exit code, stdout and stderr."""
+    """Run a comparison in a process, press Ctrl-C each time it asks; return its exit code, stdout and stderr."""
     child = subprocess.Popen(
         [sys.executable, "-c", SETTING + code, str(path)],
         env=processes.environment(),
