@@ -65,11 +65,19 @@ def published(made):
     return made[0] / ".asv/html"
 
 
+def npm_has_a_registry():
+    npm = shutil.which("npm")
+    if npm is None:
+        return False
+    probe = [npm, "view", "jquery", "version", "--silent", "--fetch-retries=0"]
+    return subprocess.run(probe, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
 @pytest.fixture(scope="module")
 def vendored(published):
     """The site with asv's scripts beside it."""
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not installed; it fetches the scripts that asv's pages need")
+    if not npm_has_a_registry():
+        pytest.skip("npm, which fetches the scripts that asv's pages need, is missing or reaches no registry")
     vendor_scripts.vendor(published / "index.html", published.parent / "packages")
     return published
 
