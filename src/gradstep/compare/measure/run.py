@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol
 
 from gradstep.compare.measure import budget, timing
 from gradstep.compare.measure.budget import Place, Planner
@@ -23,8 +22,8 @@ LineUp = Callable[[int | None], Sequence[Contender]]
 """Given a number of threads, returns the contenders; the same names for each."""
 
 
-class Progress(Protocol):
-    """What a run reports while it goes on."""
+class Progress:
+    """Hears of a run while it goes on. This one shows nothing; subclasses do."""
 
     def plan(self, seconds: float) -> None:
         """Take note of how long the rest of the run should take."""
@@ -34,19 +33,6 @@ class Progress(Protocol):
 
     def advance(self, seconds: float) -> None:
         """Take note that this much of the plan is done."""
-
-
-class Silent:
-    """Shows no progress."""
-
-    def plan(self, seconds: float) -> None:
-        """Show nothing."""
-
-    def begin(self, what: str) -> None:
-        """Show nothing."""
-
-    def advance(self, seconds: float) -> None:
-        """Show nothing."""
 
 
 class RunInterrupted(KeyboardInterrupt):
@@ -105,7 +91,7 @@ def run(
     RunInterrupted
         If Ctrl-C is pressed; it holds the record so far.
     """
-    whole = _Run(line_up, problems, settings, dict(unavailable), list(notes), progress or Silent())
+    whole = _Run(line_up, problems, settings, dict(unavailable), list(notes), progress or Progress())
     try:
         whole.make_first_calls(skip_unavailable)
         whole.measure()
@@ -127,7 +113,6 @@ class _Run:
         progress: Progress,
     ) -> None:
         self._session = Session()
-        self._watch = self._session.watch
         self._settings = settings
         self._notes = notes
         self._progress = progress
@@ -169,16 +154,16 @@ class _Run:
         """Measure everything that time and memory allow, the smallest problems first."""
         places = sorted(self._places, key=lambda place: place.problem.m * place.problem.n)
         for done, place in enumerate(places):
-            elapsed, look_seconds = self._watch.seconds, self._watch.look_seconds
+            elapsed, look_seconds = self._session.seconds, self._session.look_seconds
             plan = self._planner.plan(places[done:], self._contenders, elapsed=elapsed, look_seconds=look_seconds)
             self._progress.plan(sum(plan.values()))
             start = time.perf_counter()
             self._measure_at(place, plan)
             if place.number in self._cells:
                 expected = sum(seconds for (number, _), seconds in plan.items() if number == place.number)
-                overhead = self._planner.overhead(place) + self._watch.look_seconds
+                overhead = self._planner.overhead(place) + self._session.look_seconds
                 self._planner.note(expected + overhead, time.perf_counter() - start)
-        self._watch.look()
+        self._session.look()
         self._complete = True
 
     def _measure_at(self, place: Place, planned: Mapping[tuple[int, str], float]) -> None:
@@ -194,7 +179,7 @@ class _Run:
             return
         for name, reason in unaffordable.items():
             self._leave_out(place, name, "budget", reason)
-        self._watch.look()
+        self._session.look()
         self._progress.begin(_title(place))
         self._cells[place.number] = timing.measure(
             contenders,

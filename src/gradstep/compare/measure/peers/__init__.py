@@ -10,8 +10,7 @@ from collections.abc import Sequence
 
 from gradstep.compare.measure.contenders import Contender
 from gradstep.compare.measure.peers import daal4py_, jax_, numba_loop, numpy_formula, scikit_learn, torch_
-from gradstep.compare.measure.peers.blas import blas_threads, with_blas_threads
-from gradstep.compare.measure.peers.peer import Peer
+from gradstep.compare.measure.peers.peer import Peer, blas_threads, with_blas_threads
 from gradstep.extras import MissingExtra
 
 ALL = "all"

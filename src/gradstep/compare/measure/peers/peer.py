@@ -1,12 +1,14 @@
-"""What a peer is: another library that can take the step, and how it becomes a contender."""
+"""What a peer is: another library that can take the step, how it becomes a contender, and the threads of BLAS."""
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 
@@ -17,10 +19,6 @@ from gradstep.extras import MissingExtra, require
 from gradstep.threads import threads_for
 
 Setting = AbstractContextManager[object]
-
-
-def _no_setting(threads: int) -> Setting:
-    return nullcontext()
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class Peer:
     modules: tuple[str, ...]
     packages: tuple[str, ...]
     prepare: Callable[[Examples, int], Call]
-    setting: Callable[[int], Setting] = _no_setting
+    setting: Callable[[int], Setting] = lambda threads: nullcontext()
     compiles: bool = False
     copies: Mapping[str, int] = field(default_factory=dict, hash=False)
 
@@ -119,3 +117,21 @@ def step(examples: Examples, J: float, dw: FloatArray, db: float) -> Step:
 def rows_contiguous(examples: Examples) -> Examples:
     """Return the examples with X in C order, which most peers prefer."""
     return examples._replace(X=np.ascontiguousarray(examples.X))
+
+
+def with_blas_threads(contender: Contender, threads: int | None) -> Contender:
+    """Return the contender with BLAS limited to its threads, so that NumPy code beside a peer gets no more."""
+    return replace(contender, setting=lambda examples: blas_threads(threads_of(examples, threads)))
+
+
+def blas_threads(threads: int) -> Setting:
+    """Return a context in which BLAS uses at most this many threads."""
+    limit: Setting = _blas().limit(limits=threads)
+    return limit
+
+
+@functools.cache
+def _blas() -> Any:
+    # NumPy has loaded its BLAS by now. No peer here uses one that is loaded later, such as SciPy's.
+    threadpoolctl = require("threadpoolctl", "peers", "Limiting the threads of BLAS")
+    return threadpoolctl.ThreadpoolController().select(user_api="blas")
