@@ -175,6 +175,12 @@ class GivenX(_OfMatrix):
 AnyProblem = Problem | RealProblem | GivenX
 
 
+def conditions(problem: AnyProblem, threads: int | None) -> dict[str, Any]:
+    """Return the fields of the record's `Conditions`."""
+    fields = {name: getattr(problem, name) for name in ("m", "n", "dtype", "order")}
+    return {"problem": problem.name, **fields, "threads": threads}
+
+
 def _weights(generator: np.random.Generator, n: int) -> tuple[NDArray[np.float64], float]:
     return generator.standard_normal(n) / math.sqrt(n), 0.1
 

@@ -10,10 +10,10 @@ from gradstep.compare.measure import budget, timing
 from gradstep.compare.measure.budget import Place, Planner
 from gradstep.compare.measure.contenders import Contender
 from gradstep.compare.measure.forecast import Forecast
-from gradstep.compare.measure.problems import Problem, RealProblem
+from gradstep.compare.measure.problems import Problem, RealProblem, conditions
 from gradstep.compare.measure.session import Session
 from gradstep.compare.record import records
-from gradstep.compare.record.records import Cause, Cell, FirstCall, LeftOut, Record, Settings
+from gradstep.compare.record.records import Cause, Cell, Conditions, FirstCall, LeftOut, Record, Settings
 from gradstep.contract import KernelUnavailable
 from gradstep.extras import MissingExtra
 from gradstep.machine import available_memory
@@ -180,7 +180,7 @@ class _Run:
         for name, reason in unaffordable.items():
             self._leave_out(place, name, "budget", reason)
         self._session.look()
-        self._progress.begin(_title(place))
+        self._progress.begin(Conditions(**conditions(place.problem, place.threads)).words)
         self._cells[place.number] = timing.measure(
             contenders,
             place.problem,
@@ -192,19 +192,8 @@ class _Run:
         )
 
     def _leave_out(self, place: Place, contender: str | None, cause: Cause, reason: str) -> None:
-        problem = place.problem
-        left_out = LeftOut(
-            problem=problem.name,
-            m=problem.m,
-            n=problem.n,
-            dtype=problem.dtype,
-            order=problem.order,
-            threads=place.threads,
-            contender=contender,
-            cause=cause,
-            reason=reason,
-        )
-        self._left_out.append(left_out)
+        where = conditions(place.problem, place.threads)
+        self._left_out.append(LeftOut(**where, contender=contender, cause=cause, reason=reason))
 
     def record(self) -> Record:
         """Return what has been measured so far."""
@@ -225,9 +214,3 @@ class _Run:
             cells=[self._cells[number] for number in sorted(self._cells)],
             peers={name: versions_of[name] for name in present if versions_of.get(name)},
         )
-
-
-def _title(place: Place) -> str:
-    problem = place.problem
-    threads = "threads by size" if place.threads is None else f"threads = {place.threads}"
-    return f"{problem.name}, m = {problem.m}, n = {problem.n}, {problem.dtype}, {problem.order}, {threads}"

@@ -15,7 +15,7 @@ from gradstep.compare.measure import reference as references
 from gradstep.compare.measure import sampling
 from gradstep.compare.measure.contenders import Contender
 from gradstep.compare.measure.forecast import PREPARATION, Forecast, identity, rough
-from gradstep.compare.measure.problems import AnyProblem, Examples, Problem
+from gradstep.compare.measure.problems import AnyProblem, Examples, Problem, conditions
 from gradstep.compare.measure.read_limit import ReadLimit
 from gradstep.compare.measure.reference import Reference
 from gradstep.compare.measure.sampling import Sampler
@@ -104,13 +104,8 @@ def measure(
         forecast.learn(who, problem.m, problem.n, min(sampler.samples))
         forecast.learn_wait(who, sampler.waited / (len(sampler.samples) + len(sampler.warm_up)))
     return Cell(
-        problem=problem.name,
+        **conditions(problem, threads),
         task=problem.task,
-        m=problem.m,
-        n=problem.n,
-        dtype=problem.dtype,
-        order=problem.order,
-        threads=threads,
         X_bytes=problem.X_bytes,
         results=[results[each.name] for each in contenders],
         read_limit=results.get(READ_LIMIT),

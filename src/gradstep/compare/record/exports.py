@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
 
 from gradstep import files
 from gradstep.compare.record.records import Cell, Record, Result
 from gradstep.extras import require
+
+_pyarrow = partial(require, "pyarrow", "parquet", "--parquet")
+_pyperf = partial(require, "pyperf", "pyperf", "--pyperf")
 
 
 class Row(NamedTuple):
@@ -120,10 +124,6 @@ def _without_none(kind: Any) -> Any:
     return (get_args(kind) or (kind,))[0]
 
 
-def _pyarrow() -> Any:
-    return require("pyarrow", "parquet", "--parquet")
-
-
 def require_pyperf(path: Path) -> None:
     """Raise `MissingExtra` or OSError if a file of pyperf could not be written to `path`."""
     _pyperf()
@@ -162,10 +162,6 @@ def save_pyperf(record: Record, path: Path) -> None:
     content = io.StringIO()
     pyperf.BenchmarkSuite(benchmarks).dump(content)
     files.write_whole(path, content.getvalue())
-
-
-def _pyperf() -> Any:
-    return require("pyperf", "pyperf", "--pyperf")
 
 
 def _named_results(record: Record) -> Iterator[tuple[str, Result]]:

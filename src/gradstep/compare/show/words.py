@@ -90,11 +90,6 @@ def place(cell: Cell) -> str:
     return words if cell.problem == "random" else f"{cell.problem} ({words})"
 
 
-def kind(dtype: str, order: str, threads: int | None) -> str:
-    """Return how a problem is stored and computed, such as float64, C order, 2 threads."""
-    return f"{dtype}, {order} order, {'threads by size' if threads is None else counted(threads, 'thread')}"
-
-
 def lead(fastest: Fastest) -> str:
     """Return how much faster the fastest contender is than the next one, or which others are too close to call."""
     if fastest.alike:

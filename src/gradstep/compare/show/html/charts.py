@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+from functools import partial
 from typing import Any
 
 from gradstep import extras
@@ -39,13 +40,8 @@ _LAYOUT = {
 }
 
 
-def require() -> None:
-    """Raise `MissingExtra` if Plotly is not installed."""
-    _plotly()
-
-
-def _plotly() -> Any:
-    return extras.require("plotly.graph_objects", "report", "--html")
+plotly = partial(extras.require, "plotly.graph_objects", "report", "--html")
+"""Returns what makes figures; raises `MissingExtra` if it is not installed."""
 
 
 def script() -> str:
@@ -66,7 +62,7 @@ def charts(found: Findings) -> dict[str, list[dict[str, Any]]]:
 
 def _entry(label: str, data: list[Any], layout: dict[str, Any], along: Axis | None = None) -> dict[str, Any]:
     # An empty template: Plotly's own would put 7 kB into every figure.
-    graph_objects = _plotly()
+    graph_objects = plotly()
     figure = graph_objects.Figure(data, {**_LAYOUT, "template": graph_objects.layout.Template(), **layout})
     return {"label": label, "along": along, "figure": figure.to_plotly_json()}
 
@@ -79,7 +75,7 @@ def _plain(text: str) -> str:
 def _marked(name: str, style: Style, x: list[Any], y: list[float], hovers: list[str], **options: Any) -> Any:
     """Return a line with marks, each with words for those who point at it."""
     dash = "dot" if style is READ_LIMIT_STYLE else "dash" if style.dashed else "solid"
-    return _plotly().Scatter(
+    return plotly().Scatter(
         x=x,
         y=y,
         name=name,
@@ -140,7 +136,7 @@ def _traces(shown: AllSeries, line: Series, style: Style, limits: dict[int, floa
     sizes = [point.size for point in line.points]
     upper, lower = [point.upper for point in line.points], [point.lower for point in line.points]
     name = _plain(line.name)
-    band = _plotly().Scatter(
+    band = plotly().Scatter(
         x=[*sizes, *reversed(sizes)],
         y=[*upper, *reversed(lower)],
         fill="toself",
@@ -182,7 +178,7 @@ def _speed_ups(found: Findings, look: dict[str, Style]) -> list[dict[str, Any]]:
 def _speed_ups_chart(bars: Bars, look: dict[str, Style]) -> dict[str, Any]:
     shown = list(reversed(bars.bars))
     values = [bar.speed_up.value for bar in shown]
-    trace = _plotly().Bar(
+    trace = plotly().Bar(
         orientation="h",
         y=[f"{_plain(bar.name)}  <b>{words.times(bar.speed_up.value)}</b>" for bar in shown],
         x=[value - 1.0 for value in values],
@@ -259,7 +255,7 @@ def _rates_chart(roof: Roof, quantity: str, look: dict[str, Style]) -> dict[str,
 
 
 def _ceiling(roof: Roof, rates: list[float], name: str, colour: str, dash: str) -> Any:
-    return _plotly().Scatter(
+    return plotly().Scatter(
         x=list(roof.span),
         y=rates,
         name=name,

@@ -7,6 +7,7 @@ import hashlib
 import importlib.resources
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,14 @@ from gradstep.compare.show import styles, summary, words
 from gradstep.compare.show.html import charts, tables
 from gradstep.files import require_place_for, write_whole
 
+_jinja = partial(extras.require, "jinja2", "report", "--html")
+
 
 def require(path: Path) -> None:
     """Raise `OSError` or `MissingExtra` if a report could not be written to this file."""
     require_place_for(path)
-    charts.require()
+    charts.plotly()
     _jinja()
-
-
-def _jinja() -> Any:
-    return extras.require("jinja2", "report", "--html")
 
 
 def write(found: Findings, path: Path) -> None:
