@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from gradstep.compare.judge.findings import Fastest
     from gradstep.compare.record.records import Cell
 
+NOUNS = {"m": "examples", "n": "features"}
+"""What each size counts."""
+
 _UNITS = (("ns", 1e-9), ("us", 1e-6), ("ms", 1e-3), ("s", 1.0))
 
 

@@ -15,7 +15,6 @@ import gradstep
 from gradstep import extras
 from gradstep.compare.judge import series
 from gradstep.compare.judge.findings import Findings
-from gradstep.compare.judge.series import CannotDraw, Map
 from gradstep.compare.record import records
 from gradstep.compare.record.records import READ_LIMIT, Record
 from gradstep.compare.show import styles, summary, words
@@ -88,7 +87,7 @@ def _content(found: Findings) -> dict[str, Any]:
         "wrong": [f"{result.contender} at {words.place(cell)}: {result.reason}" for cell, result in record.wrong()],
         "warning": _sentence(found.noise_warning),
         "summary": summary.paragraphs(found),
-        "maps": _maps(found),
+        "maps": charts.drawable(series.maps, found),
         "look": styles.styles(record.settings.contenders),
         "lead": words.lead,
         "tables": tables.tables(found),
@@ -97,13 +96,6 @@ def _content(found: Findings) -> dict[str, Any]:
         "read_limit": READ_LIMIT,
         "version": gradstep.__version__,
     }
-
-
-def _maps(found: Findings) -> list[Map]:
-    try:
-        return series.maps(found)
-    except CannotDraw:
-        return []
 
 
 def _sentence(text: str | None) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from gradstep import extras
 from gradstep.compare.record.records import Record, Setup
-from gradstep.compare.show.styles import BLACK, GREY, Style
+from gradstep.compare.show.styles import GREY, READ_LIMIT_STYLE, Style
 from gradstep.compare.show.words import counted
 
 # 1280 pixels wide, as a page on most screens; at half of that the letters are still readable.
@@ -107,14 +107,9 @@ def label_powers_of_ten(axis: Any, words: Callable[[float], str]) -> None:
 
 
 def line(axes: Any, x: Sequence[float], y: Sequence[float], style: Style, width: float) -> None:
-    """Draw the line of a contender."""
-    dash: Any = (0, (4, 1.6)) if style.dashed else "-"
+    """Draw the line of a contender, or of the read limit, which is dotted."""
+    dash: Any = (0, (1, 1.5)) if style is READ_LIMIT_STYLE else (0, (4, 1.6)) if style.dashed else "-"
     axes.plot(x, y, color=style.colour, marker=style.marker, markersize=5, linestyle=dash, linewidth=width)
-
-
-def dotted(axes: Any, x: Sequence[float], y: Sequence[float]) -> None:
-    """Draw the line of the read limit."""
-    axes.plot(x, y, color=BLACK, linestyle=(0, (1, 1.5)), linewidth=1.6)
 
 
 def suffixes(setups: Sequence[Setup]) -> dict[Setup, str]:

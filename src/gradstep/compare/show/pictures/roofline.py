@@ -12,7 +12,7 @@ from gradstep.compare.record.records import Record
 from gradstep.compare.show import styles
 from gradstep.compare.show.pictures import canvas
 from gradstep.compare.show.pictures.labels import Label, label_beside
-from gradstep.compare.show.styles import BLACK, GREY
+from gradstep.compare.show.styles import BLACK, GREY, READ_LIMIT_STYLE
 
 
 def draw(found: Findings) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def _draw_ceilings(axes: Any, roof: Roof, quantity: str) -> list[Label]:
     labels = []
     for place, bandwidth in roof.bandwidths.items():
         rates = [bandwidth * intensity if quantity == "operations" else bandwidth for intensity in roof.span]
-        canvas.dotted(axes, roof.span, rates)
+        canvas.line(axes, roof.span, rates, READ_LIMIT_STYLE, 1.6)
         words = f"read from {place}: {bandwidth / 1e9:.3g} GB/s"
         labels.append(Label(words, roof.span[1], rates[1], BLACK, bold=False))
     best = roof.best.operations
