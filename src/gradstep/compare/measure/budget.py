@@ -29,15 +29,7 @@ class Place(NamedTuple):
 
 
 class Planner:
-    """Plans which contenders are measured where, from the forecast, the limit and the budget.
-
-    Parameters
-    ----------
-    settings : Settings
-        The limit, the budget and the rounds.
-    forecast : Forecast
-        The run goes on teaching it.
-    """
+    """Plans which contenders are measured where, from the limit, the budget and a forecast that goes on learning."""
 
     def __init__(self, settings: Settings, forecast: Forecast) -> None:
         self._settings = settings
@@ -71,13 +63,11 @@ class Planner:
         Parameters
         ----------
         places : sequence of Place
-            The places still to be measured.
+            Those still to be measured.
         contenders : mapping
             By number of threads.
-        elapsed : float
-            The seconds since the run began.
-        look_seconds : float
-            How long it takes to watch the machine's noise, once for each place.
+        elapsed, look_seconds : float
+            The seconds since the run began, and those of a look at the machine's noise, one for each place.
 
         Returns
         -------

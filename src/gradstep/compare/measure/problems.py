@@ -38,16 +38,7 @@ class Examples(NamedTuple):
 class Problem:
     """A random problem: normal features, weights scaled so that z does not grow with n, labels from that model.
 
-    Attributes
-    ----------
-    m, n : int
-        The number of examples and of features.
-    dtype : str
-        "float64" or "float32".
-    order : str
-        "C": each row is contiguous in memory; "F": each column is.
-    seed : int
-        Fixes every value.
+    In the order "C" each row is contiguous in memory, in "F" each column is. The seed fixes every value.
 
     Examples
     --------
@@ -98,18 +89,8 @@ class _OfMatrix:
 class RealProblem(_OfMatrix):
     """Given data with standardized columns, as usual before gradient descent.
 
-    Attributes
-    ----------
-    name : str
-        The name of the data set or file.
-    task : str
-        What the labels mean, in words.
-    X : ndarray of shape (m, n)
-        As it was read; `make` standardizes it.
-    labels : ndarray of shape (m,)
-        In [0, 1].
-    dtype, order, seed
-        As of `Problem`; the seed fixes w and b.
+    The name is that of the data set or file, and the task says what the labels mean. X is as it was read: `make`
+    standardizes it. The seed fixes w and b.
     """
 
     name: str

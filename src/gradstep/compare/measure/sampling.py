@@ -50,10 +50,6 @@ class Sampler:
 
     Attributes
     ----------
-    name, check
-        Of the contender and its result.
-    call : callable
-        What is timed.
     call_seconds : float
         About how long one call takes, as far as is known.
     expected_per_round : float

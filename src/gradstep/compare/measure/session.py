@@ -25,13 +25,7 @@ _SAMPLES = 3
 
 
 class Session:
-    """The time from the beginning of a run to its record.
-
-    Attributes
-    ----------
-    look_seconds : float
-        How long the last look at the noise of the machine took.
-    """
+    """The time from the beginning of a run to its record. A look at the noise takes about `look_seconds`."""
 
     def __init__(self) -> None:
         self._created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
 
+from msgspec.structs import asdict
+
 from gradstep import files
 from gradstep.compare.record.records import Cell, Record, Result
 from gradstep.extras import require
@@ -62,20 +64,18 @@ class Row(NamedTuple):
 def rows(record: Record) -> Iterator[Row]:
     """Give a row for each sample of a record, cell by cell, and one for each contender without any."""
     for cell, result in _results(record):
+        fields = {
+            **asdict(result),
+            **asdict(cell),
+            **vars(record.machine),
+            **asdict(record),
+            "gradstep": record.versions["gradstep"],
+            "version": record.peers.get(result.contender),
+        }
         samples: list[tuple[int | None, float | None]] = [*enumerate(result.samples)] or [(None, None)]
         for number, seconds in samples:
-            own = {
-                "gradstep": record.versions["gradstep"],
-                "version": record.peers.get(result.contender),
-                "round": number,
-                "seconds": seconds,
-            }
-            yield Row._make(own[name] if name in own else _field(name, record, cell, result) for name in Row._fields)
-
-
-def _field(name: str, record: Record, cell: Cell, result: Result) -> Any:
-    """Return the field of this name, of the first part that has one."""
-    return next(getattr(part, name) for part in (record, record.machine, cell, result) if hasattr(part, name))
+            fields |= {"round": number, "seconds": seconds}
+            yield Row._make(fields[name] for name in Row._fields)
 
 
 def _results(record: Record) -> Iterator[tuple[Cell, Result]]:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from gradstep.compare.judge.findings import CellFindings, Findings, Line, Scaling
 from gradstep.compare.judge.statistics import Interval
-from gradstep.compare.record.records import READ_LIMIT, FirstCall, Record
+from gradstep.compare.record.records import READ_LIMIT, Record
 from gradstep.compare.show import words
 from gradstep.compare.show.circumstances import circumstances
 from gradstep.compare.show.console import print_lines, print_whole, table, width
@@ -170,16 +170,10 @@ def _one_time_costs(record: Record) -> Iterator[Text]:
     yield Text("One-time costs, part of no time above", style="bold")
     yield Text(columns.format("", "import", "compile", "first call", "smallest call", "").rstrip(), style="dim")
     for call in record.first_calls:
-        times = (_or_dash(call.imported), _or_dash(call.compiled), duration(call.first), duration(call.smallest))
-        yield Text(columns.format(call.contender, *times, _kind_of_call(call) if several else "").rstrip())
-
-
-def _kind_of_call(call: FirstCall) -> str:
-    return f"{call.dtype} {call.order} {'auto' if call.threads is None else call.threads}"
-
-
-def _or_dash(seconds: float | None) -> str:
-    return "-" if seconds is None else duration(seconds)
+        seconds = (call.imported, call.compiled, call.first, call.smallest)
+        times = ("-" if each is None else duration(each) for each in seconds)
+        kind = f"{call.dtype} {call.order} {call.threads or 'auto'}" if several else ""
+        yield Text(columns.format(call.contender, *times, kind).rstrip())
 
 
 # The foot.

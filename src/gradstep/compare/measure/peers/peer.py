@@ -31,18 +31,14 @@ class Peer:
         Selects it on the command line, and heads its column.
     summary : str
         Which of its functions is called.
-    modules : tuple of str
-        The modules it has to import.
-    packages : tuple of str
-        The distributions whose versions matter.
+    modules, packages : tuple of str
+        The modules it has to import, and the distributions whose versions matter.
     prepare : callable
         Given `Examples` and a number of threads, returns the call that is timed.
     setting : callable
         Given a number of threads, returns the context of a sample, if the library's threads are a global setting.
-    compiles : bool
-        Whether it compiles at run time.
-    copies : dict
-        How many copies of X it keeps beside X, for an X in "C" and in "F" order.
+    compiles, copies
+        As of `Contender`.
     """
 
     name: str
