@@ -75,17 +75,16 @@ class Planner:
             (number of the place, contender) -> expected seconds on an idle machine. The budget is planned with the pace
             of the run so far, if that was slower.
         """
-        costs: dict[tuple[int, str], float] = {}
-        shared: dict[tuple[int, str], tuple[object, float]] = {}
-        for place in places:
-            overhead = self.overhead(place) + look_seconds
-            for contender in contenders[place.threads]:
-                expected = self.seconds(contender.name, place)
-                if expected <= self._settings.limit:
-                    costs[place.number, contender.name] = expected
-                    shared[place.number, contender.name] = (place.number, overhead)
+        costs = {
+            (place.number, contender.name): expected
+            for place in places
+            for contender in contenders[place.threads]
+            if (expected := self.seconds(contender.name, place)) <= self._settings.limit
+        }
         if self._settings.budget is None:
             return costs
+        overheads = {place.number: self.overhead(place) + look_seconds for place in places}
+        shared = {(number, name): (number, overheads[number]) for number, name in costs}
         pace = max(1.0, self._spent / self._expected) if self._expected else 1.0
         chosen = affordable(costs, shared, (self._settings.budget - elapsed) / pace)
         return {item: seconds for item, seconds in costs.items() if item in chosen}

@@ -111,17 +111,12 @@ def save_parquet(record: Record, path: Path) -> None:
     pyarrow = _pyarrow()
     parquet = require("pyarrow.parquet", "parquet", "--parquet")
     kinds = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_()}
-    # The types are given, because a column of empty fields shows none.
-    columns = [(name, kinds[_without_none(kind)]) for name, kind in get_type_hints(Row).items()]
+    # The types are given, because a column of empty fields shows none. A column of X | None is one of X.
+    columns = [(name, kinds[(get_args(kind) or (kind,))[0]]) for name, kind in get_type_hints(Row).items()]
     table = pyarrow.Table.from_pylist([row._asdict() for row in rows(record)], schema=pyarrow.schema(columns))
     content = io.BytesIO()
     parquet.write_table(table, content)
     files.write_whole(path, content.getvalue())
-
-
-def _without_none(kind: Any) -> Any:
-    """Return X for both X and X | None."""
-    return (get_args(kind) or (kind,))[0]
 
 
 def require_pyperf(path: Path) -> None:

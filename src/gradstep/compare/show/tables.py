@@ -34,9 +34,7 @@ def show(found: Findings, console: Console) -> None:
         print_lines(console, [Text(), Text.assemble((problem, "bold"), f": {task}")])
         for kind, alike in itertools.groupby(cells, key=lambda each: each.cell.kind):
             _show_cells(record, kind, list(alike), console)
-    print_lines(console, _scalings(found.scalings))
-    print_lines(console, _one_time_costs(record))
-    print_lines(console, _foot(found))
+    print_lines(console, [*_scalings(found.scalings), *_one_time_costs(record), *_foot(found)])
 
 
 def _show_cells(record: Record, kind: str, cells: Sequence[CellFindings], console: Console) -> None:

@@ -36,14 +36,7 @@ def installed() -> tuple[list[Peer], dict[str, str]]:
 
 
 def chosen(names: Sequence[str]) -> tuple[list[Peer], dict[str, str]]:
-    """Return the peers of these names, which have to be installed; "all" alone returns every one that is.
-
-    Returns
-    -------
-    present : list of Peer
-        The peers.
-    reasons : dict
-        For the names of the peers that "all" leaves out, why.
+    """Return the peers of these names; for "all" alone, what `installed` returns.
 
     Raises
     ------

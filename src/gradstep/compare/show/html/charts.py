@@ -48,12 +48,6 @@ plotly = partial(extras.require, "plotly.graph_objects", "report", "--html")
 """Returns what makes figures; raises `MissingExtra` if it is not installed."""
 
 
-def script() -> str:
-    """Return Plotly's own script, which is embedded into the report."""
-    source: str = extras.require("plotly.offline", "report", "--html").get_plotlyjs()
-    return source
-
-
 def charts(found: Findings) -> dict[str, list[dict[str, Any]]]:
     """Return the figures of a judged record as data for JSON.
 
@@ -91,20 +85,20 @@ def _plain(text: str) -> str:
     return html.escape(text, quote=False)
 
 
-def _marked(name: str, style: Style, x: list[Any], y: list[float], hovers: list[str], **options: Any) -> Any:
-    """Return a line with marks, each with words for those who point at it."""
-    dash = "dot" if style is READ_LIMIT_STYLE else "dash" if style.dashed else "solid"
+def _line(name: str, line: dict[str, Any], x: list[Any], y: list[float], hovers: list[str], **options: Any) -> Any:
+    """Return a line, with words for those who point at a place on it."""
     return plotly().Scatter(
-        x=x,
-        y=y,
-        name=name,
-        mode="lines+markers" if style.marker else "lines",
-        line={"color": style.colour, "width": 2, "dash": dash},
-        marker={"symbol": _SYMBOLS.get(style.marker, "circle"), "size": 8, "color": style.colour},
-        text=hovers,
-        hovertemplate="%{text}<extra></extra>",
-        **options,
+        x=x, y=y, name=name, line=line, text=hovers, hovertemplate="%{text}<extra></extra>", **options
     )
+
+
+def _marked(name: str, style: Style, x: list[Any], y: list[float], hovers: list[str], **options: Any) -> Any:
+    """Return the line of a contender, with its marks."""
+    dash = "dot" if style is READ_LIMIT_STYLE else "dash" if style.dashed else "solid"
+    line = {"color": style.colour, "width": 2, "dash": dash}
+    marker = {"symbol": _SYMBOLS.get(style.marker, "circle"), "size": 8, "color": style.colour}
+    mode = "lines+markers" if style.marker else "lines"
+    return _line(name, line, x, y, hovers, marker=marker, mode=mode, **options)
 
 
 # Times
@@ -249,15 +243,8 @@ def _rates(roof: Roof, quantity: str, look: dict[str, Style]) -> dict[str, Any]:
 
 
 def _ceiling(roof: Roof, rates: list[float], name: str, colour: str, dash: str) -> Any:
-    return plotly().Scatter(
-        x=list(roof.span),
-        y=rates,
-        name=name,
-        mode="lines",
-        line={"color": colour, "width": 1.6, "dash": dash},
-        text=[name, name],
-        hovertemplate="%{text}<extra></extra>",
-    )
+    line = {"color": colour, "width": 1.6, "dash": dash}
+    return _line(name, line, list(roof.span), rates, [name, name], mode="lines")
 
 
 def _rate_words(point: RoofPoint) -> str:

@@ -63,7 +63,8 @@ def _code(found: Findings) -> dict[str, Any]:
     """Return what stands in the page as it is: styles, scripts, and the data of the scripts."""
     markup = extras.require("markupsafe", "report", "--html").Markup
     figures = charts.charts(found)
-    scripts = [charts.script(), _resource("report.js")]
+    plotly = extras.require("plotly.offline", "report", "--html")
+    scripts = [plotly.get_plotlyjs(), _resource("report.js")]
     return {
         "policy": _policy(scripts),
         "style": markup(_resource("report.css")),

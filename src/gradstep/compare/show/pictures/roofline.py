@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from gradstep.compare.judge import series
@@ -17,9 +18,7 @@ from gradstep.compare.show.styles import BLACK, GREY, READ_LIMIT_STYLE
 
 def draw(found: Findings) -> dict[str, Any]:
     """Draw the rates of each setup, as operations and as bytes a second."""
-    roofs = series.roofs(found)
-    suffixes = canvas.suffixes([roof.setup for roof in roofs])
-    return {suffixes[roof.setup]: _figure(found.record, roof) for roof in roofs}
+    return canvas.of_each_setup(series.roofs(found), partial(_figure, found.record))
 
 
 def _figure(record: Record, roof: Roof) -> Any:

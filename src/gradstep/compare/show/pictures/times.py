@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from gradstep.compare.judge import series
@@ -20,7 +21,7 @@ def draw(found: Findings, along: Axis) -> dict[str, Any]:
     chosen: dict[Setup, AllSeries] = {}
     for each in series.lines_along(found, along):
         chosen.setdefault(each.setup, each)
-    return {suffix: figure(found.record, chosen[setup]) for setup, suffix in canvas.suffixes(list(chosen)).items()}
+    return canvas.of_each_setup(chosen.values(), partial(figure, found.record))
 
 
 def figure(record: Record, shown: AllSeries) -> Any:
