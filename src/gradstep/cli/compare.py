@@ -166,7 +166,7 @@ def compare_command(
 
 def _measure(asked: _Wanted, interrupts: Interrupts, quiet: bool) -> Record:
     """Return the record of the run, as far as it went; after that, Ctrl-C is only noted."""
-    watched: AbstractContextManager[run.Progress] = nullcontext(run.Silent()) if quiet else RunProgress()
+    watched: AbstractContextManager[run.Progress] = nullcontext(run.Progress()) if quiet else RunProgress()
     with watched as progress:
         try:
             record = _run(asked, Heeding(progress, interrupts))

@@ -12,7 +12,7 @@ from gradstep.cli.interrupts import Interrupts
 from gradstep.compare.measure.run import Progress
 
 
-class RunProgress:
+class RunProgress(Progress):
     """The progress of a run as a bar, by default one on stderr, if that is a terminal."""
 
     def __init__(self, bar: Bar | None = None) -> None:
@@ -51,7 +51,7 @@ def _on_stderr() -> Bar:
     )
 
 
-class Heeding:
+class Heeding(Progress):
     """Passes on the progress of a run, and ends the run at a Ctrl-C whose exception was lost."""
 
     def __init__(self, progress: Progress, interrupts: Interrupts) -> None:

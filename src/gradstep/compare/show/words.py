@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from gradstep.compare.judge.findings import Fastest
     from gradstep.compare.record.records import Cell
 
+NOUNS = {"m": "examples", "n": "features"}
+"""What each size counts."""
+
 _UNITS = (("ns", 1e-9), ("us", 1e-6), ("ms", 1e-3), ("s", 1.0))
 
 
@@ -88,11 +91,6 @@ def place(cell: Cell) -> str:
     """Return a problem in words: its size, and the name of its data unless that is random."""
     words = sizes(cell.m, cell.n)
     return words if cell.problem == "random" else f"{cell.problem} ({words})"
-
-
-def kind(dtype: str, order: str, threads: int | None) -> str:
-    """Return how a problem is stored and computed, such as float64, C order, 2 threads."""
-    return f"{dtype}, {order} order, {'threads by size' if threads is None else counted(threads, 'thread')}"
 
 
 def lead(fastest: Fastest) -> str:

@@ -38,11 +38,4 @@ def _threads(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-PEER = Peer(
-    "torch",
-    "binary_cross_entropy_with_logits and autograd",
-    ("torch",),
-    ("torch",),
-    _prepare,
-    _threads,
-)
+PEER = Peer("torch", "binary_cross_entropy_with_logits and autograd", ("torch",), ("torch",), _prepare, _threads)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, TypeVar
 
 from gradstep import extras
-from gradstep.compare.record.records import Record, Setup
-from gradstep.compare.show.styles import BLACK, GREY, Style
+from gradstep.compare.judge.series import AllSeries, Map, Roof
+from gradstep.compare.record.records import Record
+from gradstep.compare.show.styles import GREY, READ_LIMIT_STYLE, Style
 from gradstep.compare.show.words import counted
+
+Of = TypeVar("Of", AllSeries, Map, Roof)
 
 # 1280 pixels wide, as a page on most screens; at half of that the letters are still readable.
 _WIDTH, _DOTS = 8.0, 160
@@ -107,19 +110,14 @@ def label_powers_of_ten(axis: Any, words: Callable[[float], str]) -> None:
 
 
 def line(axes: Any, x: Sequence[float], y: Sequence[float], style: Style, width: float) -> None:
-    """Draw the line of a contender."""
-    dash: Any = (0, (4, 1.6)) if style.dashed else "-"
+    """Draw the line of a contender, or of the read limit, which is dotted."""
+    dash: Any = (0, (1, 1.5)) if style is READ_LIMIT_STYLE else (0, (4, 1.6)) if style.dashed else "-"
     axes.plot(x, y, color=style.colour, marker=style.marker, markersize=5, linestyle=dash, linewidth=width)
 
 
-def dotted(axes: Any, x: Sequence[float], y: Sequence[float]) -> None:
-    """Draw the line of the read limit."""
-    axes.plot(x, y, color=BLACK, linestyle=(0, (1, 1.5)), linewidth=1.6)
-
-
-def suffixes(setups: Sequence[Setup]) -> dict[Setup, str]:
-    """Return what distinguishes the files of several setups; nothing where there is one."""
-    return {each: "" if len(setups) == 1 else f"-{each.slug}" for each in setups}
+def of_each_setup(shown: Collection[Of], figure: Callable[[Of], Any]) -> dict[str, Any]:
+    """Return a figure for each setup, by what distinguishes the files of several; nothing where there is one."""
+    return {"" if len(shown) == 1 else f"-{each.setup.slug}": figure(each) for each in shown}
 
 
 def renderer(figure: Any) -> Any:
