@@ -1,8 +1,7 @@
-"""What is read from CSV, npz and Parquet files, how it is standardized, and files written whole or not at all."""
+"""What is read from CSV, npz and Parquet files, and how it is standardized."""
 
 from __future__ import annotations
 
-import os
 import sys
 
 import numpy as np
@@ -11,7 +10,6 @@ import pyarrow.parquet
 import pytest
 from command_line import assert_one_line, write_csv
 
-from gradstep import files
 from gradstep.data import tables
 
 # Data files
@@ -133,7 +131,7 @@ def test_file_of_unknown_kind(command, tmp_path):
     assert_one_line(command("fit", path, "--label", "y"), 1, "data.xlsx", ".csv, .npz or .parquet")
 
 
-# Standardizing and writing
+# Standardizing
 
 
 def test_standardization_leaves_constant_columns_at_zero():
@@ -149,17 +147,3 @@ def test_standardization_leaves_constant_columns_at_zero():
 def test_standardization_of_a_column_out_of_range():
     with pytest.raises(ValueError, match="column 1"):
         tables.Standardization.of(np.array([[1.0, 1e300], [2.0, -1e300]]))
-
-
-def test_failed_writing_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "file.json"
-    files.write_whole(path, "old")
-
-    def full(descriptor: int) -> None:
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="space"):
-        files.write_whole(path, "new")
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
