@@ -112,7 +112,7 @@ def fit_command(
     table = tables.read(data, label, positive)
     standardization = None
     if standardize:
-        standardization = tables.Standardization.of(table.X)
+        standardization = table.standardization()
         table = dataclasses.replace(table, X=standardization.apply(table.X))
 
     arguments: dict[str, Any] = {"l2": l2, "tol": tol, "kernel": kernel, "threads": threads}
