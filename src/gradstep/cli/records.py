@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
-from gradstep.cli import endings, outputs
+from gradstep.cli import endings, options, outputs
 from gradstep.cli.outputs import DRAWINGS, EXPORTS, Output
 from gradstep.compare.judge import differences
 from gradstep.compare.judge.differences import Differences
@@ -17,12 +16,14 @@ from gradstep.compare.judge.findings import findings
 from gradstep.compare.record import records
 from gradstep.compare.record.records import Record
 from gradstep.compare.show import difference_tables
+from gradstep.compare.show.console import PlainConsole
 
 RECORD_FILE = click.Path(path_type=Path)
 
 FAIL_ON = click.option(
     "--fail-on",
     type=click.FloatRange(1.0),
+    callback=options.finite,
     metavar="RATIO",
     help="Exit with 3 if a time became at least this many times as long, such as 1.10, beyond noise.",
 )
@@ -71,7 +72,7 @@ def diff_command(context: click.Context, before: Path, after: Path, fail_on: flo
 def show_differences(before: Record, after: Record, names: tuple[str, str]) -> Differences:
     """Compare two records, print what is found, and return it."""
     found = differences.between(before, after)
-    difference_tables.show(found, before, after, names, Console(highlight=False))
+    difference_tables.show(found, before, after, names, PlainConsole())
     return found
 
 
@@ -89,7 +90,8 @@ def require_no_slower(context: click.Context, found: Differences, fail_on: float
 @click.command("export")
 @click.argument("record", type=RECORD_FILE)
 @outputs.options(EXPORTS)
-def export_command(record: Path, **given: Any) -> None:
+@click.pass_context
+def export_command(context: click.Context, /, record: Path, **given: Any) -> None:
     """Write a record in the format of another tool.
 
     RECORD is a file that `gradstep compare --json` wrote. CSV and Parquet have a row for each sample, with
@@ -102,13 +104,14 @@ def export_command(record: Path, **given: Any) -> None:
       gradstep export run.json --pyperf run.pyperf.json
       python -m pyperf compare_to old.pyperf.json run.pyperf.json --table
     """
-    _write(record, given, EXPORTS)
+    _write(context, record, given, EXPORTS)
 
 
 @click.command("report")
 @click.argument("record", type=RECORD_FILE)
 @outputs.options(DRAWINGS)
-def report_command(record: Path, **given: Any) -> None:
+@click.pass_context
+def report_command(context: click.Context, /, record: Path, **given: Any) -> None:
     """Write the report or the pictures of a saved record.
 
     RECORD is a file that `gradstep compare --json` wrote. The report is one HTML file of some 5 MB; it opens without a
@@ -120,16 +123,15 @@ def report_command(record: Path, **given: Any) -> None:
       gradstep report run.json --html run.html
       gradstep report run.json --plot pictures
     """
-    _write(record, given, DRAWINGS)
+    _write(context, record, given, DRAWINGS)
 
 
-def _write(record: Path, given: dict[str, Any], offered: Sequence[Output]) -> None:
+def _write(context: click.Context, record: Path, given: dict[str, Any], offered: Sequence[Output]) -> None:
     """Read a record and write it in every way that was given."""
     places = outputs.taken(given, offered)
     if not places:
         raise click.UsageError(f"name what to write: {', '.join(output.option for output in offered)}")
-    for output, path in places.items():
-        output.require(path)
+    outputs.require(places, {"RECORD": record})
     found = findings(records.load(record))
-    for output, path in places.items():
-        output.write(found, path)
+    if not outputs.write(found, places):
+        context.exit(endings.FAILED)

@@ -225,4 +225,8 @@ def from_name_or_file(
     if not path.suffix and not path.exists():
         raise FileNotFoundError(f"{source}: neither a file nor one of the data sets {', '.join(DATA_SETS)}")
     table = tables.read(path, label, positive)
-    return RealProblem(path.name, f"{table.label} = {table.positive}", table.X, table.y, dtype, order, seed)
+    # A column that cannot be standardized is refused, by name, before anything is measured.
+    table.standardization()
+    # Bytes that are no UTF-8 stand in a name as halves of characters, which no file could hold.
+    name = path.name.encode("utf-8", "backslashreplace").decode("utf-8")
+    return RealProblem(name, f"{table.label} = {table.positive}", table.X, table.y, dtype, order, seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
@@ -49,9 +50,18 @@ def encoded(figure: Any, suffix: str) -> bytes:
     """Return a figure as the content of a file, ``.png`` or ``.svg``: the same bytes for the same record."""
     metadata = {"Software": None} if suffix == ".png" else {"Date": None, "Creator": None, "Title": figure.get_label()}
     content = io.BytesIO()
-    with _settings():
+    _take_text_as_it_is(figure)
+    with _settings(), warnings.catch_warnings():
+        # A name in letters that the font lacks is drawn as boxes.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from ", UserWarning)
         figure.savefig(content, format=suffix[1:], dpi=_DOTS, facecolor="white", metadata=metadata)
     return content.getvalue()
+
+
+def _take_text_as_it_is(figure: Any) -> None:
+    """Draw a dollar sign in the name of a file as one; Matplotlib reads what stands between two as mathematics."""
+    for text in figure.findobj(matplotlib("text").Text):
+        text.set_parse_math(False)
 
 
 def figure(record: Record, height: float, title: str, conditions: str, note: str) -> Any:
@@ -122,4 +132,5 @@ def of_each_setup(shown: Collection[Of], figure: Callable[[Of], Any]) -> dict[st
 
 def renderer(figure: Any) -> Any:
     """Return what measures the size of text in a figure."""
+    _take_text_as_it_is(figure)
     return matplotlib("backends.backend_agg").FigureCanvasAgg(figure).get_renderer()
