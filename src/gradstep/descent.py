@@ -158,6 +158,8 @@ def fit(
     """
     if progress:
         require("rich", "cli", "The progress bar")
+    # Converted once: an array of another library may be computed or copied each time it is asked for its values.
+    X, y, sample_weight, _ = validate.data(X, y, sample_weight)
     cost = Objective(X, y, sample_weight=sample_weight, l2=l2, kernel=kernel, threads=threads)
     tol = validate.positive("tol", tol)
     max_iter = validate.count("max_iter", max_iter, 0)
