@@ -48,6 +48,9 @@ class RunInterrupted(KeyboardInterrupt):
         super().__init__()
         self.record = record
 
+    def __reduce__(self) -> tuple[type[RunInterrupted], tuple[Record], dict[str, object]]:
+        return type(self), (self.record,), self.__dict__
+
 
 def run(
     line_up: LineUp,
