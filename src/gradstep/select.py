@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from gradstep import engine, environment, registry, validate
-from gradstep.contract import Kernel, KernelUnavailable
+from gradstep.contract import FloatArray, Kernel, KernelUnavailable
 
 # Importing Numba and loading or compiling its kernel takes about a second, NumPy needs some 10 nanoseconds per element:
 # where Cython is missing, Numba is worth its start from about this many elements on.
@@ -120,8 +120,7 @@ def _measured_fastest(m: int, n: int, dtype: np.dtype[np.generic]) -> Kernel:
         for name, reason in registry.available().items()
         if reason is None and (name != "python" or rows * n <= _PYTHON_TO_ELEMENTS)
     }
-    for run in passes.values():
-        run(w, 0.0)
+    passes = {name: run for name, run in passes.items() if _runs(run, w)}
 
     durations: dict[str, list[int]] = {name: [] for name in passes}
     for _ in range(_MEASURED_ROUNDS):
@@ -130,3 +129,12 @@ def _measured_fastest(m: int, n: int, dtype: np.dtype[np.generic]) -> Kernel:
             run(w, 0.0)
             durations[name].append(time.perf_counter_ns() - start)
     return registry.load(min(durations, key=lambda name: float(np.median(durations[name]))))
+
+
+def _runs(run: engine.Pass, w: FloatArray) -> bool:
+    """Make the first call, in which a kernel may compile; return whether it could."""
+    try:
+        run(w, 0.0)
+    except KernelUnavailable:
+        return False
+    return True
