@@ -9,9 +9,10 @@ from types import SimpleNamespace
 
 import processes
 import pytest
+from availability import load_or_explain
 
 import gradstep
-from gradstep import KernelUnavailable, registry, select
+from gradstep import KernelUnavailable, machine, registry, select
 
 NUMBA_IN_A_FRESH_PROCESS = """
     import gradstep
@@ -113,3 +114,84 @@ def test_numba_compiles_without_a_cache_where_none_can_be_written(tmp_path):
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     assert processes.run(code, variables).split() == [str(tmp_path / "gradstep" / "__init__.py"), "-0.5"]
+
+
+CANNOT_BE_HAD = """
+    import io, sys
+    from contextlib import redirect_stderr
+    import gradstep
+    from gradstep import processor
+    {before}
+    try:
+        gradstep.gradient([[1.0]], [1.0], [1.0], 0.0)
+    except (gradstep.KernelUnavailable, ValueError) as error:
+        print(error)
+    assert gradstep.gradient([[1.0]], [1.0], [1.0], 0.0, kernel="numpy", threads=1).J > 0
+    assert gradstep.available()["numpy"] is None
+    from gradstep.cli.main import main
+    errors = io.StringIO()
+    try:
+        with redirect_stderr(errors):
+            main(["info"])
+    except SystemExit as ending:
+        print("exit code", ending.code, errors.getvalue())
+"""
+BASELINE_ONLY = """from gradstep.kernels import cython_loop
+    cython_loop.instruction_sets_of_processor = lambda: ["baseline"]"""
+NO_EXTENSION = """sys.modules["gradstep.kernels.cython_loop"] = None"""
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "before", "message"),
+    [
+        ("GRADSTEP_ISA", "avx2", BASELINE_ONLY, "but this processor has only baseline. Fix: unset it"),
+        ("GRADSTEP_ISA", "avx2", NO_EXTENSION, "but there is no cython kernel: "),
+        ("GRADSTEP_ISA", "mmx", "", "it should be one of baseline, avx2, avx512"),
+        ("GRADSTEP_KERNEL", "nosuch", "", "it should be 'auto' or one of 'python', 'numba', 'cython', 'numpy'"),
+        ("GRADSTEP_THREADS", "two", "", "it should be an integer, at least 1"),
+    ],
+)
+def test_what_a_variable_names_and_cannot_be_had_is_an_error_that_names_it(name, value, before, message):
+    """And `gradstep info` shows it and everything else."""
+    if before != NO_EXTENSION:
+        load_or_explain("cython")
+    said = processes.run(CANNOT_BE_HAD.format(before=before), {name: value})
+    error = f"{name} is {value!r}"
+    assert said.startswith(error)
+    assert message in said.splitlines()[0]
+    assert f"exit code 1 gradstep: error: {error}" in said
+    for part in ("processor", "usable of", "kernel numpy", "available: vectorized NumPy"):
+        assert part in said
+
+
+def test_an_unavailable_kernel_in_the_environment_names_the_variable():
+    said = processes.run(CANNOT_BE_HAD.format(before=NO_EXTENSION), {"GRADSTEP_KERNEL": "cython"})
+    assert said.startswith("GRADSTEP_KERNEL is 'cython': the cython kernel is not available: ")
+
+
+@pytest.mark.parametrize("name", ["GRADSTEP_KERNEL", "GRADSTEP_ISA", "GRADSTEP_THREADS", "OMP_NUM_THREADS"])
+def test_an_empty_variable_counts_as_unset(name):
+    code = """
+        import gradstep
+        print(gradstep.gradient([[1.0]], [1.0], [1.0], 0.0), gradstep.fastest(9, 9).name)
+        from gradstep import processor, threads
+        print(threads.threads_for(1 << 30), processor.chosen())
+    """
+    load_or_explain("cython")
+    assert processes.run(code, {name: ""}) == processes.run(code)
+
+
+def test_info_of_a_build_by_cython_3_1_0(monkeypatch):
+    """Its functions' type has no __module__."""
+
+    class NoModule(type):
+        @property
+        def __module__(cls):
+            raise AttributeError("__module__")
+
+    class Sums(metaclass=NoModule):
+        pass
+
+    kernel = SimpleNamespace(partial_sums=Sums())
+    monkeypatch.setattr(registry, "load", lambda name: kernel)
+    assert machine.versions()["cython"] == "unknown"

@@ -15,6 +15,7 @@ from typing import Any
 
 from gradstep import limits, registry
 from gradstep.contract import KernelUnavailable
+from gradstep.environment import BadVariable
 
 # The features that the speed of a step can depend on, out of several hundred.
 _FEATURES = (
@@ -204,8 +205,9 @@ def _cython_of_the_build() -> str | None:
     """Return the version of the Cython that compiled the kernel, which may not be installed here."""
     try:
         kernel = registry.load("cython")
-    except KernelUnavailable:
+    except (KernelUnavailable, BadVariable):
         return None
-    # Cython keeps the types that its modules share in a module named after its version: _cython_3_1_2.
-    shared = type(kernel.partial_sums).__module__
+    # Cython keeps the types that its modules share in a module named after its version: _cython_3_1_2. The types of
+    # Cython 3.1.0 and 3.1.1 do not know their module.
+    shared = getattr(type(kernel.partial_sums), "__module__", "")
     return shared.removeprefix("_cython_").replace("_", ".") if shared.startswith("_cython_") else "unknown"

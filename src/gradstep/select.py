@@ -53,11 +53,24 @@ def _choose(m: int, n: int) -> tuple[Kernel, str]:
     """Return what `choose` does, as a plain tuple: making a named one takes longer than choosing."""
     named = environment.variable("GRADSTEP_KERNEL")
     if named is not None and named != "auto":
-        return registry.load(named), "GRADSTEP_KERNEL says so"
+        return _named_in_environment(named), "GRADSTEP_KERNEL says so"
     try:
         return registry.load("cython"), "compiled ahead of time, and the fastest or nearly so at all sizes measured"
     except KernelUnavailable:
+        if environment.variable("GRADSTEP_ISA") is not None:
+            # What is named never falls back.
+            raise
         return _choose_without_cython(m * n)
+
+
+def _named_in_environment(name: str) -> Kernel:
+    if name not in registry.KERNELS:
+        names = ", ".join(map(repr, registry.KERNELS))
+        raise environment.BadVariable(f"GRADSTEP_KERNEL is {name!r}; it should be 'auto' or one of {names}")
+    try:
+        return registry.load(name)
+    except KernelUnavailable as error:
+        raise KernelUnavailable(f"GRADSTEP_KERNEL is {name!r}: {error}") from error
 
 
 def _choose_without_cython(elements: int) -> tuple[Kernel, str]:
