@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import llvmlite.binding  # type: ignore[import-untyped]  # it has no types, as Numba has none
 import numba
@@ -14,17 +15,40 @@ from numba.extending import intrinsic, overload
 from numba.np.numpy_support import carray
 from numpy.typing import NDArray
 
-from gradstep.contract import FloatArray
+from gradstep.contract import FloatArray, KernelUnavailable
 
 Sums = NDArray[np.float64]
 
-# nogil: the engine runs blocks on several threads. cache: the next process loads the machine code instead of compiling.
-# error_model="numpy": no branch for a division by zero, since 1 + e is never zero.
-_compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # Numba sets its attributes from the environment
+    raise KernelUnavailable("the numba kernel is not available: NUMBA_DISABLE_JIT is set. Fix: unset it")
+
+
+def _compiler(**options: Any) -> Callable[[_Function], _Function]:
+    """Return a decorator that compiles, with a cache on disk where Numba finds a folder that it can write to."""
+    # nogil: the engine runs blocks on several threads.
+    # error_model="numpy": no branch for a division by zero, since 1 + e is never zero.
+    options = {"nogil": True, "error_model": "numpy", **options}
+
+    def compiled(function: _Function) -> _Function:
+        try:
+            # The next process loads the machine code instead of compiling.
+            cached: _Function = numba.njit(cache=True, **options)(function)
+        except RuntimeError:
+            # An installation that cannot be written to, and no home: "cannot cache function: no locator available".
+            uncached: _Function = numba.njit(**options)(function)
+            return uncached
+        return cached
+
+    return compiled
+
+
+_compiled = _compiler()
 
 # The compiler may reorder sums, which lets it vectorize them. Nothing else is relaxed, and exp and log1p are compiled
 # without it: their accuracy depends on the order of their operations.
-_compiled_sum = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract"})
+_compiled_sum = _compiler(fastmath={"reassoc", "nsz", "contract"})
 
 # Above this size w competes with the rows for a 32 KiB L1 cache, and sharing each load of w among four rows pays. Below
 # it, one row at a time is faster: a hardware prefetcher follows one stream best (docs/performance.md).

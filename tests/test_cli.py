@@ -393,7 +393,12 @@ def test_info_names_versions_kernels_and_the_choice(command, monkeypatch):
     assert "numpy for m = 100, n = 10: GRADSTEP_KERNEL says so" in outcome.out
     monkeypatch.setenv("GRADSTEP_THREADS", "many")
     environment.variable.cache_clear()
-    assert_one_line(command("info"), 1, "GRADSTEP_THREADS is 'many'")
+    outcome = command("info")
+    assert_one_line(outcome, 1, "GRADSTEP_THREADS is 'many'")
+    # The error stands in its place, and everything else is there.
+    assert outcome.out.count("GRADSTEP_THREADS is 'many'") == 2
+    for part in (gradstep.__version__, np.__version__, "processor", "usable of", *registry.KERNELS):
+        assert part in outcome.out
 
 
 # fit

@@ -42,7 +42,8 @@ def gradient(
     kernel : str or Kernel
         "auto", "python", "numba", "cython", "numpy", or a kernel such as `fastest` returns.
     threads : int, optional
-        The number of threads; None chooses by the size of X (or by the environment variable ``GRADSTEP_THREADS``).
+        The number of threads; None chooses by the size of X (or by the environment variable ``GRADSTEP_THREADS``;
+        ``OMP_NUM_THREADS`` limits the choice).
         The result has the same bits for every number.
 
     Returns

@@ -1,14 +1,18 @@
 """The environment variables of gradstep, each read once: a look-up costs a tenth of a small gradient.
 
 ``GRADSTEP_KERNEL`` names the kernel that "auto" takes, ``GRADSTEP_THREADS`` the number of threads where none is given,
-``GRADSTEP_ISA`` the build of the Cython kernel.
+``GRADSTEP_ISA`` the build of the Cython kernel. ``OMP_NUM_THREADS`` limits the threads where neither names a number.
 """
 
 import functools
 import os
 
 
+class BadVariable(ValueError):
+    """An environment variable holds what gradstep does not know; the message names the variable."""
+
+
 @functools.cache
 def variable(name: str) -> str | None:
-    """Return the value that the environment variable `name` had at the first call, None if it was not set."""
-    return os.environ.get(name)
+    """Return the value that the environment variable `name` had at the first call, None if it was unset or empty."""
+    return os.environ.get(name) or None

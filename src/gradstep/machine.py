@@ -13,8 +13,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from gradstep import registry, threads
+from gradstep import limits, registry
 from gradstep.contract import KernelUnavailable
+from gradstep.environment import BadVariable
 
 # The features that the speed of a step can depend on, out of several hundred.
 _FEATURES = (
@@ -24,7 +25,6 @@ _FEATURES = (
 )
 
 _CPU = Path("/sys/devices/system/cpu/cpu0")
-_CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Machine:
             processor=processor_name(),
             architecture=platform.machine(),
             cores=os.cpu_count() or 1,
-            usable_cores=threads.usable_cores(),
+            usable_cores=limits.usable_cores(),
             system=f"{platform.system()} {platform.release()}",
             features=[name for name in _FEATURES if name in flags],
             caches=caches(),
@@ -148,14 +148,9 @@ def last_level_cache() -> int:
 def available_memory() -> int:
     """Return how many bytes this process can still take, of the machine or its container, without swapping.
 
-    Linux gives the limit of a container in the file system of control groups (version 2). Cached files count as used
-    there, so the answer is cautious.
+    Cached files count as used where a container has a limit, so the answer is cautious.
     """
-    free = _memory().available
-    limit, used = (_first_line(_CONTROL_GROUP / name) for name in ("memory.max", "memory.current"))
-    if limit and used and limit.isdecimal():
-        free = min(free, max(0, int(limit) - int(used)))
-    return int(free)
+    return int(min(_memory().available, limits.memory_left()))
 
 
 def _memory() -> Any:
@@ -210,8 +205,9 @@ def _cython_of_the_build() -> str | None:
     """Return the version of the Cython that compiled the kernel, which may not be installed here."""
     try:
         kernel = registry.load("cython")
-    except KernelUnavailable:
+    except (KernelUnavailable, BadVariable):
         return None
-    # Cython keeps the types that its modules share in a module named after its version: _cython_3_1_2.
-    shared = type(kernel.partial_sums).__module__
+    # Cython keeps the types that its modules share in a module named after its version: _cython_3_1_2. The types of
+    # Cython 3.1.0 and 3.1.1 do not know their module.
+    shared = getattr(type(kernel.partial_sums), "__module__", "")
     return shared.removeprefix("_cython_").replace("_", ".") if shared.startswith("_cython_") else "unknown"

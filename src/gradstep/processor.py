@@ -42,17 +42,25 @@ def chosen() -> tuple[str, str]:
     ValueError
         If the environment variable ``GRADSTEP_ISA`` holds an unknown name.
     KernelUnavailable
-        If it names one that this processor lacks.
+        If it names one that this processor or this installation lacks.
     ImportError
-        If the extension has not been built.
+        If it names none, and the extension has not been built.
     """
     named = environment.variable("GRADSTEP_ISA")
     if named is None:
         return _best()
     if named not in NAMES:
-        raise ValueError(f"GRADSTEP_ISA is {named!r}; it should be one of {', '.join(NAMES)}")
-    if named not in supported():
-        raise KernelUnavailable(f"GRADSTEP_ISA is {named!r}, but this processor has only {', '.join(supported())}")
+        raise environment.BadVariable(f"GRADSTEP_ISA is {named!r}; it should be one of {', '.join(NAMES)}")
+    try:
+        names = supported()
+    except ImportError as error:
+        raise KernelUnavailable(
+            f"GRADSTEP_ISA is {named!r}, but there is no cython kernel: {error}. Fix: unset it"
+        ) from error
+    if named not in names:
+        raise KernelUnavailable(
+            f"GRADSTEP_ISA is {named!r}, but this processor has only {', '.join(names)}. Fix: unset it"
+        )
     return named, "GRADSTEP_ISA says so"
 
 

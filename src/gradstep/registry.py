@@ -12,8 +12,12 @@ from importlib import import_module
 from types import ModuleType
 from typing import NamedTuple, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gradstep import processor
-from gradstep.contract import Kernel, KernelUnavailable, PartialSums
+from gradstep.contract import FloatArray, Kernel, KernelUnavailable, PartialSums
+from gradstep.environment import BadVariable
 
 
 class Entry(NamedTuple):
@@ -58,7 +62,8 @@ KERNELS: dict[str, Entry] = {
         load_module=partial(import_module, "gradstep.kernels.numba_loop"),
         releases_gil=True,
         summary="the loops, compiled by Numba at the first call",
-        fix="install a release of Numba that supports this Python and NumPy: pip install --upgrade numba",
+        fix="unset Numba's environment variables, or install a release of Numba that supports this Python and NumPy: "
+        "pip install --upgrade numba",
         colour="#0072B2",
         marker="D",
         compiles=True,
@@ -98,21 +103,63 @@ def load(name: str) -> Kernel:
     entry = KERNELS.get(name)
     if entry is None:
         raise ValueError(f"kernel is {name!r}; it should be 'auto' or one of {', '.join(map(repr, KERNELS))}")
-    try:
-        module = entry.load_module()
-    except ImportError as error:
-        raise KernelUnavailable(f"the {name} kernel is not available: {_reason_and_fix(error, entry)}") from error
+    module = _module(name, entry)
+    sums = cast(PartialSums, module.partial_sums)
     narrow_dtypes: frozenset[str] = getattr(module, "narrow_dtypes", frozenset())
-    return RegisteredKernel(name, entry.releases_gil, cast(PartialSums, module.partial_sums), narrow_dtypes)
+    return RegisteredKernel(
+        name, entry.releases_gil, partial(_compile_and_run, name, sums) if entry.compiles else sums, narrow_dtypes
+    )
 
 
-def _reason_and_fix(error: ImportError, entry: Entry) -> str:
-    absent = isinstance(error, ModuleNotFoundError)
-    if absent and str(error.name).startswith("gradstep.kernels."):
-        return f"{error}: this installation was built without it. Fix: {entry.fix}"
-    if absent and entry.extra is not None:
-        return f"{error}. Fix: pip install 'gradstep[{entry.extra}]'"
-    return f"{error}. Fix: {entry.fix}"
+# An import that failed is not tried again: "auto" asks at each call, and a failing import of Numba takes a while.
+_failures: dict[Callable[[], ModuleType], Exception] = {}
+
+
+def _module(name: str, entry: Entry) -> ModuleType:
+    error = _failures.get(entry.load_module)
+    if error is None:
+        try:
+            return entry.load_module()
+        except (KernelUnavailable, BadVariable):
+            raise
+        except Exception as failure:  # noqa: BLE001 - whatever a package raises while it starts is a reason against it
+            error = _failures[entry.load_module] = failure.with_traceback(None)
+    raise _unavailable(name, error) from error
+
+
+def _compile_and_run(
+    name: str,
+    sums: PartialSums,
+    X: FloatArray,
+    y: FloatArray,
+    w: FloatArray,
+    b: float,
+    block_rows: int,
+    out: NDArray[np.float64],
+    sample_weight: FloatArray | None = None,
+) -> None:
+    """Call a kernel that may compile itself now, and report a compiler that fails as an unavailable kernel."""
+    try:
+        sums(X, y, w, b, block_rows, out, sample_weight)
+    except (KernelUnavailable, TypeError, ValueError, MemoryError):
+        # What a kernel raises about its arguments.
+        raise
+    except Exception as error:
+        raise _unavailable(name, error) from error
+
+
+def _unavailable(name: str, error: Exception) -> KernelUnavailable:
+    return KernelUnavailable(f"the {name} kernel is not available: {_reason_and_fix(error, KERNELS[name])}")
+
+
+def _reason_and_fix(error: Exception, entry: Entry) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        if str(error.name).startswith("gradstep.kernels."):
+            return f"{error}: this installation was built without it. Fix: {entry.fix}"
+        if entry.extra is not None:
+            return f"{error}. Fix: pip install 'gradstep[{entry.extra}]'"
+    reason = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+    return f"{reason.rstrip('.')}. Fix: {entry.fix}"
 
 
 def available() -> dict[str, str | None]:
@@ -137,6 +184,6 @@ def available() -> dict[str, str | None]:
 def _reason_against(name: str) -> str | None:
     try:
         load(name)
-    except KernelUnavailable as error:
+    except (KernelUnavailable, BadVariable) as error:
         return str(error)
     return None

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from gradstep import engine, environment, registry, validate
-from gradstep.contract import Kernel, KernelUnavailable
+from gradstep.contract import FloatArray, Kernel, KernelUnavailable
 
 # Importing Numba and loading or compiling its kernel takes about a second, NumPy needs some 10 nanoseconds per element:
 # where Cython is missing, Numba is worth its start from about this many elements on.
@@ -53,11 +53,24 @@ def _choose(m: int, n: int) -> tuple[Kernel, str]:
     """Return what `choose` does, as a plain tuple: making a named one takes longer than choosing."""
     named = environment.variable("GRADSTEP_KERNEL")
     if named is not None and named != "auto":
-        return registry.load(named), "GRADSTEP_KERNEL says so"
+        return _named_in_environment(named), "GRADSTEP_KERNEL says so"
     try:
         return registry.load("cython"), "compiled ahead of time, and the fastest or nearly so at all sizes measured"
     except KernelUnavailable:
+        if environment.variable("GRADSTEP_ISA") is not None:
+            # What is named never falls back.
+            raise
         return _choose_without_cython(m * n)
+
+
+def _named_in_environment(name: str) -> Kernel:
+    if name not in registry.KERNELS:
+        names = ", ".join(map(repr, registry.KERNELS))
+        raise environment.BadVariable(f"GRADSTEP_KERNEL is {name!r}; it should be 'auto' or one of {names}")
+    try:
+        return registry.load(name)
+    except KernelUnavailable as error:
+        raise KernelUnavailable(f"GRADSTEP_KERNEL is {name!r}: {error}") from error
 
 
 def _choose_without_cython(elements: int) -> tuple[Kernel, str]:
@@ -120,8 +133,7 @@ def _measured_fastest(m: int, n: int, dtype: np.dtype[np.generic]) -> Kernel:
         for name, reason in registry.available().items()
         if reason is None and (name != "python" or rows * n <= _PYTHON_TO_ELEMENTS)
     }
-    for run in passes.values():
-        run(w, 0.0)
+    passes = {name: run for name, run in passes.items() if _runs(run, w)}
 
     durations: dict[str, list[int]] = {name: [] for name in passes}
     for _ in range(_MEASURED_ROUNDS):
@@ -130,3 +142,12 @@ def _measured_fastest(m: int, n: int, dtype: np.dtype[np.generic]) -> Kernel:
             run(w, 0.0)
             durations[name].append(time.perf_counter_ns() - start)
     return registry.load(min(durations, key=lambda name: float(np.median(durations[name]))))
+
+
+def _runs(run: engine.Pass, w: FloatArray) -> bool:
+    """Make the first call, in which a kernel may compile; return whether it could."""
+    try:
+        run(w, 0.0)
+    except KernelUnavailable:
+        return False
+    return True

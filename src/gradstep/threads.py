@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from gradstep import environment, validate
+from gradstep import environment
+from gradstep.limits import usable_cores
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+    from queue import SimpleQueue
+
+__all__ = ["Turns", "named_threads", "share", "threads_for", "usable_cores"]
 
 # Below this size of X one thread is faster: handing work to another one and waiting for it costs 50 to 70 microseconds
 # (docs/performance.md), in which one thread reads about this much.
@@ -20,26 +23,29 @@ _BYTES_PER_THREAD = 1 << 20
 # Each thread claims blocks about this many times, so that a thread that is held up leaves its share to the others.
 _TURNS_PER_THREAD = 8
 
-# More helpers than any caller asks for; the pool starts a thread only when work is waiting and no thread is idle.
-_MOST_HELPERS = 1024
-
-
-@functools.cache
-def usable_cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
 
 def named_threads() -> int | None:
     """Return the number of threads that the environment variable ``GRADSTEP_THREADS`` names, if it is set."""
     named = environment.variable("GRADSTEP_THREADS")
     if named is None:
         return None
-    if not named.isdecimal():
-        raise ValueError(f"GRADSTEP_THREADS is {named!r}; it should be an integer, at least 1")
-    return validate.count("GRADSTEP_THREADS", int(named), 1)
+    number = _positive(named)
+    if number is None:
+        raise environment.BadVariable(f"GRADSTEP_THREADS is {named!r}; it should be an integer, at least 1")
+    return number
+
+
+def _openmp_threads() -> int | None:
+    """Return the number in ``OMP_NUM_THREADS``, the first one of a list; None for what OpenMP would ignore.
+
+    Joblib, Dask and schedulers set it for their workers, each of which would take all cores otherwise.
+    """
+    return _positive((environment.variable("OMP_NUM_THREADS") or "").partition(",")[0].strip())
+
+
+def _positive(digits: str) -> int | None:
+    """Return the number that some digits are, None if it is 0 or larger than any number of threads or they are none."""
+    return int(digits) or None if digits.isascii() and digits.isdecimal() and len(digits) < 10 else None
 
 
 def threads_for(X_bytes: int) -> tuple[int, str]:
@@ -48,9 +54,15 @@ def threads_for(X_bytes: int) -> tuple[int, str]:
     if named is not None:
         return named, "GRADSTEP_THREADS says so"
     worthwhile = max(1, X_bytes // _BYTES_PER_THREAD)
-    if worthwhile < usable_cores():
-        return worthwhile, f"a thread pays from {_BYTES_PER_THREAD >> 20} MiB of X on"
-    return usable_cores(), "all cores that this process may use"
+    why = f"a thread pays from {_BYTES_PER_THREAD >> 20} MiB of X on"
+    if worthwhile == 1:
+        return 1, why
+    cores, limit = usable_cores(), _openmp_threads()
+    if worthwhile < min(cores, limit or cores):
+        return worthwhile, why
+    if limit is not None and limit < cores:
+        return limit, "OMP_NUM_THREADS says so"
+    return cores, "all cores that this process may use"
 
 
 def share(work: Callable[[int, int], None], n_blocks: int, threads: int) -> None:
@@ -75,18 +87,27 @@ def share(work: Callable[[int, int], None], n_blocks: int, threads: int) -> None
     turns = Turns(n_blocks, -(-n_blocks // (threads * _TURNS_PER_THREAD)))
 
     def work_in_turns() -> None:
-        for first, last in turns:
-            work(first, last)
+        try:
+            for first, last in turns:
+                work(first, last)
+        finally:
+            # Done, failed or interrupted: in any case there is nothing left for the others to begin.
+            turns.stop()
 
-    helpers = [_pool().submit(work_in_turns) for _ in range(threads - 1)]
+    if threads == 1 or sys.is_finalizing():
+        work_in_turns()
+        return
+    tasks: list[_Task] = []
+    pool = _pool_of_this_mode()
     try:
+        pool.hand_out(work_in_turns, threads - 1, tasks)
         work_in_turns()
     finally:
         turns.stop()
-        # A helper that never started has nothing left to do; the others are finishing their last run.
-        started = [helper for helper in helpers if not helper.cancel()]
-        for helper in started:
-            helper.result()
+        pool.take_back(tasks)
+    for task in tasks:
+        if task.error is not None:
+            raise task.error
 
 
 class Turns:
@@ -121,14 +142,136 @@ class Turns:
             self._claimed = self._n_blocks
 
 
-@functools.cache
-def _pool() -> ThreadPoolExecutor:
-    # Imported here because it takes a tenth as long as NumPy, and small problems never need a second thread.
-    from concurrent.futures import ThreadPoolExecutor
+class _Task:
+    """A share of a caller's work, for one helper."""
 
-    return ThreadPoolExecutor(max_workers=_MOST_HELPERS, thread_name_prefix="gradstep")
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+        self._unclaimed = threading.Lock()
+        self._running = threading.Lock()
+        self._running.acquire()
+        self.error: BaseException | None = None
+
+    def claim(self) -> bool:
+        """Return True to the first who asks: to a helper that is to run it, or to the caller who needs no help now."""
+        return self._unclaimed.acquire(blocking=False)
+
+    def run(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001 - the caller raises it
+            self.error = error
+        finally:
+            self._running.release()
+
+    def wait(self) -> None:
+        """Wait until the helper that claimed it has run it."""
+        self._running.acquire()
 
 
-# The threads of a pool do not exist in a forked child, although the pool believes that they do.
+class _Pool:
+    """Helper threads that compute in the floating-point mode of the thread that made the pool.
+
+    A helper is started when all others are in use, and never more of them than there are other cores. Where no thread
+    can be started, the callers do the work themselves.
+    """
+
+    def __init__(self, mode: tuple[float, ...]) -> None:
+        # Imported here: small problems never need a second thread.
+        from queue import SimpleQueue
+
+        self.mode = mode
+        self._queue: SimpleQueue[_Task | None] = SimpleQueue()
+        # Reentrant, because Python may run a signal's handler or a finalizer of the caller's anywhere.
+        self._lock = threading.RLock()
+        self._helpers: list[threading.Thread] = []
+        self._in_use: set[_Task] = set()
+
+    def hand_out(self, work: Callable[[], None], wanted: int, tasks: list[_Task]) -> None:
+        """Let up to `wanted` helpers do `work`; append a task to `tasks` for each that is free or can be started."""
+        with self._lock:
+            most = usable_cores() - 1
+            while len(tasks) < wanted and len(self._in_use) < most:
+                if len(self._in_use) >= len(self._helpers) and not self._start():
+                    return
+                task = _Task(work)
+                # In this order, so that an interruption between any two lines leaves nothing that is not taken back.
+                tasks.append(task)
+                self._in_use.add(task)
+                self._queue.put(task)
+
+    def take_back(self, tasks: list[_Task]) -> None:
+        """Wait for the helpers that have begun; those that have not need not begin."""
+        try:
+            for task in tasks:
+                if not task.claim():
+                    task.wait()
+        finally:
+            with self._lock:
+                self._in_use.difference_update(tasks)
+
+    def retire(self) -> None:
+        """End the helpers as soon as they are idle."""
+        for _ in self._helpers:
+            self._queue.put(None)
+
+    def _start(self) -> bool:
+        """Start a helper; return False if the system, or an interpreter that is ending, has no thread to give."""
+        helper = threading.Thread(target=_help, args=(self._queue, self.mode), name="gradstep", daemon=True)
+        self._helpers.append(helper)
+        try:
+            helper.start()
+        except (RuntimeError, MemoryError, OSError):
+            self._helpers.remove(helper)
+            return False
+        return True
+
+
+def _help(queue: SimpleQueue[_Task | None], mode: tuple[float, ...]) -> None:
+    """Run tasks until there is a None: what a helper thread does."""
+    if _floating_point_mode() != mode:
+        # Not every system gives a new thread the mode of the one that started it; the callers take their tasks back.
+        return
+    while (task := queue.get()) is not None:
+        if task.claim():
+            task.run()
+        # An idle helper keeps no caller's arrays alive.
+        del task
+
+
+# Variables, because Python computes with constants when it compiles.
+_ONE, _THREE_QUARTERS_OF_EPSILON, _SMALLEST_NORMAL, _TWO = 1.0, 0.75 * 2.0**-52, 2.0**-1022, 2.0
+
+
+def _floating_point_mode() -> tuple[float, ...]:
+    """Return what tells the floating-point modes of this thread apart: rounding, and what becomes of subnormals."""
+    half = _SMALLEST_NORMAL / _TWO
+    return _ONE + _THREE_QUARTERS_OF_EPSILON, -_ONE - _THREE_QUARTERS_OF_EPSILON, half, half * _TWO
+
+
+_pools: list[_Pool] = []
+
+
+def _pool_of_this_mode() -> _Pool:
+    """Return the pool, or a new one if its helpers compute in another mode than this thread."""
+    mode = _floating_point_mode()
+    with _pools_lock:
+        if not _pools or _pools[-1].mode != mode:
+            for pool in _pools:
+                pool.retire()
+            _pools[:] = [_Pool(mode)]
+        return _pools[-1]
+
+
+_pools_lock = threading.RLock()
+
+
+def _forget() -> None:
+    """Begin anew in a forked child, in which the helpers do not exist."""
+    global _pools_lock  # noqa: PLW0603 - another thread may hold it at the fork
+    _pools_lock = threading.RLock()
+    _pools.clear()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+    os.register_at_fork(after_in_child=_forget)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import click
 
@@ -12,6 +13,7 @@ import gradstep
 from gradstep import processor, registry, select
 from gradstep.cli import facts
 from gradstep.contract import KernelUnavailable
+from gradstep.environment import BadVariable
 from gradstep.machine import processor_name, versions
 from gradstep.threads import threads_for, usable_cores
 
@@ -27,16 +29,30 @@ def info_command() -> None:
     Environment variables
       GRADSTEP_KERNEL    the kernel that "auto" takes
       GRADSTEP_THREADS   the number of threads that "auto" takes
+      OMP_NUM_THREADS    the most threads that "auto" takes, where GRADSTEP_THREADS names no number
       GRADSTEP_ISA       the instruction set of the cython kernel: baseline, avx2 or avx512
 
     \b
     Example
       gradstep info
     """
-    facts.show(_facts())
+    errors: list[Exception] = []
+    facts.show(_facts(errors))
+    if errors:
+        # The reader of the facts sees each error in its place; a script sees the first one, and the exit code.
+        raise errors[0]
 
 
-def _facts() -> Iterator[tuple[str, str]]:
+def _facts(errors: list[Exception]) -> Iterator[tuple[str, str]]:
+    """Yield the facts, with an error in the place of each one that cannot be had; append the errors to `errors`."""
+
+    def or_error(fact: Callable[[], str]) -> str:
+        try:
+            return fact()
+        except (BadVariable, KernelUnavailable) as error:
+            errors.append(error)
+            return str(error)
+
     for name, version in versions().items():
         yield name, version or "not installed"
     # Machine.here() would need psutil, for the memory.
@@ -44,20 +60,28 @@ def _facts() -> Iterator[tuple[str, str]]:
     yield "cores", f"{usable_cores()} usable of {os.cpu_count() or 1}"
     yield "system", f"{platform.system()} {platform.release()}"
     for size, words in ((1 << 16, "64 KiB"), (1 << 30, "1 GiB")):
-        number, reason = threads_for(size)
-        yield "threads", f"{number} for an X of {words}: {reason}"
-    yield "instructions", _instruction_set()
+        yield "threads", or_error(partial(_threads, size, words))
+    yield "instructions", or_error(_instruction_set)
     for name, problem in gradstep.available().items():
         yield f"kernel {name}", problem or f"available: {registry.KERNELS[name].summary}"
     for m, n in ((100, 10), (1_000_000, 100)):
-        choice = select.choose(m, n)
-        yield "auto takes", f"{choice.kernel.name} for m = {m:,}, n = {n}: {choice.reason}"
+        yield "auto takes", or_error(partial(_choice, m, n))
+
+
+def _threads(size: int, words: str) -> str:
+    number, reason = threads_for(size)
+    return f"{number} for an X of {words}: {reason}"
+
+
+def _choice(m: int, n: int) -> str:
+    choice = select.choose(m, n)
+    return f"{choice.kernel.name} for m = {m:,}, n = {n}: {choice.reason}"
 
 
 def _instruction_set() -> str:
-    """Return which build of the Cython kernel runs, and why, or why none does."""
+    """Return which build of the Cython kernel runs, and why, or that none is built."""
     try:
         name, reason = processor.chosen()
-    except (ImportError, KernelUnavailable) as error:
+    except ImportError as error:
         return f"none: {error}"
     return f"{name} in the cython kernel: {reason}"
