@@ -49,10 +49,6 @@ def _two_lines(m_default: Sequence[int], n_default: Sequence[int], m: int, n: in
     return sizes
 
 
-def _one_and_all() -> tuple[int | None, ...]:
-    return tuple(dict.fromkeys((1, threads.usable_cores())))
-
-
 QUICK, FULL, SCALING = "quick", "full", "scaling"
 
 PRESETS: dict[str, Preset] = {
@@ -74,7 +70,7 @@ PRESETS: dict[str, Preset] = {
         peers=(peers.ALL,),
         dtypes=("float64", "float32"),
         orders=("C", "F"),
-        threads=_one_and_all,
+        threads=lambda: tuple(dict.fromkeys((1, threads.usable_cores()))),
     ),
 }
 """All presets, by name."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
@@ -113,6 +113,17 @@ def step(examples: Examples, J: float, dw: FloatArray, db: float) -> Step:
 def rows_contiguous(examples: Examples) -> Examples:
     """Return the examples with X in C order, which most peers prefer."""
     return examples._replace(X=np.ascontiguousarray(examples.X))
+
+
+@contextmanager
+def number_set(threads: int, get: Callable[[], int], set_: Callable[[int], None]) -> Iterator[None]:
+    """Set a library's global number of threads, and put the old one back in the end."""
+    before = get()
+    set_(threads)
+    try:
+        yield
+    finally:
+        set_(before)
 
 
 def with_blas_threads(contender: Contender, threads: int | None) -> Contender:
