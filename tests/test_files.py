@@ -172,6 +172,7 @@ def test_planted_link_is_not_followed(tmp_path, monkeypatch):
     with pytest.raises(FileExistsError):
         files.write_whole(tmp_path / "file", "new")
     assert (tmp_path / "other").read_text() == "precious"
+    assert (tmp_path / ".gradstep-guessed.part").is_symlink()
 
 
 def test_same_file_is_known_through_links(tmp_path):

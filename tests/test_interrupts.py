@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import processes
 import pytest
-from command_line import assert_one_line
+from command_line import assert_one_line, write_csv
 
 from gradstep.cli.interrupts import Interrupts
 from gradstep.compare.measure import timing
@@ -188,6 +190,46 @@ def test_impatient_second_interrupt_does_not_cut_off_the_writing(tmp_path):
     code, _, err = interrupted(SLOW_WRITING + IN_A_TIMED_CALL, tmp_path / "run.json", presses=2)
     assert (code, err) == (130, "gradstep: error: interrupted\n")
     assert len(records.load(tmp_path / "run.json").cells) == 2
+
+
+FIT = """
+import signal, sys
+
+import gradstep
+from gradstep.cli import main as cli
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+right = gradstep.fit
+
+def fit(*arguments, **options):
+    def callback(iterate):
+        if iterate.n_iter == 5:
+            print("now", file=sys.stderr, flush=True)
+
+    return right(*arguments, **options, callback=callback)
+
+gradstep.fit = fit
+endless = ["--alpha", "1e-9", "--tol", "1e-12", "--max-iter", "1000000000", "--kernel", "numpy", "--quiet"]
+cli.main(["fit", "t.csv", "--label", "y", *endless, "--save", "m.json"], prog_name="gradstep")
+"""
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.0005, 0.002, 0.01, 0.03])
+def test_two_interrupts_of_fit_close_to_each_other_keep_the_model(tmp_path, pause):
+    write_csv(tmp_path / "t.csv", "x,y\n1,0\n2,1\n3,1\n0,0\n")
+    line = [sys.executable, "-c", FIT]
+    child = subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert child.stderr.readline() == "now\n"
+        child.send_signal(signal.SIGINT)
+        time.sleep(pause)
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=60)
+    finally:
+        child.kill()
+    assert (child.returncode, err) == (130, "gradstep: error: interrupted\n")
+    assert "interrupted after" in out
+    assert json.loads((tmp_path / "m.json").read_text())["n_iter"] >= 5
 
 
 def test_nothing_but_the_record_is_written_where_nothing_was_timed(command, tmp_path, monkeypatch):

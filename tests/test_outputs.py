@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+import xml.etree.ElementTree
 from pathlib import Path
 
 import pytest
@@ -292,6 +293,42 @@ def test_pictures_take_names_as_they_are(tmp_path, name, recwarn):
         assert canvas.encoded(figure, suffix)
     assert not any(text.get_parse_math() for text in figure.texts)
     assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_pictures_of_any_name_are_drawn_without_a_word(command, tmp_path, recwarn):
+    record = hostile_record("漢字 $\\nosuch$ \x1b -- <b>&")
+    records.save(record, tmp_path / "r.json")
+    outcome = command("report", tmp_path / "r.json", "--plot", tmp_path / "p", "--html", tmp_path / "r.html")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert [str(warning.message) for warning in recwarn] == []
+    for path in (tmp_path / "p").glob("*.svg"):
+        xml.etree.ElementTree.parse(path)
+    assert "<b>&" not in (tmp_path / "r.html").read_text(encoding="utf-8").replace("\\u003cb>&", "")
+
+
+@posix
+def test_every_picture_that_can_be_written_is(command, tmp_path):
+    records.save(sample_records.sample(), tmp_path / "r.json")
+    (tmp_path / "link").symlink_to("p")
+    line = ("report", tmp_path / "r.json", "--plot", tmp_path / "link")
+    assert command(*line).code == 0
+    pictures = sorted((tmp_path / "p").iterdir())
+    for path in pictures[:2]:
+        path.unlink()
+        path.symlink_to("/dev/full")
+    for path in pictures[2:]:
+        path.unlink()
+    outcome = command(*line)
+    lines = outcome.err.splitlines()
+    assert (outcome.code, len(lines)) == (1, 2)
+    assert all(path.name in line for path, line in zip(pictures, lines, strict=False))
+    assert all(path.stat().st_size > 0 for path in pictures[2:])
+
+
+def test_picture_that_cannot_be_written_is_refused_before_the_work(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "run", None)
+    (tmp_path / "p" / "roofline.svg").mkdir(parents=True)
+    assert_one_line(command("compare", *SMALL, "--plot", tmp_path / "p"), 1, "roofline.svg", "folder")
 
 
 @posix

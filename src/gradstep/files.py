@@ -119,12 +119,12 @@ def _replace(target: Path, data: bytes, status: os.stat_result | None) -> None:
     """Write a regular file beside `target` and give it that name in one step."""
     # In the same folder: a file is replaced in one step only within its own file system.
     unfinished = target.with_name(_unguessable_name())
+    descriptor = _without_name(target.parent)
+    nameless = descriptor is not None
+    if descriptor is None:
+        # O_EXCL: a link that lies there is not followed.
+        descriptor = os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
     try:
-        descriptor = _without_name(target.parent)
-        nameless = descriptor is not None
-        if descriptor is None:
-            # O_EXCL: a link that lies there is not followed.
-            descriptor = os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
         with open(descriptor, "wb") as file:
             if status is not None:
                 _keep_owner_and_mode(descriptor, status)

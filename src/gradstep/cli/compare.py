@@ -159,8 +159,9 @@ def compare_command(
         finally:
             # After the files, because a pager that is left early closes stdout; and also where writing them fails.
             tables.show(found, PlainConsole())
+        if interrupts.pressed:
+            endings.complain("interrupted")
     if interrupts.pressed:
-        endings.complain("interrupted")
         context.exit(endings.INTERRUPTED)
     _require_right(context, found)
     if not quiet and found.noise_warning is not None:

@@ -48,4 +48,11 @@ def succeeds(write: Callable[[], None]) -> bool:
     except EXPECTED as error:
         complain(in_words(error))
         return False
+    except ExceptionGroup as errors:
+        expected, defects = errors.split(EXPECTED)
+        if defects is not None:
+            raise
+        for each in () if expected is None else expected.exceptions:
+            complain(in_words(each))
+        return False
     return True

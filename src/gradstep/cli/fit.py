@@ -125,8 +125,9 @@ def fit_command(
         # Before it is shown: the output may be full, or its reader gone.
         saved = save is None or endings.succeeds(partial(model.save, save))
         facts.show(_facts(model, interrupted, seconds))
+        if interrupts.pressed:
+            endings.complain("interrupted")
     if interrupts.pressed:
-        endings.complain("interrupted")
         context.exit(endings.INTERRUPTED)
     if not saved:
         context.exit(endings.FAILED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import signal
 from types import FrameType
 from typing import Any, Self
@@ -47,6 +48,9 @@ class Interrupts:
     def __exit__(self, *exception: object) -> None:
         if self._before is not signal.SIG_IGN:
             signal.signal(signal.SIGINT, self._before)
+        if self.pressed:
+            # Another press while Python ends would make it end by the signal, after words of its own.
+            atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
 
     def _note(self, _number: int, _frame: FrameType | None) -> None:
         again, self.pressed = self.pressed, True

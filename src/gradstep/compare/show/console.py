@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from gradstep.compare.show.words import printable
+from gradstep.compare.show.words import printable_lines
 
 
 class PlainConsole(Console):
@@ -23,12 +23,7 @@ class PlainConsole(Console):
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
         """Spell out the control characters of everything that is shown, but for rich's own."""
         for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(_printable(segment.text), segment.style)
-
-
-def _printable(text: str) -> str:
-    # Rich ends lines within segments, and only there.
-    return "\n".join(map(printable, text.split("\n")))
+            yield segment if segment.control else Segment(printable_lines(segment.text), segment.style)
 
 
 def print_lines(console: Console, lines: Iterable[Text]) -> None:

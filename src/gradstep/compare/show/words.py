@@ -34,6 +34,11 @@ def printable(text: str) -> str:
     return "".join(_spelled_out(character) for character in text)
 
 
+def printable_lines(text: str) -> str:
+    """Return lines of text as a terminal may show them; `printable` spells out the ends of lines as well."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def _spelled_out(character: str) -> str:
     if unicodedata.category(character) in _COMMANDS or character in _TURNS:
         return character.encode("unicode_escape").decode("ascii")

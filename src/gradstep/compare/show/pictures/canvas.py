@@ -11,7 +11,7 @@ from gradstep import extras
 from gradstep.compare.judge.series import AllSeries, Map, Roof
 from gradstep.compare.record.records import Record
 from gradstep.compare.show.styles import GREY, READ_LIMIT_STYLE, Style
-from gradstep.compare.show.words import counted
+from gradstep.compare.show.words import counted, printable_lines
 
 Of = TypeVar("Of", AllSeries, Map, Roof)
 
@@ -48,7 +48,11 @@ def _settings() -> Any:
 
 def encoded(figure: Any, suffix: str) -> bytes:
     """Return a figure as the content of a file, ``.png`` or ``.svg``: the same bytes for the same record."""
-    metadata = {"Software": None} if suffix == ".png" else {"Date": None, "Creator": None, "Title": figure.get_label()}
+    metadata = (
+        {"Software": None}
+        if suffix == ".png"
+        else {"Date": None, "Creator": None, "Title": printable_lines(figure.get_label())}
+    )
     content = io.BytesIO()
     _take_text_as_it_is(figure)
     with _settings(), warnings.catch_warnings():
@@ -59,9 +63,11 @@ def encoded(figure: Any, suffix: str) -> bytes:
 
 
 def _take_text_as_it_is(figure: Any) -> None:
-    """Draw a dollar sign in the name of a file as one; Matplotlib reads what stands between two as mathematics."""
+    """Draw names letter by letter: no mathematics between dollar signs, no control characters, which break an SVG."""
     for text in figure.findobj(matplotlib("text").Text):
         text.set_parse_math(False)
+        if (lines := printable_lines(text.get_text())) != text.get_text():
+            text.set_text(lines)
 
 
 def figure(record: Record, height: float, title: str, conditions: str, note: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 from collections.abc import Callable
 from functools import partial
@@ -23,6 +24,8 @@ PICTURES: dict[str, Callable[[Findings], dict[str, Any]]] = {
 }
 """Name of the file -> what draws it: a figure for each ending of the name."""
 
+_SUFFIXES = (".png", ".svg")
+
 
 def require(folder: Path) -> None:
     """Raise `OSError` or `MissingExtra` if pictures could not be written into this folder, which need not exist."""
@@ -30,8 +33,9 @@ def require(folder: Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, "this is a file; the pictures need a folder", str(folder))
     if not folder.exists():
         require_place_for(folder)
-    elif not os.access(folder, os.W_OK):
-        raise PermissionError(errno.EACCES, "this folder is not writable", str(folder))
+    else:
+        for name, suffix in itertools.product(PICTURES, _SUFFIXES):
+            require_place_for(folder / f"{name}{suffix}")
     canvas.matplotlib("figure")
 
 
@@ -49,12 +53,16 @@ def write(found: Findings, folder: Path) -> dict[str, str]:
     ------
     MissingExtra
         If Matplotlib is not installed.
+    ExceptionGroup
+        Of an `OSError` for each file that cannot be written; the others are.
     OSError
-        If a file cannot be written.
+        If the folder cannot be made.
     """
     canvas.matplotlib("figure")
-    folder.mkdir(exist_ok=True)
+    # A link to a folder that does not exist yet is followed.
+    Path(os.path.realpath(folder)).mkdir(exist_ok=True)
     skipped: dict[str, str] = {}
+    failed: list[OSError] = []
     for name, draw in PICTURES.items():
         try:
             figures = draw(found)
@@ -62,6 +70,11 @@ def write(found: Findings, folder: Path) -> dict[str, str]:
             skipped[name] = str(error)
             continue
         for ending, figure in figures.items():
-            for suffix in (".png", ".svg"):
-                write_whole(folder / f"{name}{ending}{suffix}", canvas.encoded(figure, suffix))
+            for suffix in _SUFFIXES:
+                try:
+                    write_whole(folder / f"{name}{ending}{suffix}", canvas.encoded(figure, suffix))
+                except OSError as error:
+                    failed.append(error)
+    if failed:
+        raise ExceptionGroup("pictures could not be written", failed)
     return skipped
