@@ -145,16 +145,10 @@ def partial_sums(X, y, w, double b, Py_ssize_t block_rows, out, sample_weight=No
 
         PyObject_GetBuffer(y, &held[1], PyBUF_ND | PyBUF_FORMAT)
         n_held = 2
-        require(
-            is_vector(&held[1], m, kind),
-            "y should be contiguous and aligned, of shape (m,) and the dtype of the computation",
-        )
+        require_vector(&held[1], m, kind, "y", "m")
         PyObject_GetBuffer(w, &held[2], PyBUF_ND | PyBUF_FORMAT)
         n_held = 3
-        require(
-            is_vector(&held[2], n, kind),
-            "w should be contiguous and aligned, of shape (n,) and the dtype of the computation",
-        )
+        require_vector(&held[2], n, kind, "w", "n")
         PyObject_GetBuffer(out, &held[3], PyBUF_CONTIG | PyBUF_FORMAT)
         n_held = 4
         require(
@@ -165,10 +159,7 @@ def partial_sums(X, y, w, double b, Py_ssize_t block_rows, out, sample_weight=No
         if sample_weight is not None:
             PyObject_GetBuffer(sample_weight, &held[4], PyBUF_ND | PyBUF_FORMAT)
             n_held = 5
-            require(
-                is_vector(&held[4], m, kind),
-                "sample_weight should be contiguous and aligned, of shape (m,) and the dtype of the computation",
-            )
+            require_vector(&held[4], m, kind, "sample_weight", "m")
             c = held[4].buf
 
         with nogil:
@@ -231,8 +222,10 @@ cdef char kind_of(Py_buffer *buffer) noexcept nogil:
     return letter[0] if letter[0] != 0 and letter[1] == 0 else 0
 
 
-cdef bint is_vector(Py_buffer *buffer, Py_ssize_t length, char kind) noexcept:
-    return buffer.ndim == 1 and buffer.shape[0] == length and kind_of(buffer) == kind and is_aligned(buffer)
+cdef int require_vector(Py_buffer *buffer, Py_ssize_t length, char kind, str name, str shape) except -1:
+    if buffer.ndim == 1 and buffer.shape[0] == length and kind_of(buffer) == kind and is_aligned(buffer):
+        return 0
+    raise ValueError(f"{name} should be contiguous and aligned, of shape ({shape},) and the dtype of the computation")
 
 
 cdef bint is_aligned(Py_buffer *buffer) noexcept:
@@ -248,7 +241,6 @@ cdef int sum_blocks(
     """Sum each block in groups of a few rows, which go through both passes while they are in the cache."""
     cdef Py_ssize_t row_stride = strides[0] // itemsize, column_stride = strides[1] // itemsize
     cdef bint by_rows = column_stride == 1 if n > 1 else row_stride != 1
-
     cdef Py_ssize_t most = rows_at_a_time(n * itemsize) if by_rows else rows_of_columns(n * sizeof(real))
     cdef bint prefetches = (
         PREFETCHES and n * <Py_ssize_t> sizeof(real) <= WIDE_ROW_BYTES and m * n * itemsize > CACHED_BYTES

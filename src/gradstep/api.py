@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from gradstep import engine, select, validate
 from gradstep.contract import FloatArray, Gradient, Kernel, Step
+
+# Between these a number has the full accuracy of a float32.
+_SMALLEST, _LARGEST = float(np.finfo(np.float32).smallest_normal), float(np.finfo(np.float32).max)
 
 
 def gradient(
@@ -123,9 +127,23 @@ def step(
     w = validate.weights("w", w, prepared.n, prepared.dtype)
     b = validate.number("b", b)
     J, dw, db = prepared._gradient(w, b)
-    # dw is a new array and becomes the new w. As a factor NumPy takes a 0-d array in half the time of a float.
-    np.multiply(dw, np.array(alpha, dw.dtype), dw)
-    return Step(np.subtract(w, dw, dw), b - alpha * db, J)
+    try:
+        new_w = _moved(w, dw, alpha)
+    except (FloatingPointError, RuntimeWarning):
+        with np.errstate(all="ignore"):
+            new_w = _moved(w, dw, alpha)
+    return Step(new_w, b - alpha * db, J)
+
+
+def _moved(w: FloatArray, dw: FloatArray, alpha: float) -> FloatArray:
+    """Return ``w - alpha dw`` in the dtype of w."""
+    if dw.itemsize == 4 and not _SMALLEST <= alpha <= _LARGEST:
+        # As a float32 this alpha is 0, infinite or inexact.
+        moved: FloatArray = (w - alpha * dw.astype(np.float64)).astype(np.float32)
+        return moved
+    # As a factor NumPy takes a 0-d array in half the time of a float.
+    change = np.multiply(dw, np.array(alpha, dw.dtype))
+    return np.subtract(w, change, change)
 
 
 def objective(
@@ -142,7 +160,7 @@ def objective(
     Parameters
     ----------
     X, y, sample_weight, l2, kernel, threads
-        As in `gradient`. They are checked once, here. The arrays are kept, not copied: leave them unchanged.
+        As in `gradient`. They are checked once, here. X and y are kept, not copied: leave them unchanged.
 
     Returns
     -------
@@ -164,6 +182,9 @@ def objective(
 
     With SciPy: ``scipy.optimize.minimize(f, np.zeros(3), jac=True)``.
     """
+    if sample_weight is not None:
+        # A copy: the total weight is added up once, in the first call.
+        sample_weight = validate.copied("sample_weight", sample_weight)
     return Objective(X, y, sample_weight=sample_weight, l2=l2, kernel=kernel, threads=threads)
 
 
@@ -204,8 +225,6 @@ class Objective:
         )
         self.threads = self._pass.threads
         self._plain = sample_weight is None and self.l2 == 0.0
-        # A 0-d array: to divide by a float takes NumPy twice as long, most of a microsecond more.
-        self._m = np.array(float(self.m))
 
     def __call__(self, theta: NDArray[Any]) -> tuple[float, NDArray[np.float64]]:
         """Return the cost and its gradient at ``theta = [w, b]``.
@@ -250,18 +269,41 @@ class Objective:
     def _gradient(self, w: FloatArray, b: float) -> tuple[float, FloatArray, float]:
         """Return the cost and its gradient at a w and b that have been checked."""
         J, grad = self._evaluate(w, b)
-        return J, grad[:-1].astype(w.dtype, copy=False), grad.item(-1)
+        dw = grad[:-1]
+        if dw.dtype != w.dtype:
+            with np.errstate(all="ignore"):
+                dw = dw.astype(w.dtype)
+        return J, dw, grad.item(-1)
 
     def _evaluate(self, w: FloatArray, b: float) -> tuple[float, NDArray[np.float64]]:
-        """Return the cost and [dw, db]."""
-        sums = self._pass(w, b)
+        """Return the cost and [dw, db].
+
+        An overflow shows in the result, and an underflow is no error. To set NumPy's error state in each call takes as
+        long as a tenth of a small one, so it is set where the caller's made an error of something.
+        """
+        try:
+            return self._means(w, b)
+        except (FloatingPointError, RuntimeWarning):
+            with np.errstate(all="ignore"):
+                return self._means(w, b)
+
+    def _means(self, w: FloatArray, b: float) -> tuple[float, NDArray[np.float64]]:
+        means = self._pass.means(w, b)
+        J: float = means.item(-1)
         if self._plain:
-            np.divide(sums, self._m, sums)
-            return sums.item(-1), sums[:-1]
-        # An overflow shows in the result, as it does in the pass; a warning would add nothing.
-        with np.errstate(over="ignore", invalid="ignore"):
-            sums /= self._pass.total_weight
+            return J, means[:-1]
+        with np.errstate(all="ignore"):
             wide_w = w.astype(np.float64, copy=False)
-            J = float(sums[-1]) + 0.5 * self.l2 * float(np.sum(wide_w * wide_w))
-            sums[:-2] += self.l2 * wide_w
-        return J, sums[:-1]
+            J += _penalty(self.l2, wide_w)
+            means[:-2] += self.l2 * wide_w
+        return J, means[:-1]
+
+
+def _penalty(l2: float, w: NDArray[np.float64]) -> float:
+    """Return ``(l2/2) ||w||^2``; the square may overflow although the product does not."""
+    squares = float(np.sum(w * w))
+    if math.isfinite(squares):
+        return 0.5 * l2 * squares
+    largest = float(np.abs(w).max())
+    root = math.sqrt(0.5) * math.sqrt(l2) * largest
+    return root * root * float(np.sum((w / largest) ** 2))

@@ -188,6 +188,7 @@ def fit(
     return path.result(tol)
 
 
+@np.errstate(all="ignore")
 def curvature(X: ArrayLike, sample_weight: ArrayLike | None, kernel: str | Kernel, threads: int | None) -> float:
     """Return the largest eigenvalue of ``[X 1]^T diag(c) [X 1] / (4 C)``, estimated from below by power iteration.
 
@@ -203,9 +204,8 @@ def curvature(X: ArrayLike, sample_weight: ArrayLike | None, kernel: str | Kerne
     estimate = 0.0
     for _ in range(_POWER_ITERATIONS):
         _, product = probe(scale * v)
-        with np.errstate(over="ignore", invalid="ignore"):
-            product /= scale
-            previous, estimate = estimate, _norm(product)
+        product /= scale
+        previous, estimate = estimate, _norm(product)
         if not math.isfinite(estimate):
             raise ValueError("X is too large for alpha='auto': its squares overflow; scale its columns")
         v = product / estimate
@@ -216,12 +216,14 @@ def curvature(X: ArrayLike, sample_weight: ArrayLike | None, kernel: str | Kerne
     return estimate
 
 
+@np.errstate(all="ignore")
 def _norm(values: NDArray[np.float64]) -> float:
     """Return the Euclidean norm; its squares do not overflow where it does not."""
     largest = float(np.abs(values).max())
     return largest * float(np.linalg.norm(values / largest)) if largest > 0.0 else 0.0
 
 
+@np.errstate(all="ignore")
 def _first_alpha(
     alpha: float | str, cost: Objective, X: ArrayLike, sample_weight: ArrayLike | None
 ) -> tuple[float, bool]:
@@ -266,6 +268,7 @@ class _Path:
         """The largest absolute component of (dw, db)."""
         return self._state.largest
 
+    @np.errstate(all="ignore")
     def iterate(self) -> Iterate:
         n_iter, w, b, gradient, _ = self._state
         return Iterate(n_iter, w.astype(self._dtype), b, gradient.J, self.largest, self.alpha)
@@ -293,12 +296,12 @@ class _Path:
         self._history.append(following.gradient.J)
         self._state = following
 
+    @np.errstate(all="ignore")
     def _following(self) -> _State | None:
         """Return the state after a step with the present alpha; None where it cannot be represented."""
         n_iter, w, b, (_, dw, db), _ = self._state
-        with np.errstate(all="ignore"):
-            new_w, new_b = w - self.alpha * dw, b - self.alpha * db
-            representable = bool(np.isfinite(new_w.astype(self._cost.dtype)).all()) and math.isfinite(new_b)
+        new_w, new_b = w - self.alpha * dw, b - self.alpha * db
+        representable = bool(np.isfinite(new_w.astype(self._cost.dtype)).all()) and math.isfinite(new_b)
         if not representable:
             return None
         gradient = Gradient(*self._cost._gradient(new_w, new_b))
@@ -313,6 +316,7 @@ class _Path:
     def result(self, tol: float) -> Fit:
         return self._fit(converged=self.largest <= tol)
 
+    @np.errstate(all="ignore")
     def _fit(self, converged: bool) -> Fit:
         n_iter, w, b, gradient, _ = self._state
         history = np.array(self._history[: n_iter + 1])
@@ -330,6 +334,7 @@ class _State(NamedTuple):
     largest: float
 
 
+@np.errstate(all="ignore")
 def _largest(gradient: Gradient) -> float:
     """Return the largest absolute component of (dw, db); NaN if there is one."""
     return float(np.maximum(np.abs(gradient.dw).max(), abs(gradient.db)))

@@ -25,6 +25,9 @@ BLOCK_BYTES = 2 << 20
 # Each block costs n + 2 float64 of partial sums; it is long enough to keep these within 1/64 of its own bytes.
 _BLOCK_TO_SUMS = 64
 
+# A mean weight in this range leaves room below and above for the products with the weights.
+_MEAN_WEIGHTS = {4: (2.0**-32, 2.0**32), 8: (2.0**-256, 2.0**256)}
+
 
 def block_rows(m: int, n: int, dtype: DTypeLike) -> int:
     """Return the number of rows in a block of an (m, n) array of `dtype`."""
@@ -58,17 +61,15 @@ class Pass:
         X, y, sample_weight, dtype = examples
         m, n = X.shape
         self._kernel = kernel
-        self._examples = examples
+        self._given = examples
         # A short cut for small problems, which are most calls; block_rows gives the same answer.
         one_block = m * n * max(X.itemsize, dtype.itemsize) <= BLOCK_BYTES
         self._block_rows = m if one_block else block_rows(m, n, X.dtype)
         self._n_blocks: int = -(-m // self._block_rows)
         self._X_in_place = _readable_rows(X, dtype, getattr(kernel, "narrow_dtypes", ()))
-        self._in_place = (
-            self._X_in_place
-            and _readable_vector(y, dtype)
-            and (sample_weight is None or _readable_vector(sample_weight, dtype))
-        )
+        self._y_is_narrowed = y.dtype.kind == "f" and y.itemsize > dtype.itemsize
+        if sample_weight is None:
+            self._weighed = examples, self._readable(examples), float(m)
         self.threads = self._threads(threads)
         self._spare_sums: list[NDArray[np.float64]] = []
 
@@ -78,17 +79,75 @@ class Pass:
         if self._n_blocks == 1 or not self._kernel.releases_gil:
             return 1
         if wanted is None:
-            wanted, _ = threads_for(self._examples.X.nbytes)
+            wanted, _ = threads_for(self._given.X.nbytes)
         return min(wanted, self._n_blocks)
 
+    def _readable(self, examples: Data) -> bool:
+        """Whether the kernel can read every array in place."""
+        _, y, sample_weight, dtype = examples
+        return (
+            self._X_in_place
+            and _readable_vector(y, dtype)
+            and (sample_weight is None or _readable_vector(sample_weight, dtype))
+        )
+
     @functools.cached_property
-    def total_weight(self) -> float:
-        """Sum of the sample weights, added up by blocks in block order; m without weights."""
-        weight = self._examples.sample_weight
+    def _weighed(self) -> tuple[Data, bool, float]:
+        """The examples with weights that the computation can hold, whether they are read in place, and the total.
+
+        Only the ratios of weights matter, so very small and very large ones are scaled by a power of two.
+        """
+        X, _, weight, dtype = self._given
         if weight is None:
-            return float(self._examples.X.shape[0])
+            raise AssertionError("examples without weights need no weighing")
+        total = self._sum_of_weights(weight)
+        low, high = _MEAN_WEIGHTS[dtype.itemsize]
+        if low <= total / X.shape[0] <= high:
+            if weight.dtype.kind == "f" and weight.itemsize > dtype.itemsize:
+                validate.require_nothing_lost("sample_weight", weight, dtype)
+            return self._given, self._readable(self._given), total
+        weight = validate.scaled_weights(weight, dtype)
+        examples = self._given._replace(sample_weight=weight)
+        return examples, self._readable(examples), self._sum_of_weights(weight)
+
+    def _sum_of_weights(self, weight: Array) -> float:
+        """Return the sum of the weights, added up by blocks in block order."""
         blocks = (weight[k : k + self._block_rows] for k in range(0, weight.shape[0], self._block_rows))
-        return validate.total_weight(sum(float(block.sum(dtype=np.float64)) for block in blocks))
+        with np.errstate(all="ignore"):
+            return sum(float(block.sum(dtype=np.float64)) for block in blocks)
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of the sample weights as the sums have them; m without weights."""
+        return validate.total_weight(self._weighed[2])
+
+    @functools.cached_property
+    def _divisor(self) -> NDArray[np.float64]:
+        # A 0-d array: to divide by a float takes NumPy twice as long, most of a microsecond more.
+        return np.array(self.total_weight)
+
+    def means(self, w: FloatArray, b: float) -> NDArray[np.float64]:
+        """Return ``[sum dz x, sum dz, sum loss]`` over all rows, divided by the total weight.
+
+        The mean loss is finite wherever that of each row is, although their sum may overflow.
+        """
+        sums = self(w, b)
+        if not math.isfinite(sums[-1]):
+            scaled = self._with_small_weights()
+            with np.errstate(all="ignore"):
+                means: NDArray[np.float64] = np.divide(scaled._sums(w, b), scaled._divisor)
+            return means
+        return np.divide(sums, self._divisor)
+
+    def _with_small_weights(self) -> Pass:
+        """Return the same pass with weights whose total is at most 1, so that no sum exceeds its largest term."""
+        (X, y, weight, dtype), _, total = self._weighed
+        if weight is None:
+            weight = np.broadcast_to(np.ones(1), y.shape)
+        _, exponent = math.frexp(total)
+        with np.errstate(all="ignore"):
+            small = np.ldexp(weight.astype(np.float64, copy=False), -exponent)
+        return Pass(self._kernel, Data(X, y, small, dtype), self.threads)
 
     def __call__(self, w: FloatArray, b: float) -> NDArray[np.float64]:
         """Return ``[sum dz x, sum dz, sum loss]`` over all rows, shape (n + 2,).
@@ -96,16 +155,24 @@ class Pass:
         Raises
         ------
         ValueError
-            If a value of the input is NaN or infinite, a label lies outside [0, 1] or a weight is negative.
+            If a value of the input is NaN or infinite, a label lies outside [0, 1] or a weight is negative, or the
+            ratio of two weights is beyond the dtype of the computation.
         """
-        total = self._one_block(w, b) if self._n_blocks == 1 else self._all_blocks(w, b)
+        total = self._sums(w, b)
         # Every number of the input is a factor or a term of its row's loss, so one that is not finite shows there.
         if not math.isfinite(total[-1]):
-            validate.raise_for_culprit(self._examples, w, b)
+            validate.raise_for_culprit(self._given, w, b)
+        if self._y_is_narrowed:
+            # A label just outside [0, 1] may be rounded to 0 or 1.
+            validate.require_labels(self._given.y)
+            self._y_is_narrowed = False
         return total
 
+    def _sums(self, w: FloatArray, b: float) -> NDArray[np.float64]:
+        return self._one_block(w, b) if self._n_blocks == 1 else self._all_blocks(w, b)
+
     def _one_block(self, w: FloatArray, b: float) -> NDArray[np.float64]:
-        sums = np.empty((1, self._examples.X.shape[1] + 2))
+        sums = np.empty((1, self._given.X.shape[1] + 2))
         self._sum_blocks(0, 1, *self._native(w, b), sums)
         total: NDArray[np.float64] = sums[0]
         return total
@@ -121,31 +188,31 @@ class Pass:
                 self._n_blocks,
                 self.threads,
             )
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             total: NDArray[np.float64] = np.add.reduce(sums, axis=0)
         self._spare_sums.append(sums)
         return total
 
     def _native(self, w: FloatArray, b: float) -> tuple[FloatArray, float]:
         """Return w and b as the kernel reads them: both rounded to the dtype of the computation, b as a float."""
-        dtype = self._examples.dtype
+        dtype = self._given.dtype
         if dtype.itemsize == 8 and _readable_vector(w, dtype):
             return w, b
         # An overflow here makes the sums infinite or NaN, and these are reported.
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             return np.require(w, dtype, ("C", "A")), float(dtype.type(b))
 
     def _take_sums(self) -> NDArray[np.float64]:
         try:
             return self._spare_sums.pop()
         except IndexError:
-            return np.empty((self._n_blocks, self._examples.X.shape[1] + 2))
+            return np.empty((self._n_blocks, self._given.X.shape[1] + 2))
 
     def _sum_blocks(self, first: int, last: int, w: FloatArray, b: float, sums: NDArray[np.float64]) -> None:
-        if not self._in_place:
+        (X, y, sample_weight, _), in_place, _ = self._weighed
+        if not in_place:
             self._sum_staged_blocks(first, last, w, b, sums)
             return
-        X, y, sample_weight, _ = self._examples
         if last - first == self._n_blocks:
             self._kernel.partial_sums(X, y, w, b, self._block_rows, sums, sample_weight)
             return
@@ -155,7 +222,7 @@ class Pass:
 
     def _sum_staged_blocks(self, first: int, last: int, w: FloatArray, b: float, sums: NDArray[np.float64]) -> None:
         """Sum block by block, copying what the kernel cannot read in place into small reused buffers."""
-        X, y, sample_weight, dtype = self._examples
+        X, y, sample_weight, dtype = self._weighed[0]
         most = self._block_rows
         read_X = _Reader(X, self._X_in_place, (most, X.shape[1]), dtype)
         read_y = _Reader(y, _readable_vector(y, dtype), (most,), dtype)
@@ -180,7 +247,7 @@ class _Reader:
         if self._buffer is None:
             return values
         part: Array = self._buffer[: values.shape[0]]
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
             np.copyto(part, values, casting="same_kind")
         return part
 

@@ -53,6 +53,11 @@ def data(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> 
     return Data(X, y, sample_weight, _compute_dtype(X.dtype))
 
 
+def copied(name: str, values: ArrayLike) -> Array:
+    """Return a copy of an array of real numbers."""
+    return _real_array(name, values).copy()
+
+
 def real_dtype(name: str, dtype: DTypeLike) -> np.dtype[Any]:
     """Return `dtype` as a dtype if it is one of real numbers."""
     result = np.dtype(dtype)
@@ -66,12 +71,17 @@ def weights(name: str, w: ArrayLike, n: int, default: np.dtype[np.floating[Any]]
     w = _vector(name, w, n, "one weight per column of X")
     if w.dtype in (_FLOAT64, _FLOAT32):
         return w
-    return w.astype(default)
+    with np.errstate(all="ignore"):
+        return w.astype(default)
 
 
 def theta(values: ArrayLike, n: int) -> NDArray[np.float64]:
     """Check the parameters ``[w, b]`` from an optimizer and return them as float64."""
-    return _vector("theta", values, n + 1, "the n weights and then the intercept").astype(np.float64, copy=False)
+    array = _vector("theta", values, n + 1, "the n weights and then the intercept")
+    if array.dtype is _FLOAT64:
+        return array
+    with np.errstate(all="ignore"):
+        return array.astype(np.float64)
 
 
 def number(name: str, value: object) -> float:
@@ -149,17 +159,57 @@ def raise_for_culprit(examples: Data, w: FloatArray, b: float) -> None:
     """
     _require_convertible("w", w, examples.dtype)
     finite("b", b)
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         native_b = examples.dtype.type(b)
     if not np.isfinite(native_b):
         raise ValueError(f"b is {native_b} after conversion to {examples.dtype}; it should be finite")
     require_finite("y", examples.y)
-    _require("y", examples.y, (examples.y >= 0) & (examples.y <= 1), "labels should lie in [0, 1]")
+    require_labels(examples.y)
     if examples.sample_weight is not None:
         _require_convertible("sample_weight", examples.sample_weight, examples.dtype)
-        _require("sample_weight", examples.sample_weight, examples.sample_weight >= 0, "weights should not be negative")
+        _require_not_negative(examples.sample_weight)
     for start in range(0, examples.X.shape[0], _ROWS_PER_SEARCH):
         _require_convertible("X", examples.X[start : start + _ROWS_PER_SEARCH], examples.dtype, first_row=start)
+
+
+def require_labels(y: Array) -> None:
+    """Raise ValueError for the first label outside [0, 1]."""
+    if not (np.minimum.reduce(y) >= 0 and np.maximum.reduce(y) <= 1):
+        _require("y", y, (y >= 0) & (y <= 1), "labels should lie in [0, 1]")
+
+
+def _require_not_negative(sample_weight: Array) -> None:
+    _require("sample_weight", sample_weight, sample_weight >= 0, "weights should not be negative")
+
+
+def scaled_weights(sample_weight: Array, dtype: np.dtype[Any]) -> Array:
+    """Return the weights times the power of two that makes the largest about 1, in the dtype of the computation.
+
+    Weights that are none are returned as they are: the pass reports them.
+    """
+    with np.errstate(all="ignore"):
+        largest = np.maximum.reduce(sample_weight)
+        if not (0 < largest and np.isfinite(largest.astype(dtype))):
+            return sample_weight
+        wide = sample_weight if sample_weight.dtype.kind == "f" else sample_weight.astype(np.float64)
+        scaled: Array = np.ldexp(wide, -int(np.frexp(wide.max())[1]))
+    require_nothing_lost("sample_weight", sample_weight, dtype, scaled)
+    with np.errstate(all="ignore"):
+        return scaled.astype(dtype)
+
+
+def require_nothing_lost(name: str, values: Array, dtype: np.dtype[Any], scaled: Array | None = None) -> None:
+    """Raise ValueError for the first weight that is not 0 and becomes 0 in the dtype of the computation."""
+    with np.errstate(all="ignore"):
+        native = (values if scaled is None else scaled).astype(dtype)
+    if np.count_nonzero(native) == np.count_nonzero(values):
+        return
+    _require_not_negative(values)
+    most = values.max()
+    wanted = f"beside {most} {dtype} holds it as 0: set it to 0"
+    if dtype == _FLOAT32:
+        wanted += ", or pass X as float64"
+    _require(name, values, (native != 0) | (values == 0), wanted)
 
 
 def _real_array(name: str, values: ArrayLike) -> Array:
@@ -239,7 +289,7 @@ def _vector(name: str, values: ArrayLike, length: int, meaning: str) -> Array:
 def _require_convertible(name: str, values: Array, dtype: np.dtype[Any], first_row: int = 0) -> None:
     """Require values that are finite, in the dtype of the computation as well."""
     require_finite(name, values, first_row=first_row)
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         require_finite(name, values.astype(dtype, copy=False), f" after conversion to {dtype}", first_row)
 
 
