@@ -34,8 +34,8 @@ class BuildExtensions(build_ext):
 
 MODULE = "gradstep.kernels.cython_loop"
 
-# The source is compiled once for each of these; gradstep.processor chooses at import. The first runs on every processor
-# of its architecture. GRADSTEP_ISA takes these names.
+# The source is compiled once for each of these, to a module named after it; gradstep.kernels.cython_loop is the module
+# that gradstep.processor chooses. The first runs on every processor of its architecture. GRADSTEP_ISA takes the names.
 INSTRUCTION_SETS = {
     "baseline": [],
     "avx2": ["-mavx2", "-mfma", "-mf16c"],
@@ -66,14 +66,14 @@ def extensions():
             MSVC_COMMON_FLAGS + MSVC_FLAGS[instruction_set] if windows else FLAGS + INSTRUCTION_SETS[instruction_set]
         )
         kernel = Extension(
-            MODULE if instruction_set == "baseline" else f"{MODULE}_{instruction_set}",
+            f"{MODULE}_{instruction_set}",
             ["kernels/cython_loop.pyx"],
             include_dirs=["kernels"],
             depends=glob.glob("kernels/vector/*.h"),
             extra_compile_args=flags,
         )
-        # Each has its own build folder, because Cython names the C file after the module.
-        built += cythonize([kernel], build_dir=f"build/cython/{instruction_set}")
+        # Each has its own build folder, because Cython names the C file after the source, and writes the module in it.
+        built += cythonize([kernel], build_dir=f"build/cython/cython_loop_{instruction_set}")
     return built
 
 

@@ -55,7 +55,7 @@ def disassembly(name: str) -> str:
         pytest.skip("objdump, which comes with GCC, is not installed")
     # Found beside the baseline, because importing another build is what some processors would not survive.
     baseline = Path(processor.load("baseline").__file__)
-    file = baseline if name == "baseline" else baseline.with_name(baseline.name.replace(".", f"_{name}.", 1))
+    file = baseline if name == "baseline" else baseline.with_name(baseline.name.replace("_baseline.", f"_{name}.", 1))
     command = [objdump, "--disassemble", "--wide", str(file)]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert len(INSTRUCTION.findall(text)) > 1_000
@@ -90,8 +90,8 @@ USE_THE_CYTHON_KERNEL = """
     print(said.exit_code, *sorted(name for name in sys.modules if name.startswith("gradstep.kernels.cython_loop")))
 """
 ONLY_BASELINE = """
-    from gradstep.kernels import cython_loop
-    cython_loop.instruction_sets_of_processor = lambda: ["baseline"]
+    from gradstep.kernels import cython_loop_baseline
+    cython_loop_baseline.instruction_sets_of_processor = lambda: ["baseline"]
 """
 
 
@@ -105,8 +105,8 @@ def test_no_other_build_is_imported(processor, environment):
     said = processes.run(USE_THE_CYTHON_KERNEL.format(processor=processor), environment)
     assert said.splitlines() == [
         "0",
-        "baseline gradstep.kernels.cython_loop",
-        "0 gradstep.kernels.cython_loop",
+        "baseline gradstep.kernels.cython_loop_baseline",
+        "0 gradstep.kernels.cython_loop_baseline",
     ]
 
 
@@ -114,4 +114,4 @@ def test_an_import_of_another_build_would_show():
     load_or_explain("cython")
     best = processor.supported()[-1]
     said = processes.run(USE_THE_CYTHON_KERNEL.format(processor=""), {"GRADSTEP_ISA": best}).splitlines()[-1]
-    assert said.split() == ["0", *sorted({"gradstep.kernels.cython_loop", processor.load(best).__name__})]
+    assert said.split() == ["0", *sorted({"gradstep.kernels.cython_loop_baseline", processor.load(best).__name__})]

@@ -12,7 +12,7 @@ import pytest
 from availability import load_or_explain
 
 import gradstep
-from gradstep import KernelUnavailable, machine, registry, select
+from gradstep import KernelUnavailable, machine, processor, registry, select
 
 NUMBA_IN_A_FRESH_PROCESS = """
     import gradstep
@@ -136,9 +136,9 @@ CANNOT_BE_HAD = """
     except SystemExit as ending:
         print("exit code", ending.code, errors.getvalue())
 """
-BASELINE_ONLY = """from gradstep.kernels import cython_loop
-    cython_loop.instruction_sets_of_processor = lambda: ["baseline"]"""
-NO_EXTENSION = """sys.modules["gradstep.kernels.cython_loop"] = None"""
+BASELINE_ONLY = """from gradstep.kernels import cython_loop_baseline
+    cython_loop_baseline.instruction_sets_of_processor = lambda: ["baseline"]"""
+NO_EXTENSION = """sys.modules["gradstep.kernels.cython_loop_baseline"] = None"""
 
 
 @pytest.mark.parametrize(
@@ -195,3 +195,31 @@ def test_info_of_a_build_by_cython_3_1_0(monkeypatch):
     kernel = SimpleNamespace(partial_sums=Sums())
     monkeypatch.setattr(registry, "load", lambda name: kernel)
     assert machine.versions()["cython"] == "unknown"
+
+
+@pytest.mark.parametrize("command", ["", "compare", "diff", "export", "fit", "info", "report"])
+def test_help_explains_where_python_drops_docstrings(command):
+    code = f"""
+        from gradstep.cli.main import main
+        main({[command, "--help"] if command else ["--help"]}, prog_name="gradstep")
+    """
+    helps = [processes.run(code, {"PYTHONOPTIMIZE": level}) for level in ("", "2")]
+    assert helps[0] == helps[1]
+    assert len(helps[0].splitlines()) > 10
+
+
+def test_who_imports_the_cython_kernel_gets_the_best_build():
+    load_or_explain("cython")
+    code = """
+        import numpy as np
+        from gradstep.kernels import cython_loop
+        from gradstep import processor, registry
+        assert cython_loop.partial_sums is registry.load("cython").partial_sums
+        assert cython_loop.narrow_dtypes == registry.load("cython").narrow_dtypes
+        out = np.empty((1, 3))
+        cython_loop.partial_sums(np.ones((1, 1)), np.ones(1), np.zeros(1), 0.0, 1, out)
+        print(cython_loop.instruction_set, processor.chosen()[0], out[0, 1])
+    """
+    chosen, _ = processor.chosen()
+    assert processes.run(code).split() == [chosen, chosen, "-0.5"]
+    assert processes.run(code, {"GRADSTEP_ISA": "baseline"}).split() == ["baseline", "baseline", "-0.5"]

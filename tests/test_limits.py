@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from pathlib import Path
 
 import processes
 import pytest
@@ -27,7 +26,7 @@ VERSION_1 = (
 def system(tmp_path):
     """Return a function that lays out the files of a system and returns what stands for /proc/self."""
 
-    def lay_out(kind: tuple[str, str], files: dict[str, str], path: str = "/a/b", root: str = "/") -> Path:
+    def lay_out(kind: tuple[str, str], files: dict[str, str], path: str = "/a/b", root: str = "/") -> str:
         proc, mount = tmp_path / "proc", tmp_path / "cgroup"
         proc.mkdir()
         mounts, groups = kind
@@ -36,7 +35,7 @@ def system(tmp_path):
         for name, text in files.items():
             (mount / name).parent.mkdir(parents=True, exist_ok=True)
             (mount / name).write_text(f"{text}\n")
-        return proc
+        return str(proc)
 
     return lay_out
 
@@ -97,7 +96,7 @@ def test_namespaces(system, path, root, file):
 
 
 def test_a_system_without_control_groups(tmp_path):
-    assert limits.cores_of_quota(tmp_path) == limits.memory_left(tmp_path) == math.inf
+    assert limits.cores_of_quota(str(tmp_path)) == limits.memory_left(str(tmp_path)) == math.inf
 
 
 def test_a_quota_limits_the_cores():

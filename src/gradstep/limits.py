@@ -7,7 +7,6 @@ import math
 import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 # An answer about cores this old is asked for anew: reading takes some 50 microseconds, and a quota changes rarely.
@@ -17,22 +16,22 @@ _SECONDS = 1.0
 class Group(NamedTuple):
     """A control group that this process is in."""
 
-    folder: Path
+    folder: str
     version: int
 
 
-def groups(controller: str, proc: Path = Path("/proc/self")) -> Iterator[Group]:
+def groups(controller: str, proc: str = "/proc/self") -> Iterator[Group]:
     """Yield the groups of this process that may limit what a controller counts, the innermost first.
 
     Parameters
     ----------
     controller : str
         "cpu" or "memory".
-    proc : Path
+    proc : str
         Where Linux describes this process.
     """
     mounts = _mounts(proc)
-    for line in _lines(proc / "cgroup"):
+    for line in _lines(f"{proc}/cgroup"):
         _, names, path = line.split(":", 2)
         # Version 2 has one hierarchy, whose line names no controller.
         name = controller if controller in names.split(",") else names
@@ -43,34 +42,35 @@ def groups(controller: str, proc: Path = Path("/proc/self")) -> Iterator[Group]:
         inside = path.removeprefix(root.rstrip("/")) if path.startswith(root) else "/"
         parts = [part for part in inside.split("/") if part and part != ".."]
         for depth in range(len(parts), -1, -1):
-            yield Group(folder.joinpath(*parts[:depth]), 1 if name else 2)
+            yield Group("/".join([folder, *parts[:depth]]), 1 if name else 2)
 
 
 @functools.cache
-def _mounts(proc: Path) -> dict[str, tuple[str, Path]]:
+def _mounts(proc: str) -> dict[str, tuple[str, str]]:
     """Return for each controller (for version 2: "") which folder of its hierarchy is mounted, and where."""
-    found: dict[str, tuple[str, Path]] = {}
-    for line in _lines(proc / "mountinfo"):
+    found: dict[str, tuple[str, str]] = {}
+    for line in _lines(f"{proc}/mountinfo"):
         before, _, after = line.partition(" - ")
         kind, _, options = after.split(" ", 2)
         root, folder = before.split(" ")[3:5]
         if kind == "cgroup2":
-            found.setdefault("", (root, Path(folder)))
+            found.setdefault("", (root, folder))
         elif kind == "cgroup":
             for name in options.split(","):
-                found.setdefault(name, (root, Path(folder)))
+                found.setdefault(name, (root, folder))
     return found
 
 
-def _lines(path: Path) -> list[str]:
+def _lines(path: str) -> list[str]:
     """Return the lines of a file of the system; none where it does not exist or may not be read."""
     try:
-        return path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read().splitlines()
     except OSError:
         return []
 
 
-def _numbers(path: Path) -> list[float]:
+def _numbers(path: str) -> list[float]:
     """Return the numbers in the first line of a file, "max" as infinity; none where there are none."""
     try:
         return [math.inf if word == "max" else float(word) for word in _lines(path)[0].split()]
@@ -78,17 +78,19 @@ def _numbers(path: Path) -> list[float]:
         return []
 
 
-def cores_of_quota(proc: Path = Path("/proc/self")) -> float:
+def cores_of_quota(proc: str = "/proc/self") -> float:
     """Return how many cores' time the quotas of this process's groups leave; infinity without one."""
     return min((_quota(group) for group in groups("cpu", proc)), default=math.inf)
 
 
 def _quota(group: Group) -> float:
     if group.version == 2:
-        quota_and_period = _numbers(group.folder / "cpu.max")
+        quota_and_period = _numbers(f"{group.folder}/cpu.max")
     else:
         quota_and_period = [
-            number for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us") for number in _numbers(group.folder / name)
+            number
+            for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+            for number in _numbers(f"{group.folder}/{name}")
         ]
     if len(quota_and_period) != 2 or min(quota_and_period) <= 0:
         # Version 1 writes -1 for no limit.
@@ -96,7 +98,7 @@ def _quota(group: Group) -> float:
     return quota_and_period[0] / quota_and_period[1]
 
 
-def memory_left(proc: Path = Path("/proc/self")) -> float:
+def memory_left(proc: str = "/proc/self") -> float:
     """Return how many bytes the limits of this process's groups leave; infinity without one.
 
     Cached files count as used, so the answer is cautious.
@@ -106,8 +108,8 @@ def memory_left(proc: Path = Path("/proc/self")) -> float:
 
 def _memory_left(group: Group) -> float:
     version_2 = group.version == 2
-    limit = _numbers(group.folder / ("memory.max" if version_2 else "memory.limit_in_bytes"))
-    used = _numbers(group.folder / ("memory.current" if version_2 else "memory.usage_in_bytes"))
+    limit = _numbers(f"{group.folder}/{'memory.max' if version_2 else 'memory.limit_in_bytes'}")
+    used = _numbers(f"{group.folder}/{'memory.current' if version_2 else 'memory.usage_in_bytes'}")
     return max(0.0, limit[0] - used[0]) if limit and used else math.inf
 
 

@@ -13,7 +13,7 @@ from gradstep import environment
 from gradstep.contract import KernelUnavailable
 
 _MODULES = {
-    "baseline": "gradstep.kernels.cython_loop",
+    "baseline": "gradstep.kernels.cython_loop_baseline",
     "avx2": "gradstep.kernels.cython_loop_avx2",
     "avx512": "gradstep.kernels.cython_loop_avx512",
 }

@@ -160,11 +160,18 @@ def test_wheel_holds_the_package_and_no_other_top_level(built):
     names = names_in(built[0])
     tops = {name.split("/")[0] for name in names}
     assert tops == {"gradstep", f"gradstep-{importlib.metadata.version('gradstep')}.dist-info"}
-    modules = {"python_loop.py", "numba_loop.py", "numpy_vectorized.py", "cython_loop.pyi", "__init__.py"}
+    modules = {
+        "python_loop.py",
+        "numba_loop.py",
+        "numpy_vectorized.py",
+        "cython_loop.py",
+        "cython_loop.pyi",
+        "__init__.py",
+    }
     assert {f"gradstep/kernels/{module}" for module in modules} <= names
     data = {"py.typed", "compare/show/html/assets/report.html.jinja"}
     assert {f"gradstep/{name}" for name in data} <= names
-    extension = re.compile(r"gradstep/kernels/cython_loop\.[^/]*(so|pyd)")
+    extension = re.compile(r"gradstep/kernels/cython_loop_baseline\.[^/]*(so|pyd)")
     assert any(map(extension.fullmatch, names))
     assert not [name for name in names if name.endswith((".pyx", ".c", ".h"))]
 

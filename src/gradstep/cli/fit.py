@@ -28,7 +28,38 @@ def _kernel_name(_context: click.Context, _option: click.Parameter, name: str) -
     return name
 
 
-@click.command("fit")
+_FIT_HELP = """Train logistic regression on a data file by gradient descent.
+
+DATA is a CSV file whose first line names the columns, an npz file with an array X and one of labels, or a Parquet
+file (pip install 'gradstep[parquet]'). All columns but the label have to be numbers. Labels are numbers in [0, 1],
+or text of which --positive names the value that counts as 1.
+
+Columns of very different size make the descent slow; --standardize fixes that.
+
+\b
+What is printed
+  J          the cost at the end: the mean negative log-likelihood, plus the penalty
+  accuracy   the share of these examples whose label the model predicts
+  stopped    converged, or after --max-iter steps, and the largest component of
+             the gradient there
+
+\b
+The model file (JSON)
+  coefficients, intercept   for the columns as they are in the file:
+                            P = 1 / (1 + exp(-(intercept + sum of coefficient * column)))
+  standardized              the same in the units of --standardize, with the means and
+                            scales of the columns; else null
+
+Ctrl-C ends the training, shows where it stopped, writes the model if --save was given, and exits with 130.
+
+\b
+Examples
+  gradstep fit patients.csv --label outcome --positive ill --standardize
+  gradstep fit arrays.npz --l2 0.01 --save model.json
+"""
+
+
+@click.command("fit", help=_FIT_HELP)
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--label", metavar="COLUMN", help="The column with the labels. For npz: the array, y by default.")
 @click.option("--positive", metavar="VALUE", help="The value of the label that counts as 1; all others count as 0.")
@@ -75,35 +106,7 @@ def fit_command(
     save: Path | None,
     quiet: bool,
 ) -> None:
-    """Train logistic regression on a data file by gradient descent.
-
-    DATA is a CSV file whose first line names the columns, an npz file with an array X and one of labels, or a Parquet
-    file (pip install 'gradstep[parquet]'). All columns but the label have to be numbers. Labels are numbers in [0, 1],
-    or text of which --positive names the value that counts as 1.
-
-    Columns of very different size make the descent slow; --standardize fixes that.
-
-    \b
-    What is printed
-      J          the cost at the end: the mean negative log-likelihood, plus the penalty
-      accuracy   the share of these examples whose label the model predicts
-      stopped    converged, or after --max-iter steps, and the largest component of
-                 the gradient there
-
-    \b
-    The model file (JSON)
-      coefficients, intercept   for the columns as they are in the file:
-                                P = 1 / (1 + exp(-(intercept + sum of coefficient * column)))
-      standardized              the same in the units of --standardize, with the means and
-                                scales of the columns; else null
-
-    Ctrl-C ends the training, shows where it stopped, writes the model if --save was given, and exits with 130.
-
-    \b
-    Examples
-      gradstep fit patients.csv --label outcome --positive ill --standardize
-      gradstep fit arrays.npz --l2 0.01 --save model.json
-    """
+    """Train logistic regression on a data file by gradient descent."""
     if label is None and data.suffix.lower() != ".npz":
         raise click.UsageError("--label COLUMN is missing: the column of the file that holds the labels")
     if save is not None:

@@ -17,25 +17,27 @@ from gradstep.environment import BadVariable
 from gradstep.machine import processor_name, versions
 from gradstep.threads import threads_for, usable_cores
 
+_INFO_HELP = """Show versions, processor, threads and kernels.
 
-@click.command("info")
+For each kernel: whether it can run here or, if not, the reason and the fix. "auto" is what the functions of
+gradstep choose when neither a kernel nor a number of threads is named.
+
+\b
+Environment variables
+  GRADSTEP_KERNEL    the kernel that "auto" takes
+  GRADSTEP_THREADS   the number of threads that "auto" takes
+  OMP_NUM_THREADS    the most threads that "auto" takes, where GRADSTEP_THREADS names no number
+  GRADSTEP_ISA       the instruction set of the cython kernel: baseline, avx2 or avx512
+
+\b
+Example
+  gradstep info
+"""
+
+
+@click.command("info", help=_INFO_HELP)
 def info_command() -> None:
-    """Show versions, processor, threads and kernels.
-
-    For each kernel: whether it can run here or, if not, the reason and the fix. "auto" is what the functions of
-    gradstep choose when neither a kernel nor a number of threads is named.
-
-    \b
-    Environment variables
-      GRADSTEP_KERNEL    the kernel that "auto" takes
-      GRADSTEP_THREADS   the number of threads that "auto" takes
-      OMP_NUM_THREADS    the most threads that "auto" takes, where GRADSTEP_THREADS names no number
-      GRADSTEP_ISA       the instruction set of the cython kernel: baseline, avx2 or avx512
-
-    \b
-    Example
-      gradstep info
-    """
+    """Show versions, processor, threads and kernels."""
     errors: list[Exception] = []
     facts.show(_facts(errors))
     if errors:

@@ -102,20 +102,26 @@ def _of_stdout(error: Exception) -> Exception:
     return OSError(error.errno, error.strerror, "standard output")
 
 
-@click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+# Not a docstring, because "python -OO" drops these.
+_HELP = """The gradient-descent step of logistic regression, by four kernels.
+
+The kernels are python (two explicit loops), numba and cython (the loops, compiled) and numpy (vectorized).
+
+\b
+Begin with
+  gradstep compare                   how fast each kernel is on this machine
+  gradstep diff old.json new.json    what became faster or slower between two records
+  gradstep info                      what is installed, and what "auto" chooses
+  gradstep fit data.csv --label y    train on a file
+"""
+
+
+@click.group(
+    cls=Commands, help=_HELP, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(gradstep.__version__, message="%(prog)s %(version)s")
 @click.pass_context
 def main(context: click.Context) -> None:
-    """The gradient-descent step of logistic regression, by four kernels.
-
-    The kernels are python (two explicit loops), numba and cython (the loops, compiled) and numpy (vectorized).
-
-    \b
-    Begin with
-      gradstep compare                   how fast each kernel is on this machine
-      gradstep diff old.json new.json    what became faster or slower between two records
-      gradstep info                      what is installed, and what "auto" chooses
-      gradstep fit data.csv --label y    train on a file
-    """
+    """The gradient-descent step of logistic regression, by four kernels."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())

@@ -29,42 +29,45 @@ FAIL_ON = click.option(
 )
 
 
-@click.command("diff")
+_DIFF_HELP = """Show what became faster or slower from one record to another, beyond noise.
+
+BEFORE and AFTER are files that `gradstep compare --json` wrote. Times belong together where problem, m, n, dtype,
+order, threads and contender are the same.
+
+\b
+Columns
+  before, after   the median times
+  times as long   their ratio
+  interval        covers the true ratio 95 % of the time. Its width comes from the
+                  spread of the samples, and from the drift between the two runs:
+                  by how much the read limits differ, which are the same code in
+                  both
+
+Where the machine drifted much, small changes are too close to call; the line "drift" says how small. Of all
+changes that are named, at most 5 % are chance, however many times are compared.
+
+\b
+Exit code
+  0   compared, whatever was found
+  1   a file is no record, or nothing is in both
+  3   with --fail-on 1.10: the lower end of an interval is at least 1.10
+
+docs/record.md explains how this is computed, and what two runs of the same code showed.
+
+\b
+Examples
+  gradstep diff before.json after.json
+  gradstep diff before.json after.json --fail-on 1.10
+"""
+
+
+@click.command("diff", help=_DIFF_HELP)
 @click.argument("before", type=RECORD_FILE)
 @click.argument("after", type=RECORD_FILE)
 @FAIL_ON
 @click.pass_context
 def diff_command(context: click.Context, before: Path, after: Path, fail_on: float | None) -> None:
-    """Show what became faster or slower from one record to another, beyond noise.
-
-    BEFORE and AFTER are files that `gradstep compare --json` wrote. Times belong together where problem, m, n, dtype,
-    order, threads and contender are the same.
-
-    \b
-    Columns
-      before, after   the median times
-      times as long   their ratio
-      interval        covers the true ratio 95 % of the time. Its width comes from the
-                      spread of the samples, and from the drift between the two runs:
-                      by how much the read limits differ, which are the same code in
-                      both
-
-    Where the machine drifted much, small changes are too close to call; the line "drift" says how small. Of all
-    changes that are named, at most 5 % are chance, however many times are compared.
-
-    \b
-    Exit code
-      0   compared, whatever was found
-      1   a file is no record, or nothing is in both
-      3   with --fail-on 1.10: the lower end of an interval is at least 1.10
-
-    docs/record.md explains how this is computed, and what two runs of the same code showed.
-
-    \b
-    Examples
-      gradstep diff before.json after.json
-      gradstep diff before.json after.json --fail-on 1.10
-    """
+    """Show what became faster or slower from one record to another, beyond noise."""
     found = show_differences(records.load(before), records.load(after), (str(before), str(after)))
     require_no_slower(context, found, fail_on)
 
@@ -87,42 +90,48 @@ def require_no_slower(context: click.Context, found: Differences, fail_on: float
     context.exit(endings.SLOWER)
 
 
-@click.command("export")
+_EXPORT_HELP = """Write a record in the format of another tool.
+
+RECORD is a file that `gradstep compare --json` wrote. CSV and Parquet have a row for each sample, with
+everything that identifies it; docs/record.md lists the columns. Parquet needs pip install 'gradstep[parquet]', and
+pyperf's format pip install 'gradstep[pyperf]'.
+
+\b
+Examples
+  gradstep export run.json --csv run.csv --parquet run.parquet
+  gradstep export run.json --pyperf run.pyperf.json
+  python -m pyperf compare_to old.pyperf.json run.pyperf.json --table
+"""
+
+
+@click.command("export", help=_EXPORT_HELP)
 @click.argument("record", type=RECORD_FILE)
 @outputs.options(EXPORTS)
 @click.pass_context
 def export_command(context: click.Context, /, record: Path, **given: Any) -> None:
-    """Write a record in the format of another tool.
-
-    RECORD is a file that `gradstep compare --json` wrote. CSV and Parquet have a row for each sample, with
-    everything that identifies it; docs/record.md lists the columns. Parquet needs pip install 'gradstep[parquet]', and
-    pyperf's format pip install 'gradstep[pyperf]'.
-
-    \b
-    Examples
-      gradstep export run.json --csv run.csv --parquet run.parquet
-      gradstep export run.json --pyperf run.pyperf.json
-      python -m pyperf compare_to old.pyperf.json run.pyperf.json --table
-    """
+    """Write a record in the format of another tool."""
     _write(context, record, given, EXPORTS)
 
 
-@click.command("report")
+_REPORT_HELP = """Write the report or the pictures of a saved record.
+
+RECORD is a file that `gradstep compare --json` wrote. The report is one HTML file of some 5 MB; it opens without a
+network, and holds the record, which can be downloaded from it. A picture that the record does not support, such as
+times against m where there is one m, is left out with the reason. Both need pip install 'gradstep[report]'.
+
+\b
+Examples
+  gradstep report run.json --html run.html
+  gradstep report run.json --plot pictures
+"""
+
+
+@click.command("report", help=_REPORT_HELP)
 @click.argument("record", type=RECORD_FILE)
 @outputs.options(DRAWINGS)
 @click.pass_context
 def report_command(context: click.Context, /, record: Path, **given: Any) -> None:
-    """Write the report or the pictures of a saved record.
-
-    RECORD is a file that `gradstep compare --json` wrote. The report is one HTML file of some 5 MB; it opens without a
-    network, and holds the record, which can be downloaded from it. A picture that the record does not support, such as
-    times against m where there is one m, is left out with the reason. Both need pip install 'gradstep[report]'.
-
-    \b
-    Examples
-      gradstep report run.json --html run.html
-      gradstep report run.json --plot pictures
-    """
+    """Write the report or the pictures of a saved record."""
     _write(context, record, given, DRAWINGS)
 
 

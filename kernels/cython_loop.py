@@ -1,0 +1,15 @@
+"""The two loops in Cython, as built for the instruction set that `gradstep.processor` chooses for this processor.
+
+The source is cython_loop.pyx, from which setup.py makes one module for each instruction set.
+"""
+
+from __future__ import annotations
+
+from gradstep import processor
+
+_build = processor.load_best()
+
+partial_sums = _build.partial_sums
+narrow_dtypes = _build.narrow_dtypes
+instruction_set = _build.instruction_set
+read = _build.read
