@@ -25,8 +25,8 @@ from gradstep.compare.record import records
 from gradstep.compare.show import tables
 from gradstep.compare.show.console import PlainConsole
 from gradstep.compare.show.pictures import canvas
-from gradstep.compare.show.words import printable
 from gradstep.data import models
+from gradstep.text import printable
 
 TABLE = "x,y\n1,0\n2,1\n3,1\n0,0\n"
 SMALL = ("--m", "50", "--n", "3", "--rounds", "2", "--kernels", "numpy")

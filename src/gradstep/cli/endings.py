@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import click
 
-from gradstep.compare.show.words import printable
 from gradstep.contract import KernelUnavailable
 from gradstep.descent import FitDiverged
 from gradstep.extras import MissingExtra
+from gradstep.text import printable
 
 FAILED, USAGE, SLOWER, INTERRUPTED = 1, 2, 3, 130
 

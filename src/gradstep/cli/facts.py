@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gradstep.compare.show.console import PlainConsole
-from gradstep.compare.show.words import printable
+from gradstep.text import printable
 
 
 def show(facts: Iterable[tuple[str, str]]) -> None:

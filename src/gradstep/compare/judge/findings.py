@@ -124,24 +124,9 @@ class CellFindings:
 
 
 class Scaling(NamedTuple):
-    """How the times of one contender grow along one axis, while all else stays the same.
+    """How the times of one contender grow along one axis, m or n, while the other one is fixed: like size ** exponent.
 
-    Attributes
-    ----------
-    contender : str
-        Whose times.
-    setup : Setup
-        Under which conditions.
-    axis : str
-        "m" or "n": what grows.
-    fixed : int
-        The other one.
-    sizes : list of int
-        The values along the axis, rising.
-    exponent : Interval
-        The time grows like size ** exponent.
-    bounds : list of Bound
-        What the time is bound by at each size.
+    `sizes` are the values along the axis, rising, and `bounds` what the time is bound by at each of them.
     """
 
     contender: str

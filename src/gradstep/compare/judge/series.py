@@ -38,21 +38,7 @@ class Series:
 
 @dataclass(frozen=True)
 class AllSeries:
-    """The times of all contenders along m or along n.
-
-    Attributes
-    ----------
-    setup : Setup
-        What all cells have in common.
-    along : str
-        "m" or "n": the size that varies.
-    fixed : int
-        The other size.
-    lines : list of Series
-        Those of the contenders, the slowest first at the largest size.
-    read_limit : Series or None
-        Just reading X.
-    """
+    """The times of all contenders along m or n, the other size fixed; the slowest at the largest size comes first."""
 
     setup: Setup
     along: Axis
@@ -106,17 +92,9 @@ class RoofPoint:
 class Roof:
     """Rates against arithmetic intensity, and the ceilings that were measured in the same run.
 
-    Attributes
-    ----------
-    setup : Setup
-        What all cells have in common.
-    points : list of RoofPoint
-        For each n, those of the largest m.
-    bandwidths : dict
-        Where X lies ("memory", "cache") -> bytes a second: the fastest reading there.
-    best : RoofPoint
-        The most operations a second that any contender reached in the run under these conditions. It is the highest
-        measured, not what the processor could do.
+    For each n, `points` has those of the largest m. `bandwidths` is the fastest reading, in bytes a second, of X in
+    "memory" and in "cache". `best` reached the most operations a second under these conditions: the highest that was
+    measured, not what the processor could do.
     """
 
     setup: Setup

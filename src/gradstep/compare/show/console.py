@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from gradstep.compare.show.words import printable_lines
+from gradstep.text import printable_lines
 
 
 class PlainConsole(Console):

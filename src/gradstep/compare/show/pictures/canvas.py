@@ -11,7 +11,8 @@ from gradstep import extras
 from gradstep.compare.judge.series import AllSeries, Map, Roof
 from gradstep.compare.record.records import Record
 from gradstep.compare.show.styles import GREY, READ_LIMIT_STYLE, Style
-from gradstep.compare.show.words import counted, printable_lines
+from gradstep.compare.show.words import counted
+from gradstep.text import printable_lines
 
 Of = TypeVar("Of", AllSeries, Map, Roof)
 

@@ -1,0 +1,34 @@
+"""Text that came from data, made safe to show: a terminal obeys nothing in it."""
+
+from __future__ import annotations
+
+import unicodedata
+
+# What a terminal obeys instead of showing it: control characters, halves of characters, separators of lines.
+_COMMANDS = ("Cc", "Cs", "Zl", "Zp")
+# What turns the direction of the text around it.
+_TURNS = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def printable(text: str) -> str:
+    r"""Return text from a file or the command line as a terminal may show it: what it would obey is spelled out.
+
+    Examples
+    --------
+    >>> print(printable("\x1b[2J größe"))
+    \x1b[2J größe
+    """
+    if text.isprintable():
+        return text
+    return "".join(_spelled_out(character) for character in text)
+
+
+def printable_lines(text: str) -> str:
+    """Return lines of text as a terminal may show them; `printable` spells out the ends of lines as well."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def _spelled_out(character: str) -> str:
+    if unicodedata.category(character) in _COMMANDS or character in _TURNS:
+        return character.encode("unicode_escape").decode("ascii")
+    return character
