@@ -12,12 +12,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.numpy_support import carray
-from numpy.typing import NDArray
 
 from gradstep.contract import FloatArray
-from gradstep.kernels.numba_contract import require_contract
-
-Sums = NDArray[np.float64]
+from gradstep.kernels.numba_contract import Sums, require_contract
 
 # nogil: the engine runs blocks on several threads. cache: the next process loads the machine code instead of compiling.
 # error_model="numpy": no branch for a division by zero, since 1 + e is never zero.
@@ -72,8 +69,7 @@ def partial_sums(
 ) -> None:
     """Write ``[sum dz x, sum dz, sum loss]`` of each block of rows into its row of `out`.
 
-    May be called from other ``@njit`` code; the contract is in `gradstep.kernels`, the formula in `gradstep.contract`.
-    This kernel follows raw addresses, so it checks the arrays and raises ValueError if one breaks the contract.
+    May be called from other ``@njit`` code. The contract is in `gradstep.kernels`; what breaks it raises ValueError.
 
     Examples
     --------
@@ -103,8 +99,7 @@ def partial_sums(
     # Both passes read x, whose rows or columns are `stride` apart; each finished row moves their start by `step`.
     x = columns if short_rows else numbers
     stride = _MOST_ROWS if short_rows else (row_stride if by_rows else column_stride)
-    step = 0 if short_rows else (row_stride if by_rows else 1)
-    start = 0 if short_rows else origin
+    start, step = (0, 0) if short_rows else (origin, row_stride if by_rows else 1)
     for block in range(out.shape[0]):
         sums = out[block]
         sums[:] = 0.0
