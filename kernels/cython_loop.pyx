@@ -134,12 +134,9 @@ def partial_sums(X, y, w, double b, Py_ssize_t block_rows, out, sample_weight=No
         strides[0] = n * held[0].itemsize if held[0].strides == NULL else held[0].strides[0]
         strides[1] = held[0].itemsize if held[0].strides == NULL else held[0].strides[1]
         require(
-            (m == 1 or strides[0] % held[0].itemsize == 0) and (n == 1 or strides[1] % held[0].itemsize == 0),
-            "the strides of X should be multiples of the size of a number",
-        )
-        require(
-            m == 1 or n == 1 or strides[0] == held[0].itemsize or strides[1] == held[0].itemsize,
-            "X should have unit stride along its rows or along its columns",
+            (m == 1 or strides[0] % held[0].itemsize == 0) and (n == 1 or strides[1] % held[0].itemsize == 0)
+            and (m == 1 or n == 1 or strides[0] == held[0].itemsize or strides[1] == held[0].itemsize),
+            "X should have unit stride along its rows or its columns, the other a multiple of the size of a number",
         )
         require(is_aligned(&held[0]), "X should be aligned")
 

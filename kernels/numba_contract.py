@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numba import types
 from numba.extending import overload
 from numpy.typing import NDArray
 
 from gradstep.contract import FloatArray
+from gradstep.kernels.numba_compiler import compiler
 
 Sums = NDArray[np.float64]
 
-_compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
+_compiled = compiler()
 
 
 def _have_the_dtypes(X: Any, y: Any, w: Any, out: Any, sample_weight: Any) -> bool:

@@ -2,54 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import llvmlite.binding  # type: ignore[import-untyped]  # it has no types, as Numba has none
-import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.numpy_support import carray
-from numpy.typing import NDArray
 
-from gradstep.contract import FloatArray, KernelUnavailable
-from gradstep.kernels.numba_contract import require_contract
+from gradstep.contract import FloatArray
+from gradstep.kernels.numba_compiler import compiler
+from gradstep.kernels.numba_contract import Sums, require_contract
 
-Sums = NDArray[np.float64]
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # Numba sets its attributes from the environment
-    raise KernelUnavailable("the numba kernel is not available: NUMBA_DISABLE_JIT is set. Fix: unset it")
-
-
-def _compiler(**options: Any) -> Callable[[_Function], _Function]:
-    """Return a decorator that compiles, with a cache on disk where Numba finds a folder that it can write to."""
-    # nogil: the engine runs blocks on several threads.
-    # error_model="numpy": no branch for a division by zero, since 1 + e is never zero.
-    options = {"nogil": True, "error_model": "numpy", **options}
-
-    def compiled(function: _Function) -> _Function:
-        try:
-            # The next process loads the machine code instead of compiling.
-            cached: _Function = numba.njit(cache=True, **options)(function)
-        except RuntimeError:
-            # An installation that cannot be written to, and no home: "cannot cache function: no locator available".
-            uncached: _Function = numba.njit(**options)(function)
-            return uncached
-        return cached
-
-    return compiled
-
-
-_compiled = _compiler()
+_compiled = compiler()
 
 # The compiler may reorder sums, which lets it vectorize them. Nothing else is relaxed, and exp and log1p are compiled
 # without it: their accuracy depends on the order of their operations.
-_compiled_sum = _compiler(fastmath={"reassoc", "nsz", "contract"})
+_compiled_sum = compiler(fastmath={"reassoc", "nsz", "contract"})
 
 # Above this size w competes with the rows for a 32 KiB L1 cache, and sharing each load of w among four rows pays. Below
 # it, one row at a time is faster: a hardware prefetcher follows one stream best (docs/performance.md).
@@ -96,8 +67,7 @@ def partial_sums(
 ) -> None:
     """Write ``[sum dz x, sum dz, sum loss]`` of each block of rows into its row of `out`.
 
-    May be called from other ``@njit`` code; the contract is in `gradstep.kernels`, the formula in `gradstep.contract`.
-    This kernel follows raw addresses, so it checks the arrays and raises ValueError if one breaks the contract.
+    May be called from other ``@njit`` code. The contract is in `gradstep.kernels`; what breaks it raises ValueError.
 
     Examples
     --------
@@ -127,8 +97,7 @@ def partial_sums(
     # Both passes read x, whose rows or columns are `stride` apart; each finished row moves their start by `step`.
     x = columns if short_rows else numbers
     stride = _MOST_ROWS if short_rows else (row_stride if by_rows else column_stride)
-    step = 0 if short_rows else (row_stride if by_rows else 1)
-    start = 0 if short_rows else origin
+    start, step = (0, 0) if short_rows else (origin, row_stride if by_rows else 1)
     for block in range(out.shape[0]):
         sums = out[block]
         sums[:] = 0.0

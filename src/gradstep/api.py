@@ -270,7 +270,7 @@ class Objective:
         """Return the cost and its gradient at a w and b that have been checked."""
         J, grad = self._evaluate(w, b)
         dw = grad[:-1]
-        if dw.dtype != w.dtype:
+        if dw.dtype is not w.dtype:
             with np.errstate(all="ignore"):
                 dw = dw.astype(w.dtype)
         return J, dw, grad.item(-1)
@@ -281,26 +281,25 @@ class Objective:
         An overflow shows in the result, and an underflow is no error. To set NumPy's error state in each call takes as
         long as a tenth of a small one, so it is set where the caller's made an error of something.
         """
-        try:
-            return self._means(w, b)
-        except (FloatingPointError, RuntimeWarning):
-            with np.errstate(all="ignore"):
-                return self._means(w, b)
-
-    def _means(self, w: FloatArray, b: float) -> tuple[float, NDArray[np.float64]]:
-        means = self._pass.means(w, b)
-        J: float = means.item(-1)
         if self._plain:
-            return J, means[:-1]
+            try:
+                means = self._pass.means(w, b)
+            except (FloatingPointError, RuntimeWarning):
+                with np.errstate(all="ignore"):
+                    means = self._pass.means(w, b)
+            return means.item(-1), means[:-1]
         with np.errstate(all="ignore"):
+            means = self._pass.means(w, b)
             wide_w = w.astype(np.float64, copy=False)
-            J += _penalty(self.l2, wide_w)
+            J = means.item(-1) + _penalty(self.l2, wide_w)
             means[:-2] += self.l2 * wide_w
         return J, means[:-1]
 
 
 def _penalty(l2: float, w: NDArray[np.float64]) -> float:
     """Return ``(l2/2) ||w||^2``; the square may overflow although the product does not."""
+    if l2 == 0.0:
+        return 0.0
     squares = float(np.sum(w * w))
     if math.isfinite(squares):
         return 0.5 * l2 * squares

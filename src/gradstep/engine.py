@@ -67,9 +67,12 @@ class Pass:
         self._block_rows = m if one_block else block_rows(m, n, X.dtype)
         self._n_blocks: int = -(-m // self._block_rows)
         self._X_in_place = _readable_rows(X, dtype, getattr(kernel, "narrow_dtypes", ()))
-        self._y_is_narrowed = y.dtype.kind == "f" and y.itemsize > dtype.itemsize
+        y_in_place = _readable_vector(y, dtype)
+        self._y_is_narrowed = not y_in_place and y.dtype.kind == "f" and y.itemsize > dtype.itemsize
         if sample_weight is None:
-            self._weighed = examples, self._readable(examples), float(m)
+            self._weighed = examples, self._X_in_place and y_in_place, float(m)
+            # A 0-d array: to divide by a float takes NumPy twice as long, most of a microsecond more.
+            self._divisor = np.array(float(m))
         self.threads = self._threads(threads)
         self._spare_sums: list[NDArray[np.float64]] = []
 
@@ -112,8 +115,10 @@ class Pass:
 
     def _sum_of_weights(self, weight: Array) -> float:
         """Return the sum of the weights, added up by blocks in block order."""
-        blocks = (weight[k : k + self._block_rows] for k in range(0, weight.shape[0], self._block_rows))
         with np.errstate(all="ignore"):
+            if self._n_blocks == 1:
+                return float(np.add.reduce(weight, dtype=np.float64))
+            blocks = (weight[k : k + self._block_rows] for k in range(0, weight.shape[0], self._block_rows))
             return sum(float(block.sum(dtype=np.float64)) for block in blocks)
 
     @property
@@ -123,7 +128,6 @@ class Pass:
 
     @functools.cached_property
     def _divisor(self) -> NDArray[np.float64]:
-        # A 0-d array: to divide by a float takes NumPy twice as long, most of a microsecond more.
         return np.array(self.total_weight)
 
     def means(self, w: FloatArray, b: float) -> NDArray[np.float64]:
@@ -131,13 +135,14 @@ class Pass:
 
         The mean loss is finite wherever that of each row is, although their sum may overflow.
         """
-        sums = self(w, b)
-        if not math.isfinite(sums[-1]):
-            scaled = self._with_small_weights()
-            with np.errstate(all="ignore"):
-                means: NDArray[np.float64] = np.divide(scaled._sums(w, b), scaled._divisor)
-            return means
-        return np.divide(sums, self._divisor)
+        sums = self._one_block(w, b) if self._n_blocks == 1 else self._all_blocks(w, b)
+        if self._y_is_narrowed or not math.isfinite(sums.item(-1)):
+            self._check_values(sums, w, b)
+            if not math.isfinite(sums[-1]):
+                scaled = self._with_small_weights()
+                with np.errstate(all="ignore"):
+                    return np.divide(scaled._sums(w, b), scaled._divisor)
+        return np.divide(sums, self._divisor, sums)
 
     def _with_small_weights(self) -> Pass:
         """Return the same pass with weights whose total is at most 1, so that no sum exceeds its largest term."""
@@ -158,18 +163,22 @@ class Pass:
             If a value of the input is NaN or infinite, a label lies outside [0, 1] or a weight is negative, or the
             ratio of two weights is beyond the dtype of the computation.
         """
-        total = self._sums(w, b)
+        sums = self._sums(w, b)
+        self._check_values(sums, w, b)
+        return sums
+
+    def _sums(self, w: FloatArray, b: float) -> NDArray[np.float64]:
+        return self._one_block(w, b) if self._n_blocks == 1 else self._all_blocks(w, b)
+
+    def _check_values(self, sums: NDArray[np.float64], w: FloatArray, b: float) -> None:
+        """Raise ValueError for the first value that is wrong, by what the sums show."""
         # Every number of the input is a factor or a term of its row's loss, so one that is not finite shows there.
-        if not math.isfinite(total[-1]):
+        if not math.isfinite(sums[-1]):
             validate.raise_for_culprit(self._given, w, b)
         if self._y_is_narrowed:
             # A label just outside [0, 1] may be rounded to 0 or 1.
             validate.require_labels(self._given.y)
             self._y_is_narrowed = False
-        return total
-
-    def _sums(self, w: FloatArray, b: float) -> NDArray[np.float64]:
-        return self._one_block(w, b) if self._n_blocks == 1 else self._all_blocks(w, b)
 
     def _one_block(self, w: FloatArray, b: float) -> NDArray[np.float64]:
         sums = np.empty((1, self._given.X.shape[1] + 2))
