@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.library import Examples
+from benchmarks.internals import Examples
 from benchmarks.problems import KERNEL_NAMES, Case, Shelf, step, warm
 
 # 16 MB of X: large enough for a copy of X to show, or of z where n is small.

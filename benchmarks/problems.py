@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import gradstep
-from benchmarks.library import ALPHA, Examples, GivenX, Problem
+from benchmarks.internals import ALPHA, Examples, GivenX, Problem
 from gradstep.registry import KERNELS
 
 KERNEL_NAMES = list(KERNELS)

@@ -11,7 +11,7 @@ from timeit import Timer
 
 import numpy as np
 
-from benchmarks.library import ReadLimit
+from benchmarks.internals import ReadLimit
 from benchmarks.problems import (
     FIXED_M,
     FIXED_N,

@@ -6,7 +6,7 @@ import functools
 
 from threadpoolctl import threadpool_limits
 
-from benchmarks.library import usable_cores, wait_until_idle
+from benchmarks.internals import usable_cores, wait_until_idle
 from benchmarks.problems import REPEAT, ROUNDS, SAMPLE_TIME, WARMUP_TIME, Case, Shelf, cases, skipped, step, warm
 from gradstep.registry import KERNELS
 

@@ -6,7 +6,7 @@ Every module here defines one function::
 
 ========================  ==========================================================================================
 ``X``                     (m, n) float32 or float64; unit stride along rows (C order) or along columns (F order), the
-                          other stride free; may be read-only
+                          other stride any multiple of the size of a number, zero and negative ones too
 ``y``                     (m,) contiguous, in [0, 1], dtype of the computation: that of X
 ``w``                     (n,) contiguous, dtype of the computation
 ``b``                     float
@@ -16,7 +16,10 @@ Every module here defines one function::
 ``sample_weight``         (m,) contiguous, dtype of the computation, or None for all ones
 ========================  ==========================================================================================
 
-with, for each row i, its weight c_i and z_i = w . x_i + b::
+All are aligned and of native byte order, m and n are at least 1, and all but ``out`` may be read-only. The compiled
+kernels follow raw addresses: they check all this in each call and raise ValueError for what breaks it.
+
+With, for each row i, its weight c_i and z_i = w . x_i + b::
 
     e_i    = exp(-|z_i|)          q_i = e_i / (1 + e_i)
     dz_i   = c_i [(1 - y_i) - q_i]  if z_i >= 0  else  c_i [q_i - y_i]

@@ -114,6 +114,7 @@ def partial_sums(X, y, w, double b, Py_ssize_t block_rows, out, sample_weight=No
     cdef Py_buffer held[5]
     cdef int n_held = 0
     cdef Py_ssize_t m, n, n_blocks
+    cdef Py_ssize_t strides[2]
     cdef char kind_of_X, kind
     cdef const void *c = NULL
     try:
@@ -129,38 +130,56 @@ def partial_sums(X, y, w, double b, Py_ssize_t block_rows, out, sample_weight=No
         kind = c'f' if kind_of_X == c'f' or kind_of_X == c'e' else c'd'
         require(block_rows >= 1 and m >= 1 and n >= 1, "block_rows, m and n should be at least 1")
         n_blocks = (m - 1) // block_rows + 1
+        # An exporter may leave out the strides of C order.
+        strides[0] = n * held[0].itemsize if held[0].strides == NULL else held[0].strides[0]
+        strides[1] = held[0].itemsize if held[0].strides == NULL else held[0].strides[1]
+        require(
+            (m == 1 or strides[0] % held[0].itemsize == 0) and (n == 1 or strides[1] % held[0].itemsize == 0),
+            "the strides of X should be multiples of the size of a number",
+        )
+        require(
+            m == 1 or n == 1 or strides[0] == held[0].itemsize or strides[1] == held[0].itemsize,
+            "X should have unit stride along its rows or along its columns",
+        )
+        require(is_aligned(&held[0]), "X should be aligned")
 
         PyObject_GetBuffer(y, &held[1], PyBUF_ND | PyBUF_FORMAT)
         n_held = 2
-        require(is_vector(&held[1], m, kind), "y should be contiguous, of shape (m,) and the dtype of the computation")
+        require(
+            is_vector(&held[1], m, kind),
+            "y should be contiguous and aligned, of shape (m,) and the dtype of the computation",
+        )
         PyObject_GetBuffer(w, &held[2], PyBUF_ND | PyBUF_FORMAT)
         n_held = 3
-        require(is_vector(&held[2], n, kind), "w should be contiguous, of shape (n,) and the dtype of the computation")
+        require(
+            is_vector(&held[2], n, kind),
+            "w should be contiguous and aligned, of shape (n,) and the dtype of the computation",
+        )
         PyObject_GetBuffer(out, &held[3], PyBUF_CONTIG | PyBUF_FORMAT)
         n_held = 4
         require(
             held[3].ndim == 2 and held[3].shape[0] == n_blocks and held[3].shape[1] == n + 2
-            and kind_of(&held[3]) == c'd',
-            "out should be C-contiguous float64 of shape (ceil(m / block_rows), n + 2)",
+            and kind_of(&held[3]) == c'd' and is_aligned(&held[3]),
+            "out should be C-contiguous and aligned float64 of shape (ceil(m / block_rows), n + 2)",
         )
         if sample_weight is not None:
             PyObject_GetBuffer(sample_weight, &held[4], PyBUF_ND | PyBUF_FORMAT)
             n_held = 5
             require(
                 is_vector(&held[4], m, kind),
-                "sample_weight should be contiguous, of shape (m,) and the dtype of the computation",
+                "sample_weight should be contiguous and aligned, of shape (m,) and the dtype of the computation",
             )
             c = held[4].buf
 
         with nogil:
             if kind == c'd':
                 sum_blocks[double](
-                    kind_of_X, <const char *> held[0].buf, held[0].strides, held[0].itemsize,
+                    kind_of_X, <const char *> held[0].buf, strides, held[0].itemsize,
                     <const double *> held[1].buf, <const double *> c, <const double *> held[2].buf, b,
                     m, n, block_rows, <double *> held[3].buf)
             else:
                 sum_blocks[float](
-                    kind_of_X, <const char *> held[0].buf, held[0].strides, held[0].itemsize,
+                    kind_of_X, <const char *> held[0].buf, strides, held[0].itemsize,
                     <const float *> held[1].buf, <const float *> c, <const float *> held[2].buf, b,
                     m, n, block_rows, <double *> held[3].buf)
     finally:
@@ -202,15 +221,23 @@ cdef int require(bint fine, str message) except -1:
 
 
 cdef char kind_of(Py_buffer *buffer) noexcept nogil:
-    """Return the format's letter if the buffer holds plain numbers of native byte order and alignment, else 0."""
+    """Return the format's letter if the buffer holds plain numbers of native byte order, else 0."""
     cdef const char *letter = buffer.format
-    if letter[0] == NATIVE_ORDER:
+    # No format means bytes. NumPy writes "=" before what is misaligned, which is_aligned judges.
+    if letter == NULL:
+        return c'B'
+    if letter[0] == NATIVE_ORDER or letter[0] == c'=':
         letter += 1
     return letter[0] if letter[0] != 0 and letter[1] == 0 else 0
 
 
 cdef bint is_vector(Py_buffer *buffer, Py_ssize_t length, char kind) noexcept:
-    return buffer.ndim == 1 and buffer.shape[0] == length and kind_of(buffer) == kind
+    return buffer.ndim == 1 and buffer.shape[0] == length and kind_of(buffer) == kind and is_aligned(buffer)
+
+
+cdef bint is_aligned(Py_buffer *buffer) noexcept:
+    """Whether the numbers of a buffer start at a multiple of their size."""
+    return <size_t> buffer.buf % <size_t> buffer.itemsize == 0
 
 
 cdef int sum_blocks(
@@ -221,9 +248,6 @@ cdef int sum_blocks(
     """Sum each block in groups of a few rows, which go through both passes while they are in the cache."""
     cdef Py_ssize_t row_stride = strides[0] // itemsize, column_stride = strides[1] // itemsize
     cdef bint by_rows = column_stride == 1 if n > 1 else row_stride != 1
-    if not by_rows and m > 1 and row_stride != 1:
-        with gil:
-            raise ValueError("X should have unit stride along its rows or along its columns")
 
     cdef Py_ssize_t most = rows_at_a_time(n * itemsize) if by_rows else rows_of_columns(n * sizeof(real))
     cdef bint prefetches = (

@@ -11,7 +11,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 from numba.np.numpy_support import carray
 from numpy.typing import NDArray
 
@@ -83,6 +83,72 @@ _FEW_FEATURES = 3
 _PRODUCTS = 16
 
 
+def _have_the_dtypes(X: Any, y: Any, w: Any, out: Any, sample_weight: Any) -> bool:
+    """Whether every array has the dtype that the contract asks for; known when Numba compiles."""
+    vectors = (y, w) if _is_absent(sample_weight) else (y, w, sample_weight)
+    return (
+        _is_array_type(X, 2, types.float32, types.float64)
+        and _is_array_type(out, 2, types.float64)
+        and all(_is_array_type(vector, 1, X.dtype) for vector in vectors)
+    )
+
+
+def _is_absent(type_: Any) -> bool:
+    return type_ is None or isinstance(type_, (types.NoneType, types.Omitted))
+
+
+def _is_array_type(type_: Any, ndim: int, *dtypes: Any) -> bool:
+    return isinstance(type_, types.Array) and type_.ndim == ndim and type_.dtype in dtypes
+
+
+@overload(_have_the_dtypes, strict=False)
+def _overloaded(X: Any, y: Any, w: Any, out: Any, sample_weight: Any) -> Any:
+    if _have_the_dtypes(X, y, w, out, sample_weight):
+        return lambda X, y, w, out, sample_weight: True  # noqa: ARG005 - the names are those of the function
+    return lambda X, y, w, out, sample_weight: False  # noqa: ARG005 - the names are those of the function
+
+
+@_compiled
+def _require_contract(
+    X: FloatArray, y: FloatArray, w: FloatArray, block_rows: int, out: Sums, sample_weight: FloatArray | None
+) -> None:
+    """Raise ValueError for what `gradstep.kernels` does not allow: the loops below follow raw addresses."""
+    if not _have_the_dtypes(X, y, w, out, sample_weight):
+        raise ValueError("X should be float32 or float64, y, w and sample_weight like X, and out float64")
+    m, n = X.shape
+    if block_rows < 1 or m < 1 or n < 1:
+        raise ValueError("block_rows, m and n should be at least 1")
+    if (m > 1 and X.strides[0] % X.itemsize != 0) or (n > 1 and X.strides[1] % X.itemsize != 0):
+        raise ValueError("the strides of X should be multiples of the size of a number")
+    if m > 1 and n > 1 and X.strides[0] != X.itemsize and X.strides[1] != X.itemsize:
+        raise ValueError("X should have unit stride along its rows or along its columns")
+    if X.ctypes.data % X.itemsize != 0:
+        raise ValueError("X should be aligned")
+    if not _is_plain(y, m):
+        raise ValueError("y should be contiguous and aligned, of shape (m,)")
+    if not _is_plain(w, n):
+        raise ValueError("w should be contiguous and aligned, of shape (n,)")
+    if sample_weight is not None and not _is_plain(sample_weight, m):
+        raise ValueError("sample_weight should be contiguous and aligned, of shape (m,)")
+    width = n + 2
+    if out.shape[0] != (m - 1) // block_rows + 1 or out.shape[1] != width:
+        raise ValueError("out should have shape (ceil(m / block_rows), n + 2)")
+    if out.strides[1] != out.itemsize or (out.shape[0] > 1 and out.strides[0] != width * out.itemsize):
+        raise ValueError("out should be C-contiguous")
+    if out.ctypes.data % out.itemsize != 0:
+        raise ValueError("out should be aligned")
+
+
+@_compiled
+def _is_plain(vector: FloatArray, length: int) -> bool:
+    """Whether a vector has this length and lies contiguous and aligned."""
+    return (
+        vector.shape[0] == length
+        and (length == 1 or vector.strides[0] == vector.itemsize)
+        and vector.ctypes.data % vector.itemsize == 0
+    )
+
+
 @_compiled
 def partial_sums(
     X: FloatArray,
@@ -96,6 +162,7 @@ def partial_sums(
     """Write ``[sum dz x, sum dz, sum loss]`` of each block of rows into its row of `out`.
 
     May be called from other ``@njit`` code; the contract is in `gradstep.kernels`, the formula in `gradstep.contract`.
+    This kernel follows raw addresses, so it checks the arrays and raises ValueError if one breaks the contract.
 
     Examples
     --------
@@ -105,12 +172,15 @@ def partial_sums(
     >>> out
     array([[-1.        , -1.        ,  0.        ,  1.38629436]])
     """
+    _require_contract(X, y, w, block_rows, out, sample_weight)
     m, n = X.shape
     row_stride, column_stride = X.strides[0] // X.itemsize, X.strides[1] // X.itemsize
     by_rows = column_stride == 1 if n > 1 else row_stride != 1
     short_rows = by_rows and n <= _FEW_FEATURES
     by_columns = short_rows or not by_rows
-    numbers = _memory_of(X, (m - 1) * row_stride + (n - 1) * column_stride + 1)
+    # An axis that goes backwards starts at its highest address: the first number is `origin` after the lowest.
+    origin = -(min(0, (m - 1) * row_stride) + min(0, (n - 1) * column_stride))
+    numbers = _memory_of(X, origin, (m - 1) * abs(row_stride) + (n - 1) * abs(column_stride) + 1)
     most = _rows_at_a_time(n, n * X.itemsize) if by_rows else _rows_of_columns(n * X.itemsize)
     prefetches = _PREFETCHES and n * X.itemsize <= _WIDE_ROW_BYTES and m * n * X.itemsize > _CACHED_BYTES
 
@@ -123,6 +193,7 @@ def partial_sums(
     x = columns if short_rows else numbers
     stride = _MOST_ROWS if short_rows else (row_stride if by_rows else column_stride)
     step = 0 if short_rows else (row_stride if by_rows else 1)
+    start = 0 if short_rows else origin
     for block in range(out.shape[0]):
         sums = out[block]
         sums[:] = 0.0
@@ -130,10 +201,10 @@ def partial_sums(
         unflushed = 0
         while first < stop:
             rows = min(most, stop - first)
-            following = (first + rows) * row_stride if prefetches and first + rows < m else -1
+            following = origin + (first + rows) * row_stride if prefetches and first + rows < m else -1
             if short_rows:
-                _copy_columns(numbers, first * row_stride, row_stride, n, rows, columns)
-            _first_pass(x, first * step, stride, by_columns, w, b, z[:rows], following)
+                _copy_columns(numbers, origin + first * row_stride, row_stride, n, rows, columns)
+            _first_pass(x, start + first * step, stride, by_columns, w, b, z[:rows], following)
             _slopes_and_losses(z, y[first : first + rows], e, dz, loss)
             if sample_weight is not None:
                 _weigh(e, dz, loss, sample_weight[first : first + rows])
@@ -142,7 +213,7 @@ def partial_sums(
             sums[n] += _total(dz, rows)
             sums[n + 1] += _total(loss, rows)
 
-            _second_pass(x, first * step, stride, by_columns, dz[:rows], dw, sums, following)
+            _second_pass(x, start + first * step, stride, by_columns, dz[:rows], dw, sums, following)
             first += rows
             unflushed += rows
             if unflushed >= _ROWS_PER_FLUSH or first == stop:
@@ -240,12 +311,12 @@ def _prefetch(numbers: FloatArray, start: int, count: int) -> None:
 
 
 @_compiled
-def _memory_of(X: FloatArray, length: int) -> FloatArray:
-    """Return the memory of X as one contiguous vector, whatever the strides and flags of X.
+def _memory_of(X: FloatArray, origin: int, length: int) -> FloatArray:
+    """Return the memory of X as one contiguous vector that starts `origin` numbers before its first.
 
     The compiler then knows that neighbours are adjacent, even in slices of a larger array, and compiles one layout.
     """
-    address: Any = _pointer(X.ctypes.data)  # type: ignore[call-arg]  # Numba passes the context itself
+    address: Any = _pointer(X.ctypes.data - origin * X.itemsize)  # type: ignore[call-arg]  # Numba passes the context itself
     return carray(address, (length,), X.dtype)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 COMMITS = 8
-# From this commit on, counted from 0, one kernel takes so many times as long.
+# From this commit on, counted from 0, one kernel is this many times slower.
 SLOWER_FROM, SLOWER, SLOWER_KERNEL = 5, 1.8, "numba"
 
 # Seconds for a call, for a row and for an element.

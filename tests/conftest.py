@@ -1,4 +1,4 @@
-"""The `kernel` fixture, which is an implementation, so that each test that takes it runs on all four; and others."""
+"""The fixtures: a test that takes `kernel` runs on every kernel of the registry."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def kernel(request: pytest.FixtureRequest) -> Kernel:
 
 @pytest.fixture(params=[name for name, entry in registry.KERNELS.items() if entry.releases_gil], scope="session")
 def threaded_kernel(request: pytest.FixtureRequest) -> Kernel:
-    """Each of the kernels that several threads can be in at the same time."""
+    """Each of the kernels that several threads can enter at the same time."""
     return load_or_explain(request.param)
 
 
@@ -65,7 +65,7 @@ def separable(tmp_path: Path) -> Path:
     return write_csv(tmp_path / "data.csv", f"x,square,state\n{rows}\n")
 
 
-# Of a module and no longer: while Playwright runs, no other test of the same thread could use asyncio.run.
+# One a module: while Playwright runs, no other test of the same thread can use asyncio.run.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A headless Chromium; the test is skipped where none is installed."""

@@ -320,7 +320,7 @@ def test_quiet_run_shows_no_progress(command, monkeypatch):
     assert command("compare", *SMALL, "--kernels", "numpy", "--quiet").code == 0
     assert shown == []
     assert command("compare", *SMALL, "--kernels", "numpy").code == 0
-    assert shown == ["first call of numpy", "random, m = 50, n = 3, float64, C, threads = 1"]
+    assert shown == ["first call of numpy", "random data, m = 50, n = 3, float64, C order, 1 thread"]
 
 
 def test_options_take_lists(command, tmp_path):

@@ -379,7 +379,7 @@ def contender(name: str, times: int) -> Contender:
 
 
 def test_kernel_that_does_its_work_again_is_found(command, tmp_path):
-    """The kernel of before and that of after take turns in one run, so that a loaded machine slows down both."""
+    """The kernels before and after are interleaved in one run, so a loaded machine slows down both."""
     names = ["before", "after"]
     line_up = [contender("before", 1), contender("after", 100)]
     sizes = [Problem(m, 20) for m in (400, 500, 600)]

@@ -37,13 +37,13 @@ def test_blocks_are_even_and_not_small(m, n, dtype):
     last = m - (blocks - 1) * rows
     assert 0 <= rows - last < blocks + rows // 2
     if blocks > 1:
-        # In the dtype that narrow data are widened to: a block that is staged fits the cache as well.
+        # In the dtype that narrow data are widened to, because a staged block has to fit the cache, too.
         itemsize = max(np.dtype(dtype).itemsize, validate.compute_dtype(dtype).itemsize)
         assert rows * n * itemsize >= 0.6 * engine.BLOCK_BYTES
 
 
 class Call(NamedTuple):
-    """The arguments of one call of a kernel that are of interest here."""
+    """What the tests look at in one call of a kernel."""
 
     rows: int
     block_rows: int
@@ -53,7 +53,7 @@ class Call(NamedTuple):
 
 
 def recorder():
-    """Return a right kernel and the list in which its calls are recorded."""
+    """Return a correct kernel and the list of its calls."""
     calls: list[Call] = []
 
     def partial_sums(X, y, w, b, block_rows, out, sample_weight=None):

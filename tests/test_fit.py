@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import signal
 import sys
 
@@ -13,7 +15,8 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from gradstep import FitDiverged, FitInterrupted, fit, gradient, objective
+from gradstep import FitDiverged, FitInterrupted, KernelUnavailable, fit, gradient, objective, step
+from gradstep.compare.measure.run import RunInterrupted
 from gradstep.descent import curvature
 from gradstep.extras import MissingExtra
 
@@ -163,6 +166,79 @@ def test_divergence_by_the_penalty_keeps_the_last_good_state(small):
     assert np.isfinite(state.w).all() and np.isfinite(state.history).all()
     assert len(state.history) == state.n_iter + 1
     assert state.history[-1] == state.J == gradient(X, y, state.w, state.b, l2=1.0).J
+
+
+@pytest.mark.parametrize("alpha", ["auto", 1e-3])
+@pytest.mark.parametrize("max_iter", [1, 10_000])
+def test_a_gradient_that_is_not_finite_although_the_cost_is(kernel, alpha, max_iter):
+    X, y = [[1.0, 2.0], [3.0, 4.0], [-1.0, 0.5]], [0, 1, 1]
+    with pytest.raises(FitDiverged, match="^the gradient is not finite after 0 steps, where J is ") as raised:
+        fit(X, y, l2=1.7e308, w0=[1.2, 0.0], max_iter=max_iter, alpha=alpha, kernel=kernel)
+    assert raised.value.fit.n_iter == 0
+    assert np.isfinite(raised.value.fit.J)
+    assert fit(X, y, l2=1.7e308, w0=[1.2, 0.0], max_iter=0, alpha=alpha, kernel=kernel).w.tolist() == [1.2, 0.0]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_descent_ends_whatever_the_numbers(seed):
+    """It ends after at most 2,098 halvings a step, in a result or in one of the errors that the docstring names."""
+    generator = np.random.default_rng(seed)
+
+    def extreme(*shape):
+        return generator.choice([-1.0, 1.0], shape) * 10.0 ** generator.choice([-308, -150, 0, 1, 150, 300, 308], shape)
+
+    options = {"l2": abs(extreme()), "w0": extreme(2), "b0": extreme(), "max_iter": 3, "tol": 1e-300}
+    options["alpha"] = "auto" if seed % 2 else abs(extreme())
+    try:
+        result = fit(extreme(4, 2), [0, 1, 1, 0], **options)
+    except (FitDiverged, ValueError):
+        return
+    assert result.n_iter <= 3
+    assert np.isfinite(result.J)
+
+
+def errors_and_results():
+    """Yield every exception and result of ours."""
+    X, y = [[0.0], [1.0], [2.0]], [0, 1, 1]
+    state = fit(X, y, max_iter=2)
+    yield from (state, gradient(X, y, [0.0], 0.0), step(X, y, [0.0], 0.0, 0.1))
+    yield from (FitDiverged("it diverged", state), FitInterrupted(state))
+    yield from (RunInterrupted(state), KernelUnavailable("no such thing"), MissingExtra("The progress bar needs rich"))
+
+
+def contents(value):
+    """Return what tells whether a copy is whole."""
+    return type(value), str(value), {name: str(field) for name, field in getattr(value, "__dict__", {}).items()}
+
+
+@pytest.mark.parametrize("value", list(errors_and_results()), ids=lambda value: type(value).__name__)
+def test_errors_and_results_are_copied_and_pickled(value):
+    copies = [copy.copy(value), copy.deepcopy(value)]
+    copies += [pickle.loads(pickle.dumps(value, protocol)) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
+    assert [contents(copied) for copied in copies] == [contents(value)] * len(copies)
+
+
+def test_a_note_on_an_error_is_kept():
+    error = FitDiverged("it diverged", fit([[0.0]], [1]))
+    error.add_note("in fold 3")
+    assert pickle.loads(pickle.dumps(error)).__notes__ == ["in fold 3"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the worker's function comes by fork, which Windows lacks")
+def test_a_pool_passes_divergence_on():
+    code = """
+        import multiprocessing, sys
+        from gradstep import FitDiverged, fit
+        def diverge(l2):
+            fit([[1.0], [2.0]], [0, 1], alpha=1e10, l2=l2)
+        if __name__ == "__main__":
+            with multiprocessing.get_context("fork").Pool(1) as pool:
+                try:
+                    pool.apply_async(diverge, (1.0,)).get(timeout=30)
+                except FitDiverged as error:
+                    print(error.fit.n_iter > 1, "too large" in str(error))
+    """
+    assert processes.run(code).split() == ["True", "True"]
 
 
 def test_ctrl_c_in_a_callback_leaves_a_state_to_go_on_from(small):

@@ -85,7 +85,7 @@ def test_step_lowers_the_cost(kernel):
 
 
 class OutOfUfuncs:
-    """Becomes an array when asked to, but takes part in no ufunc of NumPy, as some libraries' arrays do not."""
+    """Converts to an array, but refuses NumPy's ufuncs, as the arrays of some libraries do."""
 
     __array_ufunc__ = None
 

@@ -104,7 +104,7 @@ def test_the_best_instruction_set(monkeypatch):
         (every[:1], False, "baseline"),
     ):
         baseline = Baseline(names, halves)
-        monkeypatch.setattr(processor, "_build", {"baseline": baseline}.__getitem__)
+        monkeypatch.setattr(processor, "build", {"baseline": baseline}.__getitem__)
         assert processor.chosen()[0] == expected, (names, halves)
     environment.variable.cache_clear()
 

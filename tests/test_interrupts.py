@@ -27,7 +27,7 @@ import gradstep
 from gradstep.cli import main as cli
 from gradstep.compare.measure import contenders
 
-# A shell lets what it runs in the background ignore Ctrl-C, and the tests may run there.
+# A shell makes its background jobs ignore Ctrl-C, and the tests may be one.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def wait_for_ctrl_c():
@@ -62,7 +62,7 @@ def prepare(examples):
 compare_with(prepare)
 """
 
-# The first call is the one that compiles; numba runs this while it compiles the caller.
+# The first call compiles; Numba runs this while it compiles the caller.
 IN_A_COMPILATION = """
 def helper():
     pass
@@ -125,7 +125,7 @@ compare_with(prepare)
 
 
 def interrupted(code: str, path: Path, presses: int = 1) -> tuple[int, str, str]:
-    """Run a comparison in a process, press Ctrl-C each time it says so, and return its exit code, stdout and stderr."""
+    """Run a comparison in a process, press Ctrl-C each time it asks; return its exit code, stdout and stderr."""
     child = subprocess.Popen(
         [sys.executable, "-c", SETTING + code, str(path)],
         env=processes.environment(),

@@ -9,6 +9,12 @@ from gradstep.compare.judge.findings import Fastest, Interval
 from gradstep.compare.record import records
 from gradstep.compare.show import styles, words
 
+
+def kind(dtype: str, order: str, threads: int | None) -> str:
+    """Return how a problem is stored and computed on, as a record says it."""
+    return records.Setup(problem="random", dtype=dtype, order=order, threads=threads).kind
+
+
 CASES = [
     (words.three_digits, (0.0123,), "0.01"),
     (words.three_digits, (9.994,), "9.99"),
@@ -43,8 +49,8 @@ CASES = [
     (words.counted, (1, "thread"), "1 thread"),
     (words.counted, (1000, "row"), "1,000 rows"),
     (words.sizes, (1000, 10), "m = 1,000, n = 10"),
-    (words.kind, ("float64", "C", 2), "float64, C order, 2 threads"),
-    (words.kind, ("float32", "F", None), "float32, F order, threads by size"),
+    (kind, ("float64", "C", 2), "float64, C order, 2 threads"),
+    (kind, ("float32", "F", None), "float32, F order, threads by size"),
     (styles.contrast_with_white, ("#000000",), 21.0),
     (styles.tint, ("#000000", 0.2), "#CCCCCC"),
     (styles.transparent, ("#0072B2", 0.2), "rgba(0, 114, 178, 0.2)"),

@@ -59,7 +59,7 @@ class Iterate(NamedTuple):
 
 
 class FitDiverged(ArithmeticError):
-    """J stopped being finite: alpha is too large.
+    """J or its gradient stopped being finite: alpha is too large, or the start or the penalty is.
 
     Attributes
     ----------
@@ -70,6 +70,10 @@ class FitDiverged(ArithmeticError):
     def __init__(self, message: str, fit: Fit) -> None:
         super().__init__(message)
         self.fit = fit
+
+    # An exception is copied and pickled as its class and `args`, which lack the state.
+    def __reduce__(self) -> tuple[type[FitDiverged], tuple[str, Fit], dict[str, object]]:
+        return type(self), (str(self), self.fit), self.__dict__
 
 
 class FitInterrupted(KeyboardInterrupt):
@@ -84,6 +88,9 @@ class FitInterrupted(KeyboardInterrupt):
     def __init__(self, fit: Fit) -> None:
         super().__init__(f"interrupted after {fit.n_iter} steps at J = {fit.J:.9g}")
         self.fit = fit
+
+    def __reduce__(self) -> tuple[type[FitInterrupted], tuple[Fit], dict[str, object]]:
+        return type(self), (self.fit,), self.__dict__
 
 
 def fit(
@@ -133,7 +140,8 @@ def fit(
     Raises
     ------
     FitDiverged
-        If J stops being finite; the message shows the last good J, and the attribute ``fit`` holds its state.
+        If J or its gradient stops being finite; the message shows the last good J, and the attribute ``fit`` holds its
+        state.
     FitInterrupted
         On Ctrl-C. It is a KeyboardInterrupt, and its attribute ``fit`` holds the state.
     ValueError
@@ -158,6 +166,8 @@ def fit(
     """
     if progress:
         require("rich", "cli", "The progress bar")
+    # Converted once: an array of another library may be computed or copied each time it is asked for its values.
+    X, y, sample_weight, _ = validate.data(X, y, sample_weight)
     cost = Objective(X, y, sample_weight=sample_weight, l2=l2, kernel=kernel, threads=threads)
     tol = validate.positive("tol", tol)
     max_iter = validate.count("max_iter", max_iter, 0)
@@ -167,7 +177,7 @@ def fit(
     path = _Path(cost, w, b, *_first_alpha(alpha, cost, X, sample_weight))
     try:
         with _progress_bar(max_iter, tol) if progress else nullcontext(_show_nothing) as show:
-            while path.largest > tol and path.n_iter < max_iter:
+            while not path.largest <= tol and path.n_iter < max_iter:
                 show(path)
                 if callback is not None and callback(path.iterate()):
                     break
@@ -221,7 +231,10 @@ def _first_alpha(
     if alpha != "auto":
         raise ValueError(f"alpha is {alpha!r}; it should be 'auto' or a positive number")
     largest_eigenvalue = curvature(X, sample_weight, cost.kernel, cost.threads)
-    return 1.0 / (_MARGIN * largest_eigenvalue + cost.l2), True
+    bound = _MARGIN * largest_eigenvalue + cost.l2
+    if not math.isfinite(bound):
+        raise ValueError("alpha='auto' needs a finite bound of the curvature: scale the columns of X, or lower l2")
+    return 1.0 / bound, True
 
 
 class _Path:
@@ -237,7 +250,7 @@ class _Path:
         gradient = Gradient(*cost._gradient(wide_w, b))
         if not math.isfinite(gradient.J):
             raise ValueError(f"J is {gradient.J} at (w0, b0); start nearer to zero")
-        self._state = _State(0, wide_w, b, gradient)
+        self._state = _State(0, wide_w, b, gradient, _largest(gradient))
         self._history = [gradient.J]
 
     @property
@@ -251,37 +264,57 @@ class _Path:
     @property
     def largest(self) -> float:
         """The largest absolute component of (dw, db)."""
-        _, dw, db = self._state.gradient
-        return max(float(np.abs(dw).max()), abs(db))
+        return self._state.largest
 
     def iterate(self) -> Iterate:
-        n_iter, w, b, gradient = self._state
+        n_iter, w, b, gradient, _ = self._state
         return Iterate(n_iter, w.astype(self._dtype), b, gradient.J, self.largest, self.alpha)
 
     def advance(self) -> None:
-        """Make one pass: take the step, or halve alpha if J would rise and alpha is ours to choose."""
-        n_iter, w, b, (J, dw, db) = self._state
-        with np.errstate(over="ignore", invalid="ignore"):
-            new_w, new_b = w - self.alpha * dw, b - self.alpha * db
-            representable = bool(np.isfinite(new_w.astype(self._cost.dtype)).all()) and math.isfinite(new_b)
-        gradient = Gradient(*self._cost._gradient(new_w, new_b)) if representable else None
-        if self._may_halve and (gradient is None or not gradient.J <= J + self._rounding(J)):
+        """Take a step; where alpha is ours to choose, halve it until J does not rise."""
+        n_iter, J = self.n_iter, self.J
+        if not math.isfinite(self.largest):
+            raise FitDiverged(
+                f"the gradient is not finite after {n_iter} steps, where J is {J:.6g}: "
+                "start nearer to zero, take a smaller l2, or scale the columns of X",
+                self._fit(converged=False),
+            )
+        # Halving ends: alpha is 0 after at most 2098 times, and then the step changes nothing.
+        following = self._following()
+        while self._may_halve and not self._goes_down(following):
             self.alpha /= 2.0
-            return
-        if gradient is None or not math.isfinite(gradient.J):
+            following = self._following()
+        if following is None or not math.isfinite(following.gradient.J):
             raise FitDiverged(
                 f"J is no longer finite after {n_iter + 1} steps; the last good J was {J:.6g} after {n_iter} steps. "
                 f"alpha = {self.alpha:g} is too large: take a smaller one, or alpha='auto'",
                 self._fit(converged=False),
             )
-        self._history.append(gradient.J)
-        self._state = _State(n_iter + 1, new_w, new_b, gradient)
+        self._history.append(following.gradient.J)
+        self._state = following
+
+    def _following(self) -> _State | None:
+        """Return the state after a step with the present alpha; None where it cannot be represented."""
+        n_iter, w, b, (_, dw, db), _ = self._state
+        with np.errstate(all="ignore"):
+            new_w, new_b = w - self.alpha * dw, b - self.alpha * db
+            representable = bool(np.isfinite(new_w.astype(self._cost.dtype)).all()) and math.isfinite(new_b)
+        if not representable:
+            return None
+        gradient = Gradient(*self._cost._gradient(new_w, new_b))
+        return _State(n_iter + 1, new_w, new_b, gradient, _largest(gradient))
+
+    def _goes_down(self, following: _State | None) -> bool:
+        """Whether a state has a finite J and gradient, and J is lower than now but for rounding."""
+        if following is None or not math.isfinite(following.gradient.J) or not math.isfinite(following.largest):
+            return False
+        return following.gradient.J <= self.J + self._rounding(self.J)
 
     def result(self, tol: float) -> Fit:
         return self._fit(converged=self.largest <= tol)
 
     def _fit(self, converged: bool) -> Fit:
-        n_iter, w, b, gradient = self._state
+        n_iter, w, b, gradient, _ = self._state
         history = np.array(self._history[: n_iter + 1])
         return Fit(w.astype(self._dtype), b, gradient.J, n_iter, converged, history)
 
@@ -294,6 +327,12 @@ class _State(NamedTuple):
     w: NDArray[np.float64]
     b: float
     gradient: Gradient
+    largest: float
+
+
+def _largest(gradient: Gradient) -> float:
+    """Return the largest absolute component of (dw, db); NaN if there is one."""
+    return float(np.maximum(np.abs(gradient.dw).max(), abs(gradient.db)))
 
 
 def _show_nothing(path: _Path) -> None:

@@ -129,11 +129,11 @@ class Pass:
     def _native(self, w: FloatArray, b: float) -> tuple[FloatArray, float]:
         """Return w and b as the kernel reads them: both rounded to the dtype of the computation, b as a float."""
         dtype = self._examples.dtype
-        if w.dtype == dtype and dtype.itemsize == 8 and w.flags.c_contiguous:
+        if dtype.itemsize == 8 and _readable_vector(w, dtype):
             return w, b
         # An overflow here makes the sums infinite or NaN, and these are reported.
         with np.errstate(over="ignore", invalid="ignore"):
-            return np.ascontiguousarray(w, dtype=dtype), float(dtype.type(b))
+            return np.require(w, dtype, ("C", "A")), float(dtype.type(b))
 
     def _take_sums(self) -> NDArray[np.float64]:
         try:

@@ -30,7 +30,7 @@ def supported() -> list[str]:
     ImportError
         If the extension has not been built.
     """
-    names: list[str] = _build("baseline").instruction_sets_of_processor()
+    names: list[str] = build("baseline").instruction_sets_of_processor()
     return names
 
 
@@ -66,7 +66,7 @@ def chosen() -> tuple[str, str]:
 
 def _best() -> tuple[str, str]:
     *others, best = supported()
-    if best == "avx512" and _build("baseline").halves_512_bits():
+    if best == "avx512" and build("baseline").halves_512_bits():
         # Loads of 512 bits straddle two cache lines more often, and the arithmetic gains nothing (docs/performance.md).
         return others[-1], "this processor has avx512, but computes its vectors in two halves"
     return best, "the best one that this processor has"
@@ -76,13 +76,14 @@ def load(name: str) -> ModuleType:
     """Return the Cython kernel as built for the instruction set `name`, which the processor must have."""
     if name not in supported():
         raise KernelUnavailable(f"this processor has no {name}, only {', '.join(supported())}")
-    return _build(name)
+    return build(name)
 
 
 def load_best() -> ModuleType:
     """Return the Cython kernel as built for the chosen instruction set."""
-    return _build(chosen()[0])
+    return build(chosen()[0])
 
 
-def _build(name: str) -> ModuleType:
+def build(name: str) -> ModuleType:
+    """Import and return a build, whether or not this processor can run it."""
     return import_module(_MODULES[name])

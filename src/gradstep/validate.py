@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import Any, NamedTuple, NoReturn
+import sys
+from typing import Any, NamedTuple, NoReturn, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -75,10 +76,28 @@ def theta(values: ArrayLike, n: int) -> NDArray[np.float64]:
 
 def number(name: str, value: object) -> float:
     """Return `value` as a float; TypeError if it is not one real number."""
+    if type(value) is float:
+        return value
     try:
+        _require_one_real(value)
         return float(value)  # type: ignore[arg-type]  # whatever float() takes is a number; what it refuses is reported
-    except (TypeError, ValueError) as error:
+    except OverflowError as error:
+        raise ValueError(f"{name} is {_shown(value)}; it is too large for a float64") from error
+    except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(f"{name} is {_shown(value)}; it should be a real number") from error
+
+
+def _require_one_real(value: object) -> None:
+    """Raise TypeError for what `float` would convert although it is not one real number."""
+    if isinstance(value, (str, bytes, bytearray)):
+        raise TypeError("text is no number")
+    if tuple(getattr(value, "shape", ())):
+        raise TypeError("an array is no number")
+    dtype = getattr(value, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind not in _REAL_KINDS:
+        raise TypeError("it is not real")
+    if _is_masked(value) and np.ma.getmaskarray(value).any():
+        raise TypeError("it is masked")
 
 
 def finite(name: str, value: object) -> float:
@@ -144,7 +163,7 @@ def raise_for_culprit(examples: Data, w: FloatArray, b: float) -> None:
 
 
 def _real_array(name: str, values: ArrayLike) -> Array:
-    array = np.asarray(values)
+    array = values if type(values) is np.ndarray else _converted(name, values)
     dtype = array.dtype
     if dtype is _FLOAT64:
         return array
@@ -154,6 +173,60 @@ def _real_array(name: str, values: ArrayLike) -> Array:
         # The native byte order, but spelled out, which a kernel may not recognize in the format of a buffer.
         return array.view(dtype.newbyteorder("="))
     return array
+
+
+def _converted(name: str, values: ArrayLike) -> Array:
+    """Return `values` as an array; the error names the argument and the way out."""
+    _refuse_masked(name, values)
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        kind = TypeError if isinstance(error, (TypeError, RuntimeError)) else ValueError
+        raise kind(f"{name} {_why_no_array(values, error)}") from error
+    if array.dtype.kind == "O" and hasattr(values, "toarray"):
+        raise TypeError(f"{name} is a sparse {type(values).__name__}; it should be dense: pass {name}.toarray()")
+    return array
+
+
+def _why_no_array(values: object, error: Exception) -> str:
+    """Return what is wrong with values that NumPy cannot convert, and what to do."""
+    if getattr(values, "requires_grad", False) is True:
+        return f"is a {type(values).__name__} that requires a gradient; pass its values: .detach().numpy()"
+    if isinstance(values, (list, tuple)):
+        lengths = [np.size(row) if isinstance(row, np.ndarray) else _length(row) for row in values]
+        odd = next((k for k, length in enumerate(lengths) if length != lengths[0]), None)
+        if odd is not None:
+            return f"has {lengths[odd]} values at index {odd} and {lengths[0]} at index 0; its rows should be alike"
+    return f"is a {type(values).__name__} that cannot be read as an array of real numbers: {error}"
+
+
+def _length(row: object) -> int:
+    """Return how many values a row holds: 1 for a number."""
+    return len(row) if hasattr(row, "__len__") else 1
+
+
+def _is_masked(values: object) -> TypeGuard[np.ma.MaskedArray[Any, Any]]:
+    """Whether `values` is a masked array; NumPy loads their module when one is made."""
+    return "numpy.ma" in sys.modules and isinstance(values, np.ma.MaskedArray)
+
+
+def _refuse_masked(name: str, values: ArrayLike) -> None:
+    """Raise ValueError for a masked value, which NumPy would convert to whatever the mask hides."""
+    if "numpy.ma" not in sys.modules:
+        return
+    if isinstance(values, (list, tuple)):
+        if not any(issubclass(kind, np.ma.MaskedArray) for kind in set(map(type, values))):
+            return
+        mask = np.array([np.ma.getmaskarray(row) for row in values])
+    elif _is_masked(values):
+        mask = np.ma.getmaskarray(values)
+    else:
+        return
+    if not mask.any():
+        return
+    first = np.unravel_index(int(np.argmax(mask)), mask.shape)
+    place = _place(tuple(int(k) for k in first))
+    raise ValueError(f"{name} is masked at index {place}; fill or drop masked values first: {name}.filled(...)")
 
 
 def _vector(name: str, values: ArrayLike, length: int, meaning: str) -> Array:
@@ -184,8 +257,11 @@ def _require(name: str, values: Array, fine: Array, wanted: str, when: str = "",
 
 
 def _refuse(name: str, value: Any, index: tuple[int, ...], wanted: str, when: str) -> NoReturn:
-    place = str(index[0]) if len(index) == 1 else f"({', '.join(map(str, index))})"
-    raise ValueError(f"{name} has {value} at index {place}{when}; {wanted}")
+    raise ValueError(f"{name} has {value} at index {_place(index)}{when}; {wanted}")
+
+
+def _place(index: tuple[int, ...]) -> str:
+    return str(index[0]) if len(index) == 1 else f"({', '.join(map(str, index))})"
 
 
 def _shown(value: object) -> str:

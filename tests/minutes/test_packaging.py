@@ -24,7 +24,7 @@ needs_compiler = pytest.mark.skipif(
     reason="GRADSTEP_NO_EXTENSIONS is set, so there need not be a compiler",
 )
 
-# Run in a fresh interpreter: one gradient with each kernel, and what the installation says of itself.
+# Run in a fresh interpreter: one gradient with each kernel, and what the installation reports.
 USE = """
 import json, sys
 import gradstep, gradstep.kernels
@@ -47,7 +47,7 @@ DW = [-0.5, -0.75]
 
 
 def run(*command, cwd, succeeds=True, **variables):
-    """Run a command outside the checkout, without this session's GRADSTEP_ variables, and return all that it said."""
+    """Run a command outside the checkout, without this session's GRADSTEP_ variables, and return its output."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GRADSTEP_")}
     environment |= {"PYTHONDONTWRITEBYTECODE": "1", **variables}
     done = subprocess.run(
@@ -76,7 +76,7 @@ class Environment:
         run(*pip, "--no-build-isolation", "--ignore-installed", *what, cwd=self.folder, **variables)
 
     def use(self):
-        """Compute with every kernel and return what the installation said of itself."""
+        """Compute with every kernel and return what the installation reports."""
         return json.loads(run(self.python, "-I", "-c", USE, cwd=self.folder))
 
 
@@ -108,7 +108,7 @@ def unpacked(sdist, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def built(unpacked, tmp_path_factory):
-    """A wheel built from the source distribution, and what the build said."""
+    """A wheel built from the source distribution, and the build's output."""
     dist = tmp_path_factory.mktemp("wheel")
     build = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", dist, unpacked)
     said = run(*build, cwd=dist)
@@ -118,7 +118,7 @@ def built(unpacked, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def pure_wheel(checkout, tmp_path_factory):
-    """A wheel that was asked to do without extensions, on a machine without a compiler."""
+    """A wheel built without extensions, as on a machine without a compiler."""
     dist = tmp_path_factory.mktemp("pure")
     build = (sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", dist, checkout)
     run(*build, cwd=dist, GRADSTEP_NO_EXTENSIONS="1", CC="/nonexistent")
@@ -223,7 +223,7 @@ def test_editable_installation_computes_with_every_kernel(mode, checkout, enviro
     run(environment.python, "-I", "-c", "from gradstep.kernels import edited", cwd=environment.folder)
 
 
-def test_without_extensions_the_cython_kernel_tells_the_reason(pure_wheel, environment):
+def test_without_extensions_the_cython_kernel_gives_the_reason(pure_wheel, environment):
     assert pure_wheel.name.endswith("-py3-none-any.whl")
     assert not [name for name in names_in(pure_wheel) if name.endswith((".so", ".pyd"))]
     environment.install(pure_wheel)

@@ -14,7 +14,7 @@ from gradstep.cli.compare import peer_names
 from gradstep.cli.interrupts import Interrupts
 from gradstep.cli.progress import Heeding, RunProgress
 from gradstep.compare.measure import peers
-from gradstep.compare.measure.run import Progress, Silent
+from gradstep.compare.measure.run import Progress
 from gradstep.extras import MissingExtra
 from tools.targets import results, run, show
 from tools.targets.results import TargetsRecord
@@ -57,7 +57,7 @@ def _measure(
     chosen: list[peers.Peer], unavailable: dict[str, str], interrupts: Interrupts, quiet: bool
 ) -> TargetsRecord:
     """Return the results, as far as the run went; after that, Ctrl-C is only noted."""
-    watched: AbstractContextManager[Progress] = nullcontext(Silent()) if quiet else RunProgress()
+    watched: AbstractContextManager[Progress] = nullcontext(Progress()) if quiet else RunProgress()
     with watched as progress:
         try:
             measured = run.run(chosen, unavailable=unavailable, progress=Heeding(progress, interrupts))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from gradstep.compare.measure.peers import Peer
-from gradstep.compare.measure.run import Progress, Silent
+from gradstep.compare.measure.run import Progress
 from gradstep.compare.measure.session import Session
 from gradstep.compare.record.records import Settings
 from gradstep.machine import last_level_cache
@@ -62,7 +62,7 @@ def run(
     TargetsInterrupted
         If Ctrl-C is pressed; it holds the results so far.
     """
-    whole = _Run(chosen_peers, scale or Scale.of_this_machine(), unavailable, progress or Silent())
+    whole = _Run(chosen_peers, scale or Scale.of_this_machine(), unavailable, progress or Progress())
     try:
         whole.measure(TARGETS if targets is None else targets)
         return whole.results()
@@ -88,10 +88,10 @@ class _Run:
         """Measure one row after the other."""
         self._progress.plan(len(targets))
         for target in targets:
-            self._session.watch.look()
+            self._session.look()
             self._results.append(_result(target, self._bench))
             self._progress.advance(1)
-        self._session.watch.look()
+        self._session.look()
         self._complete = True
 
     def results(self) -> TargetsRecord:

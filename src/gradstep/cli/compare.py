@@ -6,11 +6,11 @@ import itertools
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from gradstep import registry
 from gradstep.cli import compare_help, endings, options, outputs
@@ -24,6 +24,7 @@ from gradstep.compare.measure.contenders import Contender
 from gradstep.compare.record import records
 from gradstep.compare.record.records import Record
 from gradstep.compare.show import tables
+from gradstep.compare.show.console import PlainConsole
 from gradstep.extras import MissingExtra
 
 
@@ -110,6 +111,7 @@ def peer_names(context: click.Context, option: click.Parameter, text: str | None
 @click.option(
     "--limit",
     type=click.FloatRange(0, min_open=True),
+    callback=options.finite,
     metavar="SECONDS",
     default=20.0,
     show_default=True,
@@ -118,6 +120,7 @@ def peer_names(context: click.Context, option: click.Parameter, text: str | None
 @click.option(
     "--budget",
     type=click.FloatRange(0, min_open=True),
+    callback=options.finite,
     metavar="SECONDS",
     help=f"Plan the run to take no longer, and say what that leaves out. Default: {compare_help.budgets()}.",
 )
@@ -144,29 +147,34 @@ def compare_command(
     _require_label(asked)
     if fail_on is not None and baseline is None:
         raise click.UsageError("--fail-on needs --baseline FILE, the record that is compared with")
-    for output, path in places.items():
-        output.require(path)
+    outputs.require(places, _inputs(data, baseline))
     base = None if baseline is None else records.load(baseline)
     with Interrupts() as interrupts:
-        found = findings(_measure(asked, interrupts, quiet))
+        record = _measure(asked, interrupts, quiet)
+        # First of all, so that nothing that fails on the way to the other outputs and to the screen loses it.
+        written = RECORD not in places or endings.succeeds(partial(records.save, record, places[RECORD]))
+        found = findings(record)
         try:
-            _write(found, places)
+            written &= _write(found, places)
         finally:
             # After the files, because a pager that is left early closes stdout; and also where writing them fails.
-            tables.show(found, Console(highlight=False))
+            tables.show(found, PlainConsole())
     if interrupts.pressed:
         endings.complain("interrupted")
         context.exit(endings.INTERRUPTED)
     _require_right(context, found)
     if not quiet and found.noise_warning is not None:
         endings.warn(found.noise_warning)
-    if base is not None:
-        require_no_slower(context, show_differences(base, found.record, (str(baseline), "this run")), fail_on)
+    differences = None if base is None else show_differences(base, record, (str(baseline), "this run"))
+    if not written:
+        context.exit(endings.FAILED)
+    if differences is not None:
+        require_no_slower(context, differences, fail_on)
 
 
 def _measure(asked: _Wanted, interrupts: Interrupts, quiet: bool) -> Record:
     """Return the record of the run, as far as it went; after that, Ctrl-C is only noted."""
-    watched: AbstractContextManager[run.Progress] = nullcontext(run.Silent()) if quiet else RunProgress()
+    watched: AbstractContextManager[run.Progress] = nullcontext(run.Progress()) if quiet else RunProgress()
     with watched as progress:
         try:
             record = _run(asked, Heeding(progress, interrupts))
@@ -229,11 +237,17 @@ def _problems(
     return [*data, *(problems.Problem(m, n, *kind) for kind in kinds for m, n in grid)], notes
 
 
-def _write(found: Findings, places: dict[Output, Path]) -> None:
-    """Write the requested files; where nothing was timed there is nothing to export or to draw, only the record."""
-    for output, path in places.items():
-        if output is RECORD or _timed(found):
-            output.write(found, path)
+def _inputs(data: str | None, baseline: Path | None) -> dict[str, Path]:
+    """Return the files that the command reads."""
+    inputs = {} if data is None or data in problems.DATA_SETS else {"--data": Path(data)}
+    return inputs if baseline is None else {**inputs, "--baseline": baseline}
+
+
+def _write(found: Findings, places: dict[Output, Path]) -> bool:
+    """Write all but the record, and return whether that worked; where nothing was timed there is nothing to write."""
+    if not _timed(found):
+        return True
+    return outputs.write(found, {output: path for output, path in places.items() if output is not RECORD})
 
 
 def _require_right(context: click.Context, found: Findings) -> None:

@@ -2,16 +2,50 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
+
 import click
 
+from gradstep.compare.show.words import printable
+from gradstep.contract import KernelUnavailable
+from gradstep.descent import FitDiverged
+from gradstep.extras import MissingExtra
+
 FAILED, USAGE, SLOWER, INTERRUPTED = 1, 2, 3, 130
+
+# What a user can cause. Anything else is a defect of gradstep, and its traceback is wanted.
+EXPECTED = (OSError, ValueError, TypeError, MemoryError, KernelUnavailable, FitDiverged, MissingExtra)
 
 
 def complain(message: str) -> None:
     """Write an error to stderr, in one line."""
-    click.echo(f"gradstep: error: {' '.join(message.split())}", err=True)
+    _say(f"gradstep: error: {message}")
 
 
 def warn(message: str) -> None:
     """Write a warning to stderr, in one line."""
-    click.echo(f"gradstep: warning: {' '.join(message.split())}", err=True)
+    _say(f"gradstep: warning: {message}")
+
+
+def _say(line: str) -> None:
+    # A stderr that is full or closed changes neither the exit code nor the files.
+    with contextlib.suppress(OSError):
+        click.echo(printable(" ".join(line.split())), err=True)
+
+
+def in_words(error: BaseException) -> str:
+    """Return the words of an expected error."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or type(error).__name__
+
+
+def succeeds(write: Callable[[], None]) -> bool:
+    """Write a file and return whether that worked; if not, say so and let the command go on to its other results."""
+    try:
+        write()
+    except EXPECTED as error:
+        complain(in_words(error))
+        return False
+    return True

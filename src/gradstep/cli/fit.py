@@ -6,15 +6,18 @@ import dataclasses
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
 import gradstep
 from gradstep import files, registry
-from gradstep.cli import endings, facts, options
+from gradstep.cli import endings, facts, options, places
+from gradstep.cli.interrupts import Interrupts
 from gradstep.compare.show.words import duration
+from gradstep.contract import Fit
 from gradstep.data import models, tables
 from gradstep.descent import FitInterrupted
 
@@ -107,38 +110,44 @@ def fit_command(
     if label is None and data.suffix.lower() != ".npz":
         raise click.UsageError("--label COLUMN is missing: the column of the file that holds the labels")
     if save is not None:
+        places.require_apart({"--save": save}, {"DATA": data})
         files.require_place_for(save)
     table = tables.read(data, label, positive)
     standardization = None
     if standardize:
-        standardization = tables.Standardization.of(table.X)
+        standardization = table.standardization()
         table = dataclasses.replace(table, X=standardization.apply(table.X))
 
+    arguments: dict[str, Any] = {"l2": l2, "tol": tol, "kernel": kernel, "threads": threads}
     start = time.perf_counter()
-    interrupted = False
-    try:
-        fit = gradstep.fit(
-            table.X,
-            table.y,
-            alpha=alpha,
-            tol=tol,
-            max_iter=max_iter,
-            l2=l2,
-            kernel=kernel,
-            threads=threads,
-            progress=not quiet and sys.stderr.isatty(),
-        )
-    except FitInterrupted as interrupt:
-        fit, interrupted = interrupt.fit, True
-    seconds = time.perf_counter() - start
-
-    model = models.describe(fit, table, standardization, l2=l2, tol=tol, kernel=kernel, threads=threads)
-    facts.show(_facts(model, interrupted, seconds))
-    if save is not None:
-        model.save(save)
-    if interrupted:
+    with Interrupts() as interrupts:
+        shown = not quiet and sys.stderr.isatty()
+        fit, interrupted = _trained(interrupts, table, alpha=alpha, max_iter=max_iter, progress=shown, **arguments)
+        seconds = time.perf_counter() - start
+        model = models.describe(fit, table, standardization, **arguments)
+        # Before it is shown: the output may be full, or its reader gone.
+        saved = save is None or endings.succeeds(partial(model.save, save))
+        facts.show(_facts(model, interrupted, seconds))
+    if interrupts.pressed:
         endings.complain("interrupted")
         context.exit(endings.INTERRUPTED)
+    if not saved:
+        context.exit(endings.FAILED)
+
+
+def _trained(interrupts: Interrupts, table: tables.Table, **arguments: Any) -> tuple[Fit, bool]:
+    """Return the fit, and whether Ctrl-C ended it; after that, Ctrl-C is only noted."""
+    fit = None
+    try:
+        fit = gradstep.fit(table.X, table.y, **arguments)
+        interrupts.hold()
+    except FitInterrupted as interrupt:
+        return interrupt.fit, True
+    except KeyboardInterrupt:
+        # Between the end of the fit and the call of hold the training is complete; before that there is none.
+        if fit is None:
+            raise
+    return fit, False
 
 
 def _facts(model: models.Model, interrupted: bool, seconds: float) -> Iterator[tuple[str, str]]:

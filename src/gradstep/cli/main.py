@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import sys
 from typing import Any, NamedTuple, NoReturn
 
@@ -9,12 +12,10 @@ import click
 
 import gradstep
 from gradstep.cli import endings
-from gradstep.contract import KernelUnavailable
-from gradstep.descent import FitDiverged
-from gradstep.extras import MissingExtra, require_all_of
+from gradstep.extras import require_all_of
 
-# What a user can cause. Anything else is a defect of gradstep, and its traceback is wanted.
-EXPECTED = (OSError, ValueError, TypeError, MemoryError, KernelUnavailable, FitDiverged, MissingExtra)
+# What writing to a stream that is full or closed ends in.
+_STREAM_FAILED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 class Place(NamedTuple):
@@ -45,19 +46,19 @@ class Commands(click.Group):
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         """Run a command and end the process: 0, 1 a run failed, 2 usage, 3 became slower, 130 Ctrl-C."""
         extra["standalone_mode"] = False
+        _spell_out_what_stdout_cannot_encode()
         try:
-            sys.exit(super().main(*args, **extra) or 0)
+            code = super().main(*args, **extra) or 0
+            _flush_stdout()
+            sys.exit(code)
         except click.UsageError as error:
             endings.complain(error.format_message())
             sys.exit(endings.USAGE)
         except click.Abort:
             endings.complain("interrupted")
             sys.exit(endings.INTERRUPTED)
-        except OSError as error:
-            endings.complain(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
-            sys.exit(endings.FAILED)
-        except EXPECTED as error:
-            endings.complain(str(error) or type(error).__name__)
+        except endings.EXPECTED as error:
+            endings.complain(endings.in_words(_of_stdout(error)))
             sys.exit(endings.FAILED)
 
     def list_commands(self, _context: click.Context) -> list[str]:
@@ -77,6 +78,28 @@ class Commands(click.Group):
         """Write the list of commands into the help, without loading them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, place.summary) for name, place in COMMANDS.items()])
+
+
+def _spell_out_what_stdout_cannot_encode() -> None:
+    """Let an output in ASCII show a name in other letters as escapes, instead of failing."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _flush_stdout() -> None:
+    # None where the process was started without one.
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _of_stdout(error: Exception) -> Exception:
+    """Return an error as one that names stdout, if that is what failed, and give stdout up."""
+    # Errors of files name their files.
+    if not (isinstance(error, OSError) and error.filename is None and error.errno in _STREAM_FAILED):
+        return error
+    # Python flushes again when it ends, and would complain in lines of its own.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return OSError(error.errno, error.strerror, "standard output")
 
 
 # Not a docstring, because "python -OO" drops these.

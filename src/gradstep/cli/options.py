@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import math
 from typing import Literal
 
 import click
@@ -28,6 +29,13 @@ def _count(text: str) -> int:
     if not (number.is_finite() and 1 <= number < 2**63 and number == int(number)):
         raise click.BadParameter(f"{text!r} should be an integer, at least 1")
     return int(number)
+
+
+def finite(context: click.Context, option: click.Parameter, number: float | None) -> float | None:
+    """Refuse inf and nan, which ranges let pass and records cannot hold."""
+    if number is not None and not math.isfinite(number):
+        raise click.BadParameter(f"{number} should be a finite number")
+    return number
 
 
 def kernel_names(context: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | None:

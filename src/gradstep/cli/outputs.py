@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from gradstep import files
-from gradstep.cli import endings
+from gradstep.cli import endings, places
 from gradstep.compare.judge.findings import Findings
 from gradstep.compare.record import exports, records
 from gradstep.compare.record.records import Record
@@ -131,3 +132,17 @@ def taken(given: dict[str, Any], outputs: Sequence[Output]) -> dict[Output, Path
     """Take the values of these options out of a command's arguments, and return the paths that were given."""
     wanted = {output: given.pop(output.parameter) for output in outputs}
     return {output: path for output, path in wanted.items() if path is not None}
+
+
+def require(wanted: Mapping[Output, Path], inputs: Mapping[str, Path]) -> None:
+    """Raise an error if an output could not be written in the end, or would overwrite an input or another output."""
+    places.require_apart({output.option: path for output, path in wanted.items()}, inputs)
+    for output, path in wanted.items():
+        output.require(path)
+
+
+def write(found: Findings, wanted: Mapping[Output, Path]) -> bool:
+    """Write every output, and return whether all could be written; each that could not is one line on stderr."""
+    # A list, so that one that fails does not keep the others from being tried.
+    written = [endings.succeeds(partial(output.write, found, path)) for output, path in wanted.items()]
+    return all(written)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Self
 
-from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from gradstep.cli.interrupts import Interrupts
 from gradstep.compare.measure.run import Progress
+from gradstep.compare.show.console import PlainConsole
 
 
-class RunProgress:
+class RunProgress(Progress):
     """The progress of a run as a bar, by default one on stderr, if that is a terminal."""
 
     def __init__(self, bar: Bar | None = None) -> None:
-        self._bar = bar or _on_stderr()
+        self._bar = bar or on_stderr()
         self._task = self._bar.add_task("", total=None)
 
     def __enter__(self) -> Self:
@@ -39,10 +39,12 @@ class RunProgress:
         self._bar.advance(self._task, seconds)
 
 
-def _on_stderr() -> Bar:
-    console = Console(stderr=True)
+def on_stderr() -> Bar:
+    """Return a bar on stderr that is gone in the end; nothing is shown unless that is a terminal."""
+    console = PlainConsole(stderr=True)
     return Bar(
-        TextColumn("{task.description}"),
+        # The description names the problem, which may be a file with any name.
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TimeRemainingColumn(),
         console=console,
@@ -51,7 +53,7 @@ def _on_stderr() -> Bar:
     )
 
 
-class Heeding:
+class Heeding(Progress):
     """Passes on the progress of a run, and ends the run at a Ctrl-C whose exception was lost."""
 
     def __init__(self, progress: Progress, interrupts: Interrupts) -> None:

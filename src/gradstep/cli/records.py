@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
-from gradstep.cli import endings, outputs
+from gradstep.cli import endings, options, outputs
 from gradstep.cli.outputs import DRAWINGS, EXPORTS, Output
 from gradstep.compare.judge import differences
 from gradstep.compare.judge.differences import Differences
@@ -17,12 +16,14 @@ from gradstep.compare.judge.findings import findings
 from gradstep.compare.record import records
 from gradstep.compare.record.records import Record
 from gradstep.compare.show import difference_tables
+from gradstep.compare.show.console import PlainConsole
 
 RECORD_FILE = click.Path(path_type=Path)
 
 FAIL_ON = click.option(
     "--fail-on",
     type=click.FloatRange(1.0),
+    callback=options.finite,
     metavar="RATIO",
     help="Exit with 3 if a time became at least this many times as long, such as 1.10, beyond noise.",
 )
@@ -74,7 +75,7 @@ def diff_command(context: click.Context, before: Path, after: Path, fail_on: flo
 def show_differences(before: Record, after: Record, names: tuple[str, str]) -> Differences:
     """Compare two records, print what is found, and return it."""
     found = differences.between(before, after)
-    difference_tables.show(found, before, after, names, Console(highlight=False))
+    difference_tables.show(found, before, after, names, PlainConsole())
     return found
 
 
@@ -106,9 +107,10 @@ Examples
 @click.command("export", help=_EXPORT_HELP)
 @click.argument("record", type=RECORD_FILE)
 @outputs.options(EXPORTS)
-def export_command(record: Path, **given: Any) -> None:
+@click.pass_context
+def export_command(context: click.Context, /, record: Path, **given: Any) -> None:
     """Write a record in the format of another tool."""
-    _write(record, given, EXPORTS)
+    _write(context, record, given, EXPORTS)
 
 
 _REPORT_HELP = """Write the report or the pictures of a saved record.
@@ -127,18 +129,18 @@ Examples
 @click.command("report", help=_REPORT_HELP)
 @click.argument("record", type=RECORD_FILE)
 @outputs.options(DRAWINGS)
-def report_command(record: Path, **given: Any) -> None:
+@click.pass_context
+def report_command(context: click.Context, /, record: Path, **given: Any) -> None:
     """Write the report or the pictures of a saved record."""
-    _write(record, given, DRAWINGS)
+    _write(context, record, given, DRAWINGS)
 
 
-def _write(record: Path, given: dict[str, Any], offered: Sequence[Output]) -> None:
+def _write(context: click.Context, record: Path, given: dict[str, Any], offered: Sequence[Output]) -> None:
     """Read a record and write it in every way that was given."""
     places = outputs.taken(given, offered)
     if not places:
         raise click.UsageError(f"name what to write: {', '.join(output.option for output in offered)}")
-    for output, path in places.items():
-        output.require(path)
+    outputs.require(places, {"RECORD": record})
     found = findings(records.load(record))
-    for output, path in places.items():
-        output.write(found, path)
+    if not outputs.write(found, places):
+        context.exit(endings.FAILED)

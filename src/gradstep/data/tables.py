@@ -6,20 +6,22 @@ import csv
 import math
 import warnings
 import zipfile
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, TextIO
+from typing import Any, BinaryIO, NamedTuple, NoReturn, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradstep.contract import FloatArray
+from gradstep.data import labels
 from gradstep.extras import require
 
 SUFFIXES = (".csv", ".npz", ".parquet")
 
-# A message lists at most this many values of a label column.
-_VALUES_SHOWN = 6
+# Text, whole and broken numbers, and truth values; the codes are NumPy's.
+_KINDS_OF_LABELS = "fiubU"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Table:
         The name of the column that y was made from.
     positive : str
         The value of that column that counts as 1.
+    path : Path, optional
+        The file.
     """
 
     X: FloatArray
@@ -45,6 +49,12 @@ class Table:
     columns: tuple[str, ...]
     label: str
     positive: str
+    path: Path | None = None
+
+    def standardization(self) -> Standardization:
+        """Measure the columns; an error names the file and the column."""
+        where = "" if self.path is None else f"{self.path}, "
+        return Standardization.of(self.X, [f"{where}column {name!r}" for name in self.columns])
 
 
 def read(path: Path, label: str | None = None, positive: str | None = None) -> Table:
@@ -109,9 +119,9 @@ def _read_csv(path: Path, label: str, positive: str | None) -> Table:
         _raise_for_culprit(path, label, f"{cells.shape[1]} fields in a row, {len(columns)} in the header")
     if not np.isfinite(cells).all():
         _raise_for_culprit(path, label, "a cell is not finite")
-    y = _labels(f"{path}: column {label!r}", list(codes), cells[:, label_index].astype(np.intp), positive)
+    y = labels.as_y(f"{path}: column {label!r}", list(codes), cells[:, label_index].astype(np.intp), positive)
     features = (*columns[:label_index], *columns[label_index + 1 :])
-    return Table(np.delete(cells, label_index, axis=1), y, features, label, positive or "1")
+    return Table(np.delete(cells, label_index, axis=1), y, features, label, positive or "1", path)
 
 
 def _opened(path: Path) -> TextIO:
@@ -122,22 +132,29 @@ def _opened(path: Path) -> TextIO:
 def _header(path: Path, file: TextIO, label: str) -> tuple[list[str], int]:
     """Read the first line, and return the names of the columns and the index of the label's."""
     try:
-        columns = [name.strip() for name in next(csv.reader(file), [])]
+        columns = _names(csv.reader(file))
     except UnicodeDecodeError:
         raise ValueError(f"{path}: not a text file in UTF-8") from None
     except csv.Error as error:
         raise ValueError(f"{path}, line 1: {error}") from error
     if not columns:
         raise ValueError(f"{path}: the file is empty; it should begin with a header, the names of the columns")
-    if all(_as_number(name) is not None for name in columns):
+    if all(labels.as_number(name) is not None for name in columns):
         raise ValueError(f"{path}: line 1 holds only numbers; it should be a header, the names of the columns")
     return columns, _label_index(path, columns, label)
 
 
+def _names(rows: Iterable[list[str]]) -> list[str]:
+    """Return the names in the first row that is not blank; blank lines are skipped everywhere."""
+    first = next((row for row in rows if any(cell.strip() for cell in row)), [])
+    return [name.strip() for name in first]
+
+
 def _label_index(path: Path, columns: list[str], label: str) -> int:
+    columns, label = list(map(labels.composed, columns)), labels.composed(label)
     found = columns.count(label)
     if found == 0:
-        raise ValueError(f"{path}: there is no column {label!r}; there are {_listed(columns)}")
+        raise ValueError(f"{path}: there is no column {label!r}; there are {labels.listed(columns)}")
     if found > 1:
         raise ValueError(f"{path}: {found} columns are called {label!r}")
     if len(columns) == 1:
@@ -147,72 +164,129 @@ def _label_index(path: Path, columns: list[str], label: str) -> int:
 
 def _raise_for_culprit(path: Path, label: str, otherwise: str) -> NoReturn:
     """Raise ValueError for the first row that is not numbers, or does not fit the header."""
+    try:
+        _look_for_culprit(path, label)
+    except csv.Error as error:
+        raise ValueError(f"{path}: {error}") from None
+    raise ValueError(f"{path}: {otherwise}") from None
+
+
+def _look_for_culprit(path: Path, label: str) -> None:
     with _opened(path) as file:
         reader = csv.reader(file)
-        columns = [name.strip() for name in next(reader)]
+        columns = _names(reader)
         for row in reader:
             if row and len(row) != len(columns):
                 raise ValueError(
                     f"{path}, line {reader.line_num}: {len(row)} fields; the header has {len(columns)}"
                 ) from None
             for column, cell in zip(columns, row, strict=False):
-                number = _as_number(cell)
-                if column != label and (number is None or not math.isfinite(number)):
+                number = labels.as_number(cell)
+                if labels.composed(column) != labels.composed(label) and (number is None or not math.isfinite(number)):
                     shown = "the cell is empty" if not cell.strip() else f"{cell.strip()!r} is not a finite number"
                     raise ValueError(f"{path}, line {reader.line_num}, column {column!r}: {shown}") from None
-    raise ValueError(f"{path}: {otherwise}") from None
 
 
 def _read_npz(path: Path, label: str, positive: str | None) -> Table:
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f"{path}: not an npz file")
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            missing = [name for name in ("X", label) if name not in arrays]
-            if missing:
-                raise ValueError(f"there is no array {missing[0]!r}; there are {_listed(arrays.files)}")
-            X, labels = arrays["X"], arrays[label]
-    except (ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: not read as npz: {error}") from error
+    with path.open("rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise ValueError(f"{path}: not an npz file")
+        # A damaged file ends in nearly any exception of zipfile, its decompressors and NumPy.
+        try:
+            with zipfile.ZipFile(file) as archive, warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                X, values = (_npz_array(archive, name) for name in ("X", label))
+        except Exception as error:
+            raise ValueError(f"{path}: not read as npz: {error or type(error).__name__}") from error
     if X.ndim != 2 or X.dtype.kind not in "fiub":
         raise ValueError(f"{path}: X has shape {X.shape} and dtype {X.dtype}; it should be 2-D and hold numbers")
-    if labels.shape != X.shape[:1]:
-        raise ValueError(f"{path}: {label} has shape {labels.shape}; it should have one label per row of X: {X.shape}")
+    if values.shape != X.shape[:1]:
+        raise ValueError(f"{path}: {label} has shape {values.shape}; it should have one label per row of X: {X.shape}")
+    if 0 in X.shape:
+        raise ValueError(f"{path}: X has shape {X.shape}; it should have rows and columns")
     if X.dtype != np.float32:
-        X = X.astype(np.float64, copy=False)
+        with np.errstate(over="ignore"):
+            X = X.astype(np.float64, copy=False)
     columns = tuple(f"x{j}" for j in range(X.shape[1]))
     _require_finite(path, X, columns)
-    return Table(X, _column_labels(f"{path}: array {label!r}", labels, positive), columns, label, positive or "1")
+    return Table(X, _column_labels(f"{path}: array {label!r}", values, positive), columns, label, positive or "1", path)
+
+
+def _npz_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    members = archive.namelist()
+    if f"{name}.npy" not in members:
+        there = labels.listed([member.removesuffix(".npy") for member in members])
+        raise ValueError(f"there is no array {name!r}; there are {there}")
+    try:
+        with archive.open(f"{name}.npy") as file:
+            values: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+            # Only reading to the end compares the checksum.
+            if file.read(1):
+                raise ValueError("it is longer than it says")
+    except Exception as error:
+        raise ValueError(f"array {name!r}: {error or type(error).__name__}") from error
+    return values
 
 
 def _read_parquet(path: Path, label: str, positive: str | None) -> Table:
     parquet = require("pyarrow.parquet", "parquet", "Reading Parquet")
-    arrow = require("pyarrow", "parquet", "Reading Parquet")
-    try:
-        content = parquet.ParquetFile(path).read()
-    except arrow.ArrowException as error:
-        raise ValueError(f"{path}: not read as Parquet: {error}") from error
+    require("pyarrow", "parquet", "Reading Parquet")
+    with path.open("rb") as file:
+        content = _parquet_content(path, parquet, file)
     columns = list(content.column_names)
     label_index = _label_index(path, columns, label)
-    labels = content.column(label_index)
-    if labels.null_count:
-        raise ValueError(f"{path}, column {label!r}: {labels.null_count} values are missing")
+    if content.num_rows == 0:
+        raise ValueError(f"{path}: the table has no rows")
     features = (*columns[:label_index], *columns[label_index + 1 :])
     X = np.empty((content.num_rows, len(features)))
     for j, name in enumerate(features):
         X[:, j] = _parquet_numbers(path, name, content.column(j if j < label_index else j + 1))
     _require_finite(path, X, features)
+    values = _parquet_labels(path, label, content.column(label_index))
+    return Table(
+        X, _column_labels(f"{path}: column {label!r}", values, positive), features, label, positive or "1", path
+    )
+
+
+def _parquet_content(path: Path, parquet: Any, file: BinaryIO) -> Any:
+    """Read the whole file; a damaged one ends in nearly any exception of pyarrow."""
+    try:
+        source = parquet.ParquetFile(file)
+        names = source.schema_arrow.names
+    except Exception as error:
+        raise ValueError(f"{path}: not read as Parquet: {error}") from error
+    try:
+        return source.read()
+    except Exception as error:
+        for name in names:
+            try:
+                source.read(columns=[name])
+            except Exception as damage:
+                raise ValueError(f"{path}, column {name!r}: not read as Parquet: {damage}") from damage
+        raise ValueError(f"{path}: not read as Parquet: {error}") from error
+
+
+def _parquet_labels(path: Path, name: str, column: Any) -> NDArray[Any]:
+    if column.null_count:
+        raise ValueError(f"{path}, column {name!r}: {column.null_count} values are missing")
+    types = require("pyarrow", "parquet", "Reading Parquet").types
+    if types.is_nested(column.type) or types.is_binary(column.type) or types.is_large_binary(column.type):
+        raise ValueError(f"{path}, column {name!r}: it holds {column.type}, neither numbers nor text")
     # Text comes as objects: NumPy makes it fixed-width text, which can be compared and sorted.
-    values = np.array(labels.to_pylist())
-    return Table(X, _column_labels(f"{path}: column {label!r}", values, positive), features, label, positive or "1")
+    values = np.array(column.to_pylist())
+    return values if values.dtype.kind in _KINDS_OF_LABELS else values.astype(str)
 
 
 def _parquet_numbers(path: Path, name: str, column: Any) -> NDArray[Any]:
     if column.null_count:
         raise ValueError(f"{path}, column {name!r}: {column.null_count} values are missing")
-    values: NDArray[Any] = column.to_numpy()
-    if values.dtype.kind not in "fiub":
-        raise ValueError(f"{path}, column {name!r}: it holds {column.type}, not numbers")
+    arrow = require("pyarrow", "parquet", "Reading Parquet")
+    kind = column.type.value_type if arrow.types.is_dictionary(column.type) else column.type
+    if not any(belongs(kind) for belongs in (arrow.types.is_integer, arrow.types.is_floating, arrow.types.is_boolean)):
+        if not arrow.types.is_decimal(kind):
+            raise ValueError(f"{path}, column {name!r}: it holds {column.type}, not numbers")
+        kind = arrow.float64()
+    values: NDArray[Any] = (column if kind == column.type else column.cast(kind)).to_numpy()
     return values
 
 
@@ -224,43 +298,15 @@ def _require_finite(path: Path, X: FloatArray, columns: tuple[str, ...]) -> None
 
 
 def _column_labels(where: str, values: NDArray[Any], positive: str | None) -> NDArray[np.float64]:
+    if values.dtype.kind == "S":
+        try:
+            values = np.char.decode(values, "utf-8")
+        except UnicodeDecodeError:
+            raise ValueError(f"{where} holds bytes that are no text in UTF-8") from None
+    if values.dtype.kind not in _KINDS_OF_LABELS:
+        raise ValueError(f"{where} holds {values.dtype}, neither numbers nor text")
     distinct, codes = np.unique(values, return_inverse=True)
-    return _labels(where, [str(value) for value in distinct], codes, positive)
-
-
-def _labels(where: str, values: list[str], codes: NDArray[np.intp], positive: str | None) -> NDArray[np.float64]:
-    """Turn the values of a label column into y; ``values[codes[i]]`` is the label of row i."""
-    if any(value.lower() in ("", "nan") for value in values):
-        raise ValueError(f"{where} has rows without a value; every row needs its label")
-    if len(values) < 2:
-        raise ValueError(f"{where} holds only {_listed(values)}; two classes are needed")
-    if positive is not None:
-        matches = np.array([_same(value, positive) for value in values])
-        if not matches.any():
-            raise ValueError(f"{where} does not hold {positive!r}; it holds {_listed(values)}")
-        return matches.astype(np.float64)[codes]
-    numbers = [_as_number({"True": "1", "False": "0"}.get(value, value)) for value in values]
-    known = [number for number in numbers if number is not None and 0.0 <= number <= 1.0]
-    if len(known) < len(values):
-        raise ValueError(f"{where} holds {_listed(values)}; name the value that counts as 1 with --positive VALUE")
-    return np.array(known)[codes]
-
-
-def _same(value: str, other: str) -> bool:
-    return value == other or (_as_number(value) is not None and _as_number(value) == _as_number(other))
-
-
-def _as_number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _listed(values: list[str]) -> str:
-    """Return the values in quotes; of a long list the first ones and the number of all."""
-    shown = ", ".join(map(repr, sorted(values)[:_VALUES_SHOWN]))
-    return shown if len(values) <= _VALUES_SHOWN else f"{shown} and {len(values) - _VALUES_SHOWN} more"
+    return labels.as_y(where, [str(value) for value in distinct], codes, positive)
 
 
 class Standardization(NamedTuple):
@@ -278,8 +324,8 @@ class Standardization(NamedTuple):
     scales: NDArray[np.float64]
 
     @classmethod
-    def of(cls, X: FloatArray) -> Standardization:
-        """Measure the columns of X.
+    def of(cls, X: FloatArray, columns: Sequence[str] = ()) -> Standardization:
+        """Measure the columns of X; an error begins with the entry of `columns` for the one that is out of range.
 
         Examples
         --------
@@ -294,7 +340,9 @@ class Standardization(NamedTuple):
             scales = np.where(constant, 1.0, X.std(axis=0, dtype=np.float64))
         usable = np.isfinite(scales) & (scales > 0.0)
         if not usable.all():
-            raise ValueError(f"column {int(np.argmin(usable))} cannot be standardized: its spread is out of range")
+            j = int(np.argmin(usable))
+            name = columns[j] if columns else f"column {j}"
+            raise ValueError(f"{name} cannot be standardized: its spread is out of range")
         return cls(means, scales)
 
     def apply(self, X: FloatArray) -> FloatArray:

@@ -35,30 +35,23 @@ def bound(
     fixed: float | None = None,
     slope: float | None = None,
 ) -> Bound:
-    """Return what a time is bound by, judged from what was measured.
+    """Return what a time is bound by, judged from what was measured; the first of these rules that applies.
+
+    "call overhead": the smallest call takes half of the time or, if that is not known, the time grows with the square
+    root of the size or less. "memory" or "cache", depending on where X fits: reading X takes half of the time.
+    "memory": X is larger than all caches, and the time grows with the power 1.15 of the size or more. "arithmetic":
+    none of these.
 
     Parameters
     ----------
-    seconds : float
-        The time.
-    X_bytes : int
-        The size of X.
+    seconds, X_bytes : float, int
+        The time, and the size of X.
     caches : mapping
         The sizes in bytes of the caches "L1d", "L2" and "L3", as far as they are known.
-    read_limit : float, optional
-        The time just to read X once with the same threads.
-    fixed : float, optional
-        The time of the smallest call, with one example and one feature.
+    read_limit, fixed : float, optional
+        The time just to read X once with the same threads, and that of the smallest call: one example, one feature.
     slope : float, optional
         The local exponent: between the next smaller number of examples and this one.
-
-    Returns
-    -------
-    Bound
-        The first of these rules that applies. "call overhead": the smallest call takes half of the time or, if that is
-        not known, the time grows with the square root of the size or less. "memory" or "cache", depending on where X
-        fits: reading X takes half of the time. "memory": X is larger than all caches, and the time grows with the
-        power 1.15 of the size or more. "arithmetic": none of these.
 
     Examples
     --------

@@ -163,7 +163,9 @@ def between(before: Record, after: Record) -> Differences:
     if not common:
         raise ValueError("the two records have no time in common: nothing can be compared")
     drift = _drift(before, after)
-    few = [key for key in common if min(_count(timed_before[key]), _count(timed_after[key])) < statistics.FEWEST]
+    few = [
+        key for key in common if min(len(timed_before[key].samples), len(timed_after[key].samples)) < statistics.FEWEST
+    ]
     judged = [
         _change(key, timed_before[key].samples, timed_after[key].samples, drift) for key in common if key not in few
     ]
@@ -182,23 +184,11 @@ def _results(record: Record) -> dict[Key, Result]:
 
 
 def _key(cell: Cell, contender: str) -> Key:
-    return Key(
-        problem=cell.problem,
-        dtype=cell.dtype,
-        order=cell.order,
-        threads=cell.threads,
-        m=cell.m,
-        n=cell.n,
-        contender=contender,
-    )
+    return Key(**{name: getattr(cell, name) for name in Conditions.__struct_fields__}, contender=contender)
 
 
 def _timed(results: dict[Key, Result]) -> dict[Key, Result]:
     return {key: result for key, result in results.items() if result.status == "timed"}
-
-
-def _count(result: Result) -> int:
-    return len(result.samples)
 
 
 def _why_not(other: Result | None) -> str:

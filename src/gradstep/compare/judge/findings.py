@@ -117,6 +117,11 @@ class CellFindings:
         """The lines that have a time."""
         return [line for line in self.lines if line.time is not None]
 
+    @property
+    def times(self) -> dict[str, Interval]:
+        """The time of each contender that has one."""
+        return {line.name: line.time for line in self.lines if line.time is not None}
+
 
 class Scaling(NamedTuple):
     """How the times of one contender grow along one axis, while all else stays the same.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from gradstep.compare.judge.findings import Axis, CellFindings, Fastest, Findings, Line, rows_along, size_along
+from gradstep.compare.judge.findings import Axis, CellFindings, Fastest, Findings, rows_along, size_along
 from gradstep.compare.judge.statistics import Interval, Verdict
 from gradstep.compare.record.records import READ_LIMIT, Cell, Setup
 
@@ -188,9 +188,11 @@ def lines_along(found: Findings, along: Axis) -> list[AllSeries]:
 def _series(along: Axis, row: Sequence[CellFindings]) -> AllSeries:
     points: dict[str, list[Point]] = collections.defaultdict(list)
     for each in row:
-        for line in (*each.timed, *([each.read_limit] if each.read_limit else [])):
-            if line.time is not None:
-                points[line.name].append(Point(size_along(each.cell, along), *line.time))
+        size = size_along(each.cell, along)
+        for name, time in each.times.items():
+            points[name].append(Point(size, *time))
+        if each.read_limit is not None:
+            points[READ_LIMIT].append(Point(size, *each.rounds.time(READ_LIMIT)))
     read_limit = points.pop(READ_LIMIT, None)
     lines = [Series(name, of_name) for name, of_name in points.items()]
     lines.sort(key=lambda line: (line.points[-1].size, -line.points[-1].seconds))
@@ -287,14 +289,8 @@ def _roof_points(each: CellFindings) -> Iterator[RoofPoint]:
     cell = each.cell
     computed = operations(cell.m, cell.n)
     read = cell.X_bytes + cell.X_bytes // cell.n
-    for name, seconds in _times(each.timed):
+    for name, (seconds, _, _) in each.times.items():
         yield RoofPoint(name, cell.m, cell.n, seconds, computed / read, computed / seconds, read / seconds)
-
-
-def _times(lines: Sequence[Line]) -> Iterator[tuple[str, float]]:
-    for line in lines:
-        if line.time is not None:
-            yield line.name, line.time.value
 
 
 def maps(found: Findings) -> list[Map]:

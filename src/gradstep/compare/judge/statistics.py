@@ -90,13 +90,7 @@ class Median(NamedTuple):
 
     @classmethod
     def of(cls, samples: Sequence[float], stream: int = 0) -> Median:
-        """Return the median of samples, all positive, resampled from this stream of random numbers.
-
-        Raises
-        ------
-        ValueError
-            If there is no sample, or one is not positive and finite.
-        """
+        """Return the median of samples, resampled from this stream; ValueError unless all are positive and finite."""
         return cls._of(_positive(samples), stream)
 
     @classmethod
@@ -174,23 +168,13 @@ def verdict(lower: float, upper: float, count: int) -> Verdict:
 def exponent(sizes: Sequence[float], medians: Sequence[Median]) -> Interval:
     """Return the power of the size that times grow with: the slope of log time over log size, by least squares.
 
-    Parameters
-    ----------
-    sizes : sequence of float
-        Positive, at least two different ones, in any order.
-    medians : sequence of Median
-        The time at each size, each resampled from a stream of its own.
-
-    Returns
-    -------
-    Interval
-        The slope over all sizes. The interval shows what the noise of the samples does to the slope, not how well a
-        straight line fits.
+    The sizes are positive and all different, at least two; each median comes from a stream of its own. The interval
+    shows what the noise of the samples does to the slope, not how well a straight line fits.
 
     Raises
     ------
     ValueError
-        If there are fewer than two sizes, two of them are equal, or one is not positive.
+        If the sizes are not as described.
 
     Examples
     --------
@@ -212,27 +196,12 @@ def exponent(sizes: Sequence[float], medians: Sequence[Median]) -> Interval:
 
 
 def log_median_error(samples: Sequence[float]) -> float:
-    """Return the standard error of the logarithm of the median, by the bootstrap.
+    """Return the standard error of the logarithm of the median of at least two samples, all positive.
 
-    Parameters
-    ----------
-    samples : sequence of float
-        At least two, positive.
-
-    Returns
-    -------
-    float
-        The standard deviation of the resampled values, expanded by sqrt(k/(k-1)) for k samples like the intervals.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two samples, or one is not positive and finite.
+    It is the standard deviation of the resampled values, expanded by sqrt(k/(k-1)) for k samples like the intervals.
 
     Examples
     --------
-    >>> round(log_median_error([2.0, 2.0, 2.0]), 12)
-    0.0
     >>> round(log_median_error([1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6]), 3)
     0.101
     """

@@ -29,15 +29,7 @@ class Place(NamedTuple):
 
 
 class Planner:
-    """Plans which contenders are measured where, from the forecast, the limit and the budget.
-
-    Parameters
-    ----------
-    settings : Settings
-        The limit, the budget and the rounds.
-    forecast : Forecast
-        The run goes on teaching it.
-    """
+    """Plans which contenders are measured where, from the limit, the budget and a forecast that goes on learning."""
 
     def __init__(self, settings: Settings, forecast: Forecast) -> None:
         self._settings = settings
@@ -71,13 +63,11 @@ class Planner:
         Parameters
         ----------
         places : sequence of Place
-            The places still to be measured.
+            Those still to be measured.
         contenders : mapping
             By number of threads.
-        elapsed : float
-            The seconds since the run began.
-        look_seconds : float
-            How long it takes to watch the machine's noise, once for each place.
+        elapsed, look_seconds : float
+            The seconds since the run began, and those of a look at the machine's noise, one for each place.
 
         Returns
         -------
@@ -85,17 +75,16 @@ class Planner:
             (number of the place, contender) -> expected seconds on an idle machine. The budget is planned with the pace
             of the run so far, if that was slower.
         """
-        costs: dict[tuple[int, str], float] = {}
-        shared: dict[tuple[int, str], tuple[object, float]] = {}
-        for place in places:
-            overhead = self.overhead(place) + look_seconds
-            for contender in contenders[place.threads]:
-                expected = self.seconds(contender.name, place)
-                if expected <= self._settings.limit:
-                    costs[place.number, contender.name] = expected
-                    shared[place.number, contender.name] = (place.number, overhead)
+        costs = {
+            (place.number, contender.name): expected
+            for place in places
+            for contender in contenders[place.threads]
+            if (expected := self.seconds(contender.name, place)) <= self._settings.limit
+        }
         if self._settings.budget is None:
             return costs
+        overheads = {place.number: self.overhead(place) + look_seconds for place in places}
+        shared = {(number, name): (number, overheads[number]) for number, name in costs}
         pace = max(1.0, self._spent / self._expected) if self._expected else 1.0
         chosen = affordable(costs, shared, (self._settings.budget - elapsed) / pace)
         return {item: seconds for item, seconds in costs.items() if item in chosen}

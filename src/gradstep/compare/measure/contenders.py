@@ -16,15 +16,6 @@ from gradstep.contract import Step
 Call = Callable[[], Any]
 
 
-def _no_setting(examples: Examples) -> AbstractContextManager[object]:
-    return nullcontext()
-
-
-def _is_step(result: Any, examples: Examples) -> Step:
-    step: Step = result
-    return step
-
-
 @dataclass(frozen=True)
 class Contender:
     """Something that takes the step. The code that measures it knows no more about it than this.
@@ -53,8 +44,8 @@ class Contender:
 
     name: str
     prepare: Callable[[Examples], Call]
-    setting: Callable[[Examples], AbstractContextManager[object]] = _no_setting
-    as_step: Callable[[Any, Examples], Step] = _is_step
+    setting: Callable[[Examples], AbstractContextManager[object]] = lambda examples: nullcontext()
+    as_step: Callable[[Any, Examples], Step] = lambda result, examples: result
     version: str = ""
     load: Callable[[], float] = lambda: 0.0
     compiles: bool = False

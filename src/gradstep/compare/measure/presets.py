@@ -18,22 +18,8 @@ Sizes = Callable[[Numbers, Numbers], list[tuple[int, int]]]
 class Preset:
     """What is compared. An option of the command line replaces any of these.
 
-    Attributes
-    ----------
-    summary : str
-        What it measures.
-    sizes : Sizes
-        Of the random problems.
-    data : str or None
-        A data set of scikit-learn that belongs to it.
-    kernels, peers : tuple of str
-        The contenders.
-    dtypes, orders : tuple of str
-        Of X.
-    threads : callable
-        Returns the numbers of threads; None chooses by the size of X.
-    budget : float or None
-        The seconds after which nothing more is begun.
+    The `sizes` are those of the random problems; `data` names a data set of scikit-learn beside them. Among the numbers
+    of threads, None chooses by the size of X. After `budget` seconds nothing more is begun.
     """
 
     summary: str
@@ -63,10 +49,6 @@ def _two_lines(m_default: Sequence[int], n_default: Sequence[int], m: int, n: in
     return sizes
 
 
-def _one_and_all() -> tuple[int | None, ...]:
-    return tuple(dict.fromkeys((1, threads.usable_cores())))
-
-
 QUICK, FULL, SCALING = "quick", "full", "scaling"
 
 PRESETS: dict[str, Preset] = {
@@ -88,7 +70,7 @@ PRESETS: dict[str, Preset] = {
         peers=(peers.ALL,),
         dtypes=("float64", "float32"),
         orders=("C", "F"),
-        threads=_one_and_all,
+        threads=lambda: tuple(dict.fromkeys((1, threads.usable_cores()))),
     ),
 }
 """All presets, by name."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from gradstep.validate import compute_dtype
 
 # With a learning rate of 1 the updated w shows nearly all digits of dw, which makes the check of results sharp.
 ALPHA = 1.0
+
+_DRAWN = "random features, labels drawn from a logistic model"
 
 # Labels for a given X are drawn in blocks of this many rows; the first block gives its mean and spread.
 _ROWS_PER_LABELLING = 4096
@@ -36,16 +38,7 @@ class Examples(NamedTuple):
 class Problem:
     """A random problem: normal features, weights scaled so that z does not grow with n, labels from that model.
 
-    Attributes
-    ----------
-    m, n : int
-        The number of examples and of features.
-    dtype : str
-        "float64" or "float32".
-    order : str
-        "C": each row is contiguous in memory; "F": each column is.
-    seed : int
-        Fixes every value.
+    In the order "C" each row is contiguous in memory, in "F" each column is. The seed fixes every value.
 
     Examples
     --------
@@ -58,16 +51,8 @@ class Problem:
     dtype: str = "float64"
     order: str = "C"
     seed: int = 0
-
-    @property
-    def name(self) -> str:
-        """The name that all random problems share."""
-        return "random"
-
-    @property
-    def task(self) -> str:
-        """What the labels mean."""
-        return "random features, labels drawn from a logistic model"
+    name: ClassVar[str] = "random"
+    task: ClassVar[str] = _DRAWN
 
     @property
     def X_bytes(self) -> int:
@@ -84,73 +69,10 @@ class Problem:
         return _laid_out(X, y, w, b, self.dtype, self.order)
 
 
-@dataclass(frozen=True, eq=False)
-class RealProblem:
-    """Given data with standardized columns, as usual before gradient descent.
+class _OfMatrix:
+    """A problem around the values of an X of shape (m, n)."""
 
-    Attributes
-    ----------
-    name : str
-        The name of the data set or file.
-    task : str
-        What the labels mean, in words.
-    features : ndarray of shape (m, n)
-        As they were read; `make` standardizes them.
-    labels : ndarray of shape (m,)
-        In [0, 1].
-    dtype, order, seed
-        As of `Problem`; the seed fixes w and b.
-    """
-
-    name: str
-    task: str
-    features: FloatArray
-    labels: NDArray[np.float64]
-    dtype: str = "float64"
-    order: str = "C"
-    seed: int = 0
-
-    @property
-    def m(self) -> int:
-        """The number of examples."""
-        return int(self.features.shape[0])
-
-    @property
-    def n(self) -> int:
-        """The number of features."""
-        return int(self.features.shape[1])
-
-    @property
-    def X_bytes(self) -> int:
-        """The size of X."""
-        return self.m * self.n * np.dtype(self.dtype).itemsize
-
-    def make(self) -> Examples:
-        """Make the arrays; the same ones each time."""
-        standardized = tables.Standardization.of(self.features).apply(self.features)
-        w, b = _weights(np.random.default_rng([self.seed, self.m, self.n]), self.n)
-        return _laid_out(standardized, self.labels, w, b, self.dtype, self.order)
-
-
-@dataclass(frozen=True, eq=False)
-class GivenX:
-    """A given X, with weights scaled so that z does not grow with n, and labels drawn from that model.
-
-    Attributes
-    ----------
-    name : str
-        What is special about X.
-    X : ndarray of shape (m, n)
-        Of any real dtype. It is used as it is.
-    """
-
-    name: str
     X: NDArray[Any]
-
-    @property
-    def task(self) -> str:
-        """What the labels mean."""
-        return "random features, labels drawn from a logistic model"
 
     @property
     def m(self) -> int:
@@ -161,6 +83,43 @@ class GivenX:
     def n(self) -> int:
         """The number of features."""
         return int(self.X.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class RealProblem(_OfMatrix):
+    """Given data with standardized columns, as usual before gradient descent.
+
+    The name is that of the data set or file, and the task says what the labels mean. X is as it was read: `make`
+    standardizes it. The seed fixes w and b.
+    """
+
+    name: str
+    task: str
+    X: FloatArray
+    labels: NDArray[np.float64]
+    dtype: str = "float64"
+    order: str = "C"
+    seed: int = 0
+
+    @property
+    def X_bytes(self) -> int:
+        """The size of X in this dtype."""
+        return self.X.size * np.dtype(self.dtype).itemsize
+
+    def make(self) -> Examples:
+        """Make the arrays; the same ones each time."""
+        standardized = tables.Standardization.of(self.X).apply(self.X)
+        w, b = _weights(np.random.default_rng([self.seed, self.m, self.n]), self.n)
+        return _laid_out(standardized, self.labels, w, b, self.dtype, self.order)
+
+
+@dataclass(frozen=True, eq=False)
+class GivenX(_OfMatrix):
+    """A given X of any real dtype, used as it is; weights and labels as of `Problem`. The name says what is special."""
+
+    name: str
+    X: NDArray[Any]
+    task: ClassVar[str] = _DRAWN
 
     @property
     def dtype(self) -> str:
@@ -195,6 +154,12 @@ class GivenX:
 
 
 AnyProblem = Problem | RealProblem | GivenX
+
+
+def conditions(problem: AnyProblem, threads: int | None) -> dict[str, Any]:
+    """Return the fields of the record's `Conditions`."""
+    fields = {name: getattr(problem, name) for name in ("m", "n", "dtype", "order")}
+    return {"problem": problem.name, **fields, "threads": threads}
 
 
 def _weights(generator: np.random.Generator, n: int) -> tuple[NDArray[np.float64], float]:
@@ -260,4 +225,8 @@ def from_name_or_file(
     if not path.suffix and not path.exists():
         raise FileNotFoundError(f"{source}: neither a file nor one of the data sets {', '.join(DATA_SETS)}")
     table = tables.read(path, label, positive)
-    return RealProblem(path.name, f"{table.label} = {table.positive}", table.X, table.y, dtype, order, seed)
+    # A column that cannot be standardized is refused, by name, before anything is measured.
+    table.standardization()
+    # Bytes that are no UTF-8 stand in a name as halves of characters, which no file could hold.
+    name = path.name.encode("utf-8", "backslashreplace").decode("utf-8")
+    return RealProblem(name, f"{table.label} = {table.positive}", table.X, table.y, dtype, order, seed)

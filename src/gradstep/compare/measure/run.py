@@ -5,16 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol
 
 from gradstep.compare.measure import budget, timing
 from gradstep.compare.measure.budget import Place, Planner
 from gradstep.compare.measure.contenders import Contender
 from gradstep.compare.measure.forecast import Forecast
-from gradstep.compare.measure.problems import Problem, RealProblem
+from gradstep.compare.measure.problems import Problem, RealProblem, conditions
 from gradstep.compare.measure.session import Session
 from gradstep.compare.record import records
-from gradstep.compare.record.records import Cause, Cell, FirstCall, LeftOut, Record, Settings
+from gradstep.compare.record.records import Cause, Cell, Conditions, FirstCall, LeftOut, Record, Settings
 from gradstep.contract import KernelUnavailable
 from gradstep.extras import MissingExtra
 from gradstep.machine import available_memory
@@ -23,8 +22,8 @@ LineUp = Callable[[int | None], Sequence[Contender]]
 """Given a number of threads, returns the contenders; the same names for each."""
 
 
-class Progress(Protocol):
-    """What a run reports while it goes on."""
+class Progress:
+    """Hears of a run while it goes on. This one shows nothing; subclasses do."""
 
     def plan(self, seconds: float) -> None:
         """Take note of how long the rest of the run should take."""
@@ -34,19 +33,6 @@ class Progress(Protocol):
 
     def advance(self, seconds: float) -> None:
         """Take note that this much of the plan is done."""
-
-
-class Silent:
-    """Shows no progress."""
-
-    def plan(self, seconds: float) -> None:
-        """Show nothing."""
-
-    def begin(self, what: str) -> None:
-        """Show nothing."""
-
-    def advance(self, seconds: float) -> None:
-        """Show nothing."""
 
 
 class RunInterrupted(KeyboardInterrupt):
@@ -61,6 +47,9 @@ class RunInterrupted(KeyboardInterrupt):
     def __init__(self, record: Record) -> None:
         super().__init__()
         self.record = record
+
+    def __reduce__(self) -> tuple[type[RunInterrupted], tuple[Record], dict[str, object]]:
+        return type(self), (self.record,), self.__dict__
 
 
 def run(
@@ -105,7 +94,7 @@ def run(
     RunInterrupted
         If Ctrl-C is pressed; it holds the record so far.
     """
-    whole = _Run(line_up, problems, settings, dict(unavailable), list(notes), progress or Silent())
+    whole = _Run(line_up, problems, settings, dict(unavailable), list(notes), progress or Progress())
     try:
         whole.make_first_calls(skip_unavailable)
         whole.measure()
@@ -127,7 +116,6 @@ class _Run:
         progress: Progress,
     ) -> None:
         self._session = Session()
-        self._watch = self._session.watch
         self._settings = settings
         self._notes = notes
         self._progress = progress
@@ -169,16 +157,16 @@ class _Run:
         """Measure everything that time and memory allow, the smallest problems first."""
         places = sorted(self._places, key=lambda place: place.problem.m * place.problem.n)
         for done, place in enumerate(places):
-            elapsed, look_seconds = self._watch.seconds, self._watch.look_seconds
+            elapsed, look_seconds = self._session.seconds, self._session.look_seconds
             plan = self._planner.plan(places[done:], self._contenders, elapsed=elapsed, look_seconds=look_seconds)
             self._progress.plan(sum(plan.values()))
             start = time.perf_counter()
             self._measure_at(place, plan)
             if place.number in self._cells:
                 expected = sum(seconds for (number, _), seconds in plan.items() if number == place.number)
-                overhead = self._planner.overhead(place) + self._watch.look_seconds
+                overhead = self._planner.overhead(place) + self._session.look_seconds
                 self._planner.note(expected + overhead, time.perf_counter() - start)
-        self._watch.look()
+        self._session.look()
         self._complete = True
 
     def _measure_at(self, place: Place, planned: Mapping[tuple[int, str], float]) -> None:
@@ -194,8 +182,8 @@ class _Run:
             return
         for name, reason in unaffordable.items():
             self._leave_out(place, name, "budget", reason)
-        self._watch.look()
-        self._progress.begin(_title(place))
+        self._session.look()
+        self._progress.begin(Conditions(**conditions(place.problem, place.threads)).words)
         self._cells[place.number] = timing.measure(
             contenders,
             place.problem,
@@ -207,19 +195,8 @@ class _Run:
         )
 
     def _leave_out(self, place: Place, contender: str | None, cause: Cause, reason: str) -> None:
-        problem = place.problem
-        left_out = LeftOut(
-            problem=problem.name,
-            m=problem.m,
-            n=problem.n,
-            dtype=problem.dtype,
-            order=problem.order,
-            threads=place.threads,
-            contender=contender,
-            cause=cause,
-            reason=reason,
-        )
-        self._left_out.append(left_out)
+        where = conditions(place.problem, place.threads)
+        self._left_out.append(LeftOut(**where, contender=contender, cause=cause, reason=reason))
 
     def record(self) -> Record:
         """Return what has been measured so far."""
@@ -240,9 +217,3 @@ class _Run:
             cells=[self._cells[number] for number in sorted(self._cells)],
             peers={name: versions_of[name] for name in present if versions_of.get(name)},
         )
-
-
-def _title(place: Place) -> str:
-    problem = place.problem
-    threads = "threads by size" if place.threads is None else f"threads = {place.threads}"
-    return f"{problem.name}, m = {problem.m}, n = {problem.n}, {problem.dtype}, {problem.order}, {threads}"

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 
 from gradstep.compare.measure.contenders import Call
 from gradstep.compare.record.records import Check
@@ -28,17 +29,27 @@ _STABLE = 0.95
 _LONGEST_WARM_UP = 15
 
 
+def seconds_for(call: Call, calls: int) -> float:
+    """Return the time of this many calls, with garbage collection off."""
+    enabled = gc.isenabled()
+    gc.collect(0)
+    gc.disable()
+    try:
+        start = time.perf_counter()
+        for _ in range(calls):
+            call()
+        return time.perf_counter() - start
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@dataclass(eq=False)
 class Sampler:
     """Takes the samples of a contender that passed the check.
 
-    Parameters
+    Attributes
     ----------
-    name : str
-        The name of the contender.
-    call : callable
-        What is timed.
-    check : Check
-        The check that its result passed.
     call_seconds : float
         About how long one call takes, as far as is known.
     expected_per_round : float
@@ -47,9 +58,6 @@ class Sampler:
         Returns the context in which the calls are made.
     clock : callable
         Given the call and a number, returns the seconds of that many calls.
-
-    Attributes
-    ----------
     calls : int
         The calls in a sample.
     samples, warm_up : list of float
@@ -58,32 +66,22 @@ class Sampler:
         The seconds spent waiting for an idle process.
     """
 
-    def __init__(
-        self,
-        name: str,
-        call: Call,
-        check: Check,
-        call_seconds: float,
-        expected_per_round: float,
-        setting: Callable[[], AbstractContextManager[object]],
-        clock: Callable[[Call, int], float] | None = None,
-    ) -> None:
-        self.name = name
-        self.check = check
-        self.expected_per_round = expected_per_round
-        self.calls = 1
-        self.samples: list[float] = []
-        self.warm_up: list[float] = []
-        self.waited = 0.0
-        self._lengthened = False
-        self._call = call
-        self._call_seconds = call_seconds
-        self._setting = setting
-        self._clock = clock or seconds_for
+    name: str
+    call: Call
+    check: Check
+    call_seconds: float
+    expected_per_round: float
+    setting: Callable[[], AbstractContextManager[object]]
+    clock: Callable[[Call, int], float] = seconds_for
+    calls: int = 1
+    samples: list[float] = field(default_factory=list)
+    warm_up: list[float] = field(default_factory=list)
+    waited: float = 0.0
+    _lengthened: bool = False
 
     def is_warm(self) -> bool:
         """Whether the times no longer fall, or the calls are so long that they never were cold."""
-        if self._call_seconds > LONG_CALL or len(self.warm_up) >= _LONGEST_WARM_UP:
+        if self.call_seconds > LONG_CALL or len(self.warm_up) >= _LONGEST_WARM_UP:
             return True
         return len(self.warm_up) > 1 and not self._lengthened and self.warm_up[-1] >= _STABLE * self.warm_up[-2]
 
@@ -105,8 +103,8 @@ class Sampler:
         start = time.perf_counter()
         wait_until_idle()
         self.waited += time.perf_counter() - start
-        with self._setting():
-            samples.append(self._clock(self._call, self.calls) / self.calls)
+        with self.setting():
+            samples.append(self.clock(self.call, self.calls) / self.calls)
 
 
 def warm_up(samplers: list[Sampler], shuffle: Callable[[list[Sampler]], None]) -> None:
@@ -131,21 +129,6 @@ def wait_until_idle() -> None:
         time.sleep(LOOK_SECONDS)
         if time.process_time() - used < 0.3 * LOOK_SECONDS:
             return
-
-
-def seconds_for(call: Call, calls: int) -> float:
-    """Return the time of this many calls, with garbage collection off."""
-    enabled = gc.isenabled()
-    gc.collect(0)
-    gc.disable()
-    try:
-        start = time.perf_counter()
-        for _ in range(calls):
-            call()
-        return time.perf_counter() - start
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def shortest(call: Call) -> float:

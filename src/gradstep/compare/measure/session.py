@@ -1,30 +1,60 @@
-"""What every record of measurements says alike: when and where it was measured, and how quiet the machine was."""
+"""One session of measuring: it watches how quiet the machine is from its beginning, and makes the record at its end."""
 
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Mapping, Sequence
 
-from gradstep.compare.measure.noise import Watch
-from gradstep.compare.record.records import Cell, FirstCall, LeftOut, Record, Settings
+import numpy as np
+
+from gradstep.compare.measure.read_limit import ReadLimit
+from gradstep.compare.record.records import Cell, FirstCall, LeftOut, Noise, Record, Settings
+from gradstep.contract import KernelUnavailable
 from gradstep.machine import Machine, commit, versions
 
 TIMED = "one call of gradstep.step(X, y, w, b, alpha): the cost, the gradient and the update"
 """What is timed, in words."""
 
+# The array that is read again and again: more than most caches hold, and read within milliseconds.
+_X_BYTES = 64 << 20
+
+# Each look begins with readings that do not count, because the caches hold something else by then.
+_UNCOUNTED = 2
+_SAMPLES = 3
+
 
 class Session:
-    """The time from the beginning of a run to its record.
-
-    Attributes
-    ----------
-    watch : Watch
-        Looks at the noise of the machine, and knows how long ago the session began.
-    """
+    """The time from the beginning of a run to its record. A look at the noise takes about `look_seconds`."""
 
     def __init__(self) -> None:
         self._created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        self.watch = Watch()
+        self._start = time.perf_counter()
+        self._samples: list[tuple[float, float]] = []
+        self.look_seconds = 0.0
+        try:
+            self._read: ReadLimit | None = ReadLimit(np.ones((_X_BYTES // 8, 1)))
+        except KernelUnavailable:
+            # Without the extension there is nothing to watch with; the read limit of each cell says why.
+            self._read = None
+
+    @property
+    def seconds(self) -> float:
+        """How long ago the session began."""
+        return time.perf_counter() - self._start
+
+    def look(self) -> None:
+        """Read the same array as at every look, and keep the times."""
+        if self._read is None:
+            return
+        start = time.perf_counter()
+        for _ in range(_UNCOUNTED):
+            self._read()
+        for _ in range(_SAMPLES):
+            before = time.perf_counter()
+            self._read()
+            self._samples.append((before - self._start, time.perf_counter() - before))
+        self.look_seconds = time.perf_counter() - start
 
     def record(
         self,
@@ -41,7 +71,7 @@ class Session:
         """Return the record of what was measured so far."""
         return Record(
             created=self._created,
-            seconds=self.watch.seconds,
+            seconds=self.seconds,
             complete=complete,
             commit=commit(),
             timed=TIMED,
@@ -54,5 +84,5 @@ class Session:
             left_out=list(left_out),
             cells=list(cells),
             peers=dict(peers),
-            noise=self.watch.noise(),
+            noise=Noise(_X_BYTES, list(self._samples)) if self._samples else None,
         )

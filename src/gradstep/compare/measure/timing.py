@@ -15,11 +15,11 @@ from gradstep.compare.measure import reference as references
 from gradstep.compare.measure import sampling
 from gradstep.compare.measure.contenders import Contender
 from gradstep.compare.measure.forecast import PREPARATION, Forecast, identity, rough
-from gradstep.compare.measure.problems import AnyProblem, Examples, Problem
+from gradstep.compare.measure.problems import AnyProblem, Examples, Problem, conditions
 from gradstep.compare.measure.read_limit import ReadLimit
 from gradstep.compare.measure.reference import Reference
 from gradstep.compare.measure.sampling import Sampler
-from gradstep.compare.record.records import READ_LIMIT, Cell, Check, FirstCall, Result, Settings, timed
+from gradstep.compare.record.records import READ_LIMIT, Cell, FirstCall, Result, Settings, timed
 from gradstep.contract import KernelUnavailable
 
 
@@ -104,13 +104,8 @@ def measure(
         forecast.learn(who, problem.m, problem.n, min(sampler.samples))
         forecast.learn_wait(who, sampler.waited / (len(sampler.samples) + len(sampler.warm_up)))
     return Cell(
-        problem=problem.name,
+        **conditions(problem, threads),
         task=problem.task,
-        m=problem.m,
-        n=problem.n,
-        dtype=problem.dtype,
-        order=problem.order,
-        threads=threads,
         X_bytes=problem.X_bytes,
         results=[results[each.name] for each in contenders],
         read_limit=results.get(READ_LIMIT),
@@ -153,7 +148,10 @@ def _checked(
             seconds = time.perf_counter() - start
         check = reference.check(contender.as_step(result, examples), references.tolerance(problem.dtype))
         if not check.passed:
-            results[contender.name] = Result(contender.name, "wrong", _how_wrong(check), check=check)
+            reason = "the result is not finite or has the wrong shape"
+            if check.error is not None:
+                reason = f"off by {check.error:.1e}, {check.tolerance:.0e} is allowed"
+            results[contender.name] = Result(contender.name, "wrong", reason, check=check)
             on_progress(expected)
             continue
         # One long call may have been a hiccup; it counts as long only if the forecast agrees.
@@ -178,9 +176,3 @@ def _read_limit(examples: Examples, threads: int | None, results: dict[str, Resu
         return [Sampler(READ_LIMIT, read_limit, check, 0.0, 0.0, nullcontext)]
     results[READ_LIMIT] = Result(READ_LIMIT, "wrong", "the sum of what was read differs from the sum of X", check=check)
     return []
-
-
-def _how_wrong(check: Check) -> str:
-    if check.error is None:
-        return "the result is not finite or has the wrong shape"
-    return f"off by {check.error:.1e}, {check.tolerance:.0e} is allowed"

@@ -44,6 +44,18 @@ class Setup(Part, frozen=True, kw_only=True):
     threads: Threads
 
     @property
+    def data(self) -> str:
+        """The data in words."""
+        return "random data" if self.problem == "random" else self.problem
+
+    @property
+    def kind(self) -> str:
+        """How X is stored and computed on, in words."""
+        if self.threads is None:
+            return f"{self.dtype}, {self.order} order, threads by size"
+        return f"{self.dtype}, {self.order} order, {self.threads:,} thread{'' if self.threads == 1 else 's'}"
+
+    @property
     def words(self) -> str:
         """In words.
 
@@ -52,8 +64,7 @@ class Setup(Part, frozen=True, kw_only=True):
         >>> Setup(problem="random", dtype="float64", order="C", threads=2).words
         'random data, float64, C order, 2 threads'
         """
-        problem = "random data" if self.problem == "random" else self.problem
-        return f"{problem}, {self.dtype}, {self.order} order, {_threads_in_words(self.threads)}"
+        return f"{self.data}, {self.kind}"
 
     @property
     def slug(self) -> str:
@@ -89,9 +100,7 @@ class Conditions(Setup, frozen=True, kw_only=True):
         >>> Conditions(problem="iris", m=1500, n=4, dtype="float32", order="F", threads=1).words
         'iris, m = 1,500, n = 4, float32, F order, 1 thread'
         """
-        problem = "random data" if self.problem == "random" else self.problem
-        size = f"m = {self.m:,}, n = {self.n:,}"
-        return f"{problem}, {size}, {self.dtype}, {self.order} order, {_threads_in_words(self.threads)}"
+        return f"{self.data}, m = {self.m:,}, n = {self.n:,}, {self.kind}"
 
     @property
     def conditions(self) -> Conditions:
@@ -99,9 +108,3 @@ class Conditions(Setup, frozen=True, kw_only=True):
         return Conditions(
             problem=self.problem, dtype=self.dtype, order=self.order, threads=self.threads, m=self.m, n=self.n
         )
-
-
-def _threads_in_words(threads: int | None) -> str:
-    if threads is None:
-        return "threads chosen by size"
-    return f"{threads:,} thread" if threads == 1 else f"{threads:,} threads"

@@ -5,12 +5,18 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
+
+from msgspec.structs import asdict
 
 from gradstep import files
 from gradstep.compare.record.records import Cell, Record, Result
 from gradstep.extras import require
+
+_pyarrow = partial(require, "pyarrow", "parquet", "--parquet")
+_pyperf = partial(require, "pyperf", "pyperf", "--pyperf")
 
 
 class Row(NamedTuple):
@@ -58,20 +64,18 @@ class Row(NamedTuple):
 def rows(record: Record) -> Iterator[Row]:
     """Give a row for each sample of a record, cell by cell, and one for each contender without any."""
     for cell, result in _results(record):
+        fields = {
+            **asdict(result),
+            **asdict(cell),
+            **vars(record.machine),
+            **asdict(record),
+            "gradstep": record.versions["gradstep"],
+            "version": record.peers.get(result.contender),
+        }
         samples: list[tuple[int | None, float | None]] = [*enumerate(result.samples)] or [(None, None)]
         for number, seconds in samples:
-            own = {
-                "gradstep": record.versions["gradstep"],
-                "version": record.peers.get(result.contender),
-                "round": number,
-                "seconds": seconds,
-            }
-            yield Row._make(own[name] if name in own else _field(name, record, cell, result) for name in Row._fields)
-
-
-def _field(name: str, record: Record, cell: Cell, result: Result) -> Any:
-    """Return the field of this name, of the first part that has one."""
-    return next(getattr(part, name) for part in (record, record.machine, cell, result) if hasattr(part, name))
+            fields |= {"round": number, "seconds": seconds}
+            yield Row._make(fields[name] for name in Row._fields)
 
 
 def _results(record: Record) -> Iterator[tuple[Cell, Result]]:
@@ -107,21 +111,12 @@ def save_parquet(record: Record, path: Path) -> None:
     pyarrow = _pyarrow()
     parquet = require("pyarrow.parquet", "parquet", "--parquet")
     kinds = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_()}
-    # The types are given, because a column of empty fields shows none.
-    columns = [(name, kinds[_without_none(kind)]) for name, kind in get_type_hints(Row).items()]
+    # The types are given, because a column of empty fields shows none. A column of X | None is one of X.
+    columns = [(name, kinds[(get_args(kind) or (kind,))[0]]) for name, kind in get_type_hints(Row).items()]
     table = pyarrow.Table.from_pylist([row._asdict() for row in rows(record)], schema=pyarrow.schema(columns))
     content = io.BytesIO()
     parquet.write_table(table, content)
     files.write_whole(path, content.getvalue())
-
-
-def _without_none(kind: Any) -> Any:
-    """Return X for both X and X | None."""
-    return (get_args(kind) or (kind,))[0]
-
-
-def _pyarrow() -> Any:
-    return require("pyarrow", "parquet", "--parquet")
 
 
 def require_pyperf(path: Path) -> None:
@@ -162,10 +157,6 @@ def save_pyperf(record: Record, path: Path) -> None:
     content = io.StringIO()
     pyperf.BenchmarkSuite(benchmarks).dump(content)
     files.write_whole(path, content.getvalue())
-
-
-def _pyperf() -> Any:
-    return require("pyperf", "pyperf", "--pyperf")
 
 
 def _named_results(record: Record) -> Iterator[tuple[str, Result]]:

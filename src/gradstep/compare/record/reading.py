@@ -1,4 +1,4 @@
-"""How the JSON of a record becomes typed values, and what is said of a file that is none."""
+"""Reads the JSON of a record into typed values, or explains in one line why a file is no record."""
 
 from __future__ import annotations
 

@@ -1,14 +1,34 @@
-"""Lines and tables on a console, cut to its width on a terminal and whole in a file or a pipe."""
+"""Lines and tables on a console: text from data as it is, cut to the width of a terminal, whole in a file or a pipe."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+
+from gradstep.compare.show.words import printable
+
+
+class PlainConsole(Console):
+    """A console on which text is text: no markup, no emoji, and no character that a terminal obeys."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Spell out the control characters of everything that is shown, but for rich's own."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(_printable(segment.text), segment.style)
+
+
+def _printable(text: str) -> str:
+    # Rich ends lines within segments, and only there.
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def print_lines(console: Console, lines: Iterable[Text]) -> None:

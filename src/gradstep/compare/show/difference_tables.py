@@ -49,15 +49,16 @@ def _drift_in_words(differences: Differences) -> str:
     return f"just reading X took {lowest:.2f} to {highest:.2f} times as long in the second run; {least}"
 
 
+def _varying(changes: Sequence[Change]) -> list[str]:
+    """Return the conditions that become columns."""
+    return [name for name in _CONDITIONS if len({getattr(change.key, name) for change in changes}) > 1]
+
+
 def _shared(changes: Sequence[Change]) -> str:
     """Return the conditions that all changes of a table share, as part of its heading."""
-    keys = [change.key for change in changes]
-    shared = [name for name in _CONDITIONS if not _varies(keys, name)]
-    return ": " + ", ".join(_condition(keys[0], name) for name in shared) if shared else ""
-
-
-def _varies(keys: Sequence[Key], name: str) -> bool:
-    return len({getattr(key, name) for key in keys}) > 1
+    varying = _varying(changes)
+    shared = [_condition(changes[0].key, name) for name in _CONDITIONS if name not in varying]
+    return f": {', '.join(shared)}" if shared else ""
 
 
 def _condition(key: Key, name: str) -> str:
@@ -67,18 +68,14 @@ def _condition(key: Key, name: str) -> str:
 
 
 def _table(changes: Sequence[Change]) -> Table:
-    keys = [change.key for change in changes]
-    varying = [name for name in _CONDITIONS if _varies(keys, name)]
+    varying = _varying(changes)
     table = consoles.table()
     for name in varying:
         table.add_column(name)
-    for name in ("m", "n"):
-        table.add_column(name, justify="right")
-    table.add_column("")
-    for name in ("before", "after", "times as long", "interval"):
-        table.add_column(name, justify="right")
+    for name in ("m", "n", "", "before", "after", "times as long", "interval"):
+        table.add_column(name, justify="right" if name else "left")
     for key, old, new, ratio, _, _ in changes:
-        conditions = ["auto" if getattr(key, name) is None else str(getattr(key, name)) for name in varying]
+        conditions = [str(getattr(key, name) or "auto") for name in varying]
         interval = f"{ratio.lower:.2f} to {ratio.upper:.2f}"
         times = (duration(old), duration(new), f"{ratio.value:.2f}", interval)
         table.add_row(*conditions, f"{key.m:,}", f"{key.n:,}", key.contender, *times)

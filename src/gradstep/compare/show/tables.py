@@ -12,7 +12,7 @@ from rich.text import Text
 
 from gradstep.compare.judge.findings import CellFindings, Findings, Line, Scaling
 from gradstep.compare.judge.statistics import Interval
-from gradstep.compare.record.records import READ_LIMIT, Cell, FirstCall, Record
+from gradstep.compare.record.records import READ_LIMIT, Record
 from gradstep.compare.show import words
 from gradstep.compare.show.circumstances import circumstances
 from gradstep.compare.show.console import print_lines, print_whole, table, width
@@ -32,11 +32,9 @@ def show(found: Findings, console: Console) -> None:
     print_lines(console, _head(record))
     for (problem, task), cells in itertools.groupby(found.cells, key=lambda each: (each.cell.problem, each.cell.task)):
         print_lines(console, [Text(), Text.assemble((problem, "bold"), f": {task}")])
-        for kind, alike in itertools.groupby(cells, key=lambda each: _kind(each.cell)):
+        for kind, alike in itertools.groupby(cells, key=lambda each: each.cell.kind):
             _show_cells(record, kind, list(alike), console)
-    print_lines(console, _scalings(found.scalings))
-    print_lines(console, _one_time_costs(record))
-    print_lines(console, _foot(found))
+    print_lines(console, [*_scalings(found.scalings), *_one_time_costs(record), *_foot(found)])
 
 
 def _show_cells(record: Record, kind: str, cells: Sequence[CellFindings], console: Console) -> None:
@@ -55,10 +53,6 @@ def _head(record: Record) -> Iterator[Text]:
     yield Text(f"Median time of {record.timed.partition(':')[0]}, {rounds}")
     if not record.complete:
         yield Text("Interrupted: only what had been measured until then is shown", style="bold yellow")
-
-
-def _kind(cell: Cell) -> str:
-    return words.kind(cell.dtype, cell.order, cell.threads)
 
 
 # The overview: a row for each cell, a column for each contender.
@@ -94,7 +88,7 @@ def _block(found: CellFindings) -> Iterator[Text]:
     cell = found.cell
     size = words.sizes(cell.m, cell.n)
     yield Text()
-    yield Text.assemble((size, "bold"), f", {_kind(cell)}, X: {words.size(cell.X_bytes)}")
+    yield Text.assemble((size, "bold"), f", {cell.kind}, X: {words.size(cell.X_bytes)}")
     yield Text(_COLUMNS.format(*_HEADS).rstrip(), style="dim")
     yield from map(_line, found.lines)
     if found.read_limit is not None:
@@ -155,8 +149,7 @@ def _scalings(scalings: Sequence[Scaling]) -> Iterator[Text]:
 def _place(scaling: Scaling) -> str:
     sizes = f"{scaling.axis} from {scaling.sizes[0]:,} to {scaling.sizes[-1]:,}"
     across = "n" if scaling.axis == "m" else "m"
-    setup = scaling.setup
-    return f"{sizes}, {across} = {scaling.fixed:,}, {words.kind(setup.dtype, setup.order, setup.threads)}"
+    return f"{sizes}, {across} = {scaling.fixed:,}, {scaling.setup.kind}"
 
 
 def _bounds(scaling: Scaling) -> str:
@@ -175,16 +168,10 @@ def _one_time_costs(record: Record) -> Iterator[Text]:
     yield Text("One-time costs, part of no time above", style="bold")
     yield Text(columns.format("", "import", "compile", "first call", "smallest call", "").rstrip(), style="dim")
     for call in record.first_calls:
-        times = (_or_dash(call.imported), _or_dash(call.compiled), duration(call.first), duration(call.smallest))
-        yield Text(columns.format(call.contender, *times, _kind_of_call(call) if several else "").rstrip())
-
-
-def _kind_of_call(call: FirstCall) -> str:
-    return f"{call.dtype} {call.order} {'auto' if call.threads is None else call.threads}"
-
-
-def _or_dash(seconds: float | None) -> str:
-    return "-" if seconds is None else duration(seconds)
+        seconds = (call.imported, call.compiled, call.first, call.smallest)
+        times = ("-" if each is None else duration(each) for each in seconds)
+        kind = f"{call.dtype} {call.order} {call.threads or 'auto'}" if several else ""
+        yield Text(columns.format(call.contender, *times, kind).rstrip())
 
 
 # The foot.

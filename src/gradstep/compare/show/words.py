@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,7 +10,34 @@ if TYPE_CHECKING:
     from gradstep.compare.judge.findings import Fastest
     from gradstep.compare.record.records import Cell
 
+NOUNS = {"m": "examples", "n": "features"}
+"""What each size counts."""
+
+# What a terminal obeys instead of showing it: control characters, halves of characters, separators of lines.
+_COMMANDS = ("Cc", "Cs", "Zl", "Zp")
+# What turns the direction of the text around it.
+_TURNS = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
 _UNITS = (("ns", 1e-9), ("us", 1e-6), ("ms", 1e-3), ("s", 1.0))
+
+
+def printable(text: str) -> str:
+    r"""Return text from a file or the command line as a terminal may show it: what it would obey is spelled out.
+
+    Examples
+    --------
+    >>> print(printable("\x1b[2J größe"))
+    \x1b[2J größe
+    """
+    if text.isprintable():
+        return text
+    return "".join(_spelled_out(character) for character in text)
+
+
+def _spelled_out(character: str) -> str:
+    if unicodedata.category(character) in _COMMANDS or character in _TURNS:
+        return character.encode("unicode_escape").decode("ascii")
+    return character
 
 
 def three_digits(value: float, group: str = "") -> str:
@@ -88,11 +116,6 @@ def place(cell: Cell) -> str:
     """Return a problem in words: its size, and the name of its data unless that is random."""
     words = sizes(cell.m, cell.n)
     return words if cell.problem == "random" else f"{cell.problem} ({words})"
-
-
-def kind(dtype: str, order: str, threads: int | None) -> str:
-    """Return how a problem is stored and computed, such as float64, C order, 2 threads."""
-    return f"{dtype}, {order} order, {'threads by size' if threads is None else counted(threads, 'thread')}"
 
 
 def lead(fastest: Fastest) -> str:

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 
 from gradstep.compare.measure.contenders import Contender
 from gradstep.compare.measure.peers import daal4py_, jax_, numba_loop, numpy_formula, scikit_learn, torch_
-from gradstep.compare.measure.peers.blas import blas_threads, with_blas_threads
-from gradstep.compare.measure.peers.peer import Peer
+from gradstep.compare.measure.peers.peer import Peer, blas_threads, with_blas_threads
 from gradstep.extras import MissingExtra
 
 ALL = "all"
@@ -37,14 +36,7 @@ def installed() -> tuple[list[Peer], dict[str, str]]:
 
 
 def chosen(names: Sequence[str]) -> tuple[list[Peer], dict[str, str]]:
-    """Return the peers of these names, which have to be installed; "all" alone returns every one that is.
-
-    Returns
-    -------
-    present : list of Peer
-        The peers.
-    reasons : dict
-        For the names of the peers that "all" leaves out, why.
+    """Return the peers of these names; for "all" alone, what `installed` returns.
 
     Raises
     ------

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradstep.compare.measure.contenders import Call
-from gradstep.compare.measure.peers.peer import Peer, rows_contiguous, step
+from gradstep.compare.measure.peers.peer import Peer, Setting, number_set, rows_contiguous, step
 from gradstep.compare.measure.problems import Examples
 from gradstep.contract import FloatArray, Step
 
@@ -74,17 +73,12 @@ def _compiled_loops() -> tuple[Callable[..., None], Callable[..., None]]:
     return loop, shares
 
 
-@contextmanager
-def _threads(threads: int) -> Iterator[None]:
+def _threads(threads: int) -> Setting:
     import numba
 
-    before = numba.get_num_threads()
     # Numba never runs more threads than there are cores, unless NUMBA_NUM_THREADS was set before its import.
-    numba.set_num_threads(min(threads, import_module("numba.core.config").NUMBA_NUM_THREADS))
-    try:
-        yield
-    finally:
-        numba.set_num_threads(before)
+    most = import_module("numba.core.config").NUMBA_NUM_THREADS
+    return number_set(min(threads, most), numba.get_num_threads, numba.set_num_threads)
 
 
 PEER = Peer(

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gradstep.compare.measure.contenders import Call
-from gradstep.compare.measure.peers.blas import blas_threads
-from gradstep.compare.measure.peers.peer import Peer, step
+from gradstep.compare.measure.peers.peer import Peer, blas_threads, step
 from gradstep.compare.measure.problems import Examples
 from gradstep.contract import FloatArray, Gradient, Step
 

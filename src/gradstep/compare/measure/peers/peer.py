@@ -1,12 +1,14 @@
-"""What a peer is: another library that can take the step, and how it becomes a contender."""
+"""What a peer is: another library that can take the step, how it becomes a contender, and the threads of BLAS."""
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 
@@ -19,10 +21,6 @@ from gradstep.threads import threads_for
 Setting = AbstractContextManager[object]
 
 
-def _no_setting(threads: int) -> Setting:
-    return nullcontext()
-
-
 @dataclass(frozen=True)
 class Peer:
     """A library that can take the step.
@@ -33,18 +31,14 @@ class Peer:
         Selects it on the command line, and heads its column.
     summary : str
         Which of its functions is called.
-    modules : tuple of str
-        The modules it has to import.
-    packages : tuple of str
-        The distributions whose versions matter.
+    modules, packages : tuple of str
+        The modules it has to import, and the distributions whose versions matter.
     prepare : callable
         Given `Examples` and a number of threads, returns the call that is timed.
     setting : callable
         Given a number of threads, returns the context of a sample, if the library's threads are a global setting.
-    compiles : bool
-        Whether it compiles at run time.
-    copies : dict
-        How many copies of X it keeps beside X, for an X in "C" and in "F" order.
+    compiles, copies
+        As of `Contender`.
     """
 
     name: str
@@ -52,7 +46,7 @@ class Peer:
     modules: tuple[str, ...]
     packages: tuple[str, ...]
     prepare: Callable[[Examples, int], Call]
-    setting: Callable[[int], Setting] = _no_setting
+    setting: Callable[[int], Setting] = lambda threads: nullcontext()
     compiles: bool = False
     copies: Mapping[str, int] = field(default_factory=dict, hash=False)
 
@@ -119,3 +113,32 @@ def step(examples: Examples, J: float, dw: FloatArray, db: float) -> Step:
 def rows_contiguous(examples: Examples) -> Examples:
     """Return the examples with X in C order, which most peers prefer."""
     return examples._replace(X=np.ascontiguousarray(examples.X))
+
+
+@contextmanager
+def number_set(threads: int, get: Callable[[], int], set_: Callable[[int], None]) -> Iterator[None]:
+    """Set a library's global number of threads, and put the old one back in the end."""
+    before = get()
+    set_(threads)
+    try:
+        yield
+    finally:
+        set_(before)
+
+
+def with_blas_threads(contender: Contender, threads: int | None) -> Contender:
+    """Return the contender with BLAS limited to its threads, so that NumPy code beside a peer gets no more."""
+    return replace(contender, setting=lambda examples: blas_threads(threads_of(examples, threads)))
+
+
+def blas_threads(threads: int) -> Setting:
+    """Return a context in which BLAS uses at most this many threads."""
+    limit: Setting = _blas().limit(limits=threads)
+    return limit
+
+
+@functools.cache
+def _blas() -> Any:
+    # NumPy has loaded its BLAS by now. No peer here uses one that is loaded later, such as SciPy's.
+    threadpoolctl = require("threadpoolctl", "peers", "Limiting the threads of BLAS")
+    return threadpoolctl.ThreadpoolController().select(user_api="blas")

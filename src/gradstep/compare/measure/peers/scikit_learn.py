@@ -7,8 +7,7 @@ from importlib import import_module
 import numpy as np
 
 from gradstep.compare.measure.contenders import Call
-from gradstep.compare.measure.peers.blas import blas_threads
-from gradstep.compare.measure.peers.peer import Peer, step
+from gradstep.compare.measure.peers.peer import Peer, blas_threads, step
 from gradstep.compare.measure.problems import Examples
 from gradstep.contract import Step
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 
 from gradstep.compare.measure.contenders import Call
-from gradstep.compare.measure.peers.peer import Peer, step
+from gradstep.compare.measure.peers.peer import Peer, Setting, number_set, step
 from gradstep.compare.measure.problems import Examples
 from gradstep.contract import Step
 
@@ -27,22 +25,9 @@ def _prepare(examples: Examples, threads: int) -> Call:
     return call
 
 
-@contextmanager
-def _threads(threads: int) -> Iterator[None]:
+def _threads(threads: int) -> Setting:
     torch = import_module("torch")
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    return number_set(threads, torch.get_num_threads, torch.set_num_threads)
 
 
-PEER = Peer(
-    "torch",
-    "binary_cross_entropy_with_logits and autograd",
-    ("torch",),
-    ("torch",),
-    _prepare,
-    _threads,
-)
+PEER = Peer("torch", "binary_cross_entropy_with_logits and autograd", ("torch",), ("torch",), _prepare, _threads)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 import math
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
 
 from gradstep import extras
 from gradstep.compare.judge import series
@@ -14,6 +16,9 @@ from gradstep.compare.record.records import READ_LIMIT
 from gradstep.compare.show import styles, words
 from gradstep.compare.show.styles import BLACK, GREY, READ_LIMIT_STYLE, Style
 from gradstep.compare.show.words import micro
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # Matplotlib's markers as Plotly names them.
 _SYMBOLS = {
@@ -39,19 +44,8 @@ _LAYOUT = {
 }
 
 
-def require() -> None:
-    """Raise `MissingExtra` if Plotly is not installed."""
-    _plotly()
-
-
-def _plotly() -> Any:
-    return extras.require("plotly.graph_objects", "report", "--html")
-
-
-def script() -> str:
-    """Return Plotly's own script, which is embedded into the report."""
-    source: str = extras.require("plotly.offline", "report", "--html").get_plotlyjs()
-    return source
+plotly = partial(extras.require, "plotly.graph_objects", "report", "--html")
+"""Returns what makes figures; raises `MissingExtra` if it is not installed."""
 
 
 def charts(found: Findings) -> dict[str, list[dict[str, Any]]]:
@@ -61,12 +55,27 @@ def charts(found: Findings) -> dict[str, list[dict[str, Any]]]:
     ``label``, by which a reader chooses, ``along`` ("m", "n" or None) and ``figure`` (``data`` and ``layout``).
     """
     look = styles.styles(found.record.settings.contenders)
-    return {"times": _times(found, look), "speed-ups": _speed_ups(found, look), "rates": _rates(found, look)}
+    # The largest problem first: where a step takes long is where it matters.
+    bars = reversed(drawable(series.speed_ups, found, len(found.cells)))
+    roofs = drawable(series.roofs, found)
+    return {
+        "times": [_times(shown, look) for along in AXES for shown in drawable(series.lines_along, found, along)],
+        "speed-ups": [_speed_ups(each, look) for each in bars],
+        "rates": [_rates(roof, quantity, look) for roof in roofs for quantity in ("operations", "bytes")],
+    }
+
+
+def drawable(series_of: Callable[P, list[T]], *args: P.args, **kwargs: P.kwargs) -> list[T]:
+    """Return what can be drawn; nothing where the record does not hold what it takes."""
+    try:
+        return series_of(*args, **kwargs)
+    except CannotDraw:
+        return []
 
 
 def _entry(label: str, data: list[Any], layout: dict[str, Any], along: Axis | None = None) -> dict[str, Any]:
     # An empty template: Plotly's own would put 7 kB into every figure.
-    graph_objects = _plotly()
+    graph_objects = plotly()
     figure = graph_objects.Figure(data, {**_LAYOUT, "template": graph_objects.layout.Template(), **layout})
     return {"label": label, "along": along, "figure": figure.to_plotly_json()}
 
@@ -76,46 +85,38 @@ def _plain(text: str) -> str:
     return html.escape(text, quote=False)
 
 
-def _marked(name: str, style: Style, x: list[Any], y: list[float], hovers: list[str], **options: Any) -> Any:
-    """Return a line with marks, each with words for those who point at it."""
-    dash = "dot" if style is READ_LIMIT_STYLE else "dash" if style.dashed else "solid"
-    return _plotly().Scatter(
-        x=x,
-        y=y,
-        name=name,
-        mode="lines+markers" if style.marker else "lines",
-        line={"color": style.colour, "width": 2, "dash": dash},
-        marker={"symbol": _SYMBOLS.get(style.marker, "circle"), "size": 8, "color": style.colour},
-        text=hovers,
-        hovertemplate="%{text}<extra></extra>",
-        **options,
+def _line(name: str, line: dict[str, Any], x: list[Any], y: list[float], hovers: list[str], **options: Any) -> Any:
+    """Return a line, with words for those who point at a place on it."""
+    return plotly().Scatter(
+        x=x, y=y, name=name, line=line, text=hovers, hovertemplate="%{text}<extra></extra>", **options
     )
+
+
+def _marked(name: str, style: Style, x: list[Any], y: list[float], hovers: list[str], **options: Any) -> Any:
+    """Return the line of a contender, with its marks."""
+    dash = "dot" if style is READ_LIMIT_STYLE else "dash" if style.dashed else "solid"
+    line = {"color": style.colour, "width": 2, "dash": dash}
+    marker = {"symbol": _SYMBOLS.get(style.marker, "circle"), "size": 8, "color": style.colour}
+    mode = "lines+markers" if style.marker else "lines"
+    return _line(name, line, x, y, hovers, marker=marker, mode=mode, **options)
 
 
 # Times
 
 
-def _times(found: Findings, look: dict[str, Style]) -> list[dict[str, Any]]:
-    entries = []
-    for along in AXES:
-        try:
-            entries += [_times_chart(shown, look) for shown in series.lines_along(found, along)]
-        except CannotDraw:
-            continue
-    return entries
-
-
-def _times_chart(shown: AllSeries, look: dict[str, Style]) -> dict[str, Any]:
+def _times(shown: AllSeries, look: dict[str, Style]) -> dict[str, Any]:
     limits = {} if shown.read_limit is None else {point.size: point.seconds for point in shown.read_limit.points}
-    data = []
-    for line in shown.lines:
-        data += _traces(shown, line, look[line.name], limits)
+    data = [trace for line in shown.lines for trace in _traces(shown, line, look[line.name], limits)]
     if shown.read_limit is not None:
         data += _traces(shown, shown.read_limit, READ_LIMIT_STYLE, {})
-    noun = "examples" if shown.along == "m" else "features"
     times = [seconds for line in shown.lines for point in line.points for seconds in (point.lower, point.upper)]
     layout = {
-        "xaxis": {**_AXIS, "title": {"text": f"{shown.along}, number of {noun}"}, "type": "log", "tickformat": ","},
+        "xaxis": {
+            **_AXIS,
+            "title": {"text": f"{shown.along}, number of {words.NOUNS[shown.along]}"},
+            "type": "log",
+            "tickformat": ",",
+        },
         "yaxis": {**_AXIS, "type": "log", "exponentformat": "SI", "ticksuffix": "s", **_powers(times)},
     }
     label = f"{shown.across} = {shown.fixed:,} · {shown.setup.words}"
@@ -140,7 +141,7 @@ def _traces(shown: AllSeries, line: Series, style: Style, limits: dict[int, floa
     sizes = [point.size for point in line.points]
     upper, lower = [point.upper for point in line.points], [point.lower for point in line.points]
     name = _plain(line.name)
-    band = _plotly().Scatter(
+    band = plotly().Scatter(
         x=[*sizes, *reversed(sizes)],
         y=[*upper, *reversed(lower)],
         fill="toself",
@@ -170,19 +171,10 @@ def _hover(shown: AllSeries, name: str, point: Point, limit: float | None) -> st
 # Speed-ups
 
 
-def _speed_ups(found: Findings, look: dict[str, Style]) -> list[dict[str, Any]]:
-    try:
-        problems = series.speed_ups(found, len(found.cells))
-    except CannotDraw:
-        return []
-    # The largest problem first: where a step takes long is where it matters.
-    return [_speed_ups_chart(bars, look) for bars in reversed(problems)]
-
-
-def _speed_ups_chart(bars: Bars, look: dict[str, Style]) -> dict[str, Any]:
+def _speed_ups(bars: Bars, look: dict[str, Style]) -> dict[str, Any]:
     shown = list(reversed(bars.bars))
     values = [bar.speed_up.value for bar in shown]
-    trace = _plotly().Bar(
+    trace = plotly().Bar(
         orientation="h",
         y=[f"{_plain(bar.name)}  <b>{words.times(bar.speed_up.value)}</b>" for bar in shown],
         x=[value - 1.0 for value in values],
@@ -228,15 +220,7 @@ def _bar_words(bars: Bars, bar: Bar) -> str:
 # Rates
 
 
-def _rates(found: Findings, look: dict[str, Style]) -> list[dict[str, Any]]:
-    try:
-        roofs = series.roofs(found)
-    except CannotDraw:
-        return []
-    return [_rates_chart(roof, quantity, look) for roof in roofs for quantity in ("operations", "bytes")]
-
-
-def _rates_chart(roof: Roof, quantity: str, look: dict[str, Style]) -> dict[str, Any]:
+def _rates(roof: Roof, quantity: str, look: dict[str, Style]) -> dict[str, Any]:
     data = []
     for name, points in roof.by_contender().items():
         intensities, rates = [point.intensity for point in points], [getattr(point, quantity) for point in points]
@@ -259,15 +243,8 @@ def _rates_chart(roof: Roof, quantity: str, look: dict[str, Style]) -> dict[str,
 
 
 def _ceiling(roof: Roof, rates: list[float], name: str, colour: str, dash: str) -> Any:
-    return _plotly().Scatter(
-        x=list(roof.span),
-        y=rates,
-        name=name,
-        mode="lines",
-        line={"color": colour, "width": 1.6, "dash": dash},
-        text=[name, name],
-        hovertemplate="%{text}<extra></extra>",
-    )
+    line = {"color": colour, "width": 1.6, "dash": dash}
+    return _line(name, line, list(roof.span), rates, [name, name], mode="lines")
 
 
 def _rate_words(point: RoofPoint) -> str:

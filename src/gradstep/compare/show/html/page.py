@@ -7,6 +7,7 @@ import hashlib
 import importlib.resources
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +15,20 @@ import gradstep
 from gradstep import extras
 from gradstep.compare.judge import series
 from gradstep.compare.judge.findings import Findings
-from gradstep.compare.judge.series import CannotDraw, Map
 from gradstep.compare.record import records
 from gradstep.compare.record.records import READ_LIMIT, Record
 from gradstep.compare.show import styles, summary, words
 from gradstep.compare.show.html import charts, tables
 from gradstep.files import require_place_for, write_whole
 
+_jinja = partial(extras.require, "jinja2", "report", "--html")
+
 
 def require(path: Path) -> None:
     """Raise `OSError` or `MissingExtra` if a report could not be written to this file."""
     require_place_for(path)
-    charts.require()
+    charts.plotly()
     _jinja()
-
-
-def _jinja() -> Any:
-    return extras.require("jinja2", "report", "--html")
 
 
 def write(found: Findings, path: Path) -> None:
@@ -65,7 +63,8 @@ def _code(found: Findings) -> dict[str, Any]:
     """Return what stands in the page as it is: styles, scripts, and the data of the scripts."""
     markup = extras.require("markupsafe", "report", "--html").Markup
     figures = charts.charts(found)
-    scripts = [charts.script(), _resource("report.js")]
+    plotly = extras.require("plotly.offline", "report", "--html")
+    scripts = [plotly.get_plotlyjs(), _resource("report.js")]
     return {
         "policy": _policy(scripts),
         "style": markup(_resource("report.css")),
@@ -89,7 +88,7 @@ def _content(found: Findings) -> dict[str, Any]:
         "wrong": [f"{result.contender} at {words.place(cell)}: {result.reason}" for cell, result in record.wrong()],
         "warning": _sentence(found.noise_warning),
         "summary": summary.paragraphs(found),
-        "maps": _maps(found),
+        "maps": charts.drawable(series.maps, found),
         "look": styles.styles(record.settings.contenders),
         "lead": words.lead,
         "tables": tables.tables(found),
@@ -98,13 +97,6 @@ def _content(found: Findings) -> dict[str, Any]:
         "read_limit": READ_LIMIT,
         "version": gradstep.__version__,
     }
-
-
-def _maps(found: Findings) -> list[Map]:
-    try:
-        return series.maps(found)
-    except CannotDraw:
-        return []
 
 
 def _sentence(text: str | None) -> str | None:

@@ -76,11 +76,7 @@ def tables(found: Findings) -> list[Table]:
             ("contender", *_SETUP, "import", "compile", "first call", "smallest call", "version"),
             [Row(_first_call(record, each)) for each in record.first_calls],
         ),
-        _table(
-            "Left out",
-            (*_CONDITIONS, "contender", "reason"),
-            [Row(_left_out(each)) for each in record.left_out],
-        ),
+        _table("Left out", (*_CONDITIONS, "contender", "reason"), [Row(_left_out(each)) for each in record.left_out]),
     ]
     return [table for table in made if table.rows]
 

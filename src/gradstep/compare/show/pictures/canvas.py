@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
-from typing import Any
+import warnings
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, TypeVar
 
 from gradstep import extras
-from gradstep.compare.record.records import Record, Setup
-from gradstep.compare.show.styles import BLACK, GREY, Style
+from gradstep.compare.judge.series import AllSeries, Map, Roof
+from gradstep.compare.record.records import Record
+from gradstep.compare.show.styles import GREY, READ_LIMIT_STYLE, Style
 from gradstep.compare.show.words import counted
+
+Of = TypeVar("Of", AllSeries, Map, Roof)
 
 # 1280 pixels wide, as a page on most screens; at half of that the letters are still readable.
 _WIDTH, _DOTS = 8.0, 160
@@ -46,9 +50,18 @@ def encoded(figure: Any, suffix: str) -> bytes:
     """Return a figure as the content of a file, ``.png`` or ``.svg``: the same bytes for the same record."""
     metadata = {"Software": None} if suffix == ".png" else {"Date": None, "Creator": None, "Title": figure.get_label()}
     content = io.BytesIO()
-    with _settings():
+    _take_text_as_it_is(figure)
+    with _settings(), warnings.catch_warnings():
+        # A name in letters that the font lacks is drawn as boxes.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from ", UserWarning)
         figure.savefig(content, format=suffix[1:], dpi=_DOTS, facecolor="white", metadata=metadata)
     return content.getvalue()
+
+
+def _take_text_as_it_is(figure: Any) -> None:
+    """Draw a dollar sign in the name of a file as one; Matplotlib reads what stands between two as mathematics."""
+    for text in figure.findobj(matplotlib("text").Text):
+        text.set_parse_math(False)
 
 
 def figure(record: Record, height: float, title: str, conditions: str, note: str) -> Any:
@@ -107,21 +120,17 @@ def label_powers_of_ten(axis: Any, words: Callable[[float], str]) -> None:
 
 
 def line(axes: Any, x: Sequence[float], y: Sequence[float], style: Style, width: float) -> None:
-    """Draw the line of a contender."""
-    dash: Any = (0, (4, 1.6)) if style.dashed else "-"
+    """Draw the line of a contender, or of the read limit, which is dotted."""
+    dash: Any = (0, (1, 1.5)) if style is READ_LIMIT_STYLE else (0, (4, 1.6)) if style.dashed else "-"
     axes.plot(x, y, color=style.colour, marker=style.marker, markersize=5, linestyle=dash, linewidth=width)
 
 
-def dotted(axes: Any, x: Sequence[float], y: Sequence[float]) -> None:
-    """Draw the line of the read limit."""
-    axes.plot(x, y, color=BLACK, linestyle=(0, (1, 1.5)), linewidth=1.6)
-
-
-def suffixes(setups: Sequence[Setup]) -> dict[Setup, str]:
-    """Return what distinguishes the files of several setups; nothing where there is one."""
-    return {each: "" if len(setups) == 1 else f"-{each.slug}" for each in setups}
+def of_each_setup(shown: Collection[Of], figure: Callable[[Of], Any]) -> dict[str, Any]:
+    """Return a figure for each setup, by what distinguishes the files of several; nothing where there is one."""
+    return {"" if len(shown) == 1 else f"-{each.setup.slug}": figure(each) for each in shown}
 
 
 def renderer(figure: Any) -> Any:
     """Return what measures the size of text in a figure."""
+    _take_text_as_it_is(figure)
     return matplotlib("backends.backend_agg").FigureCanvasAgg(figure).get_renderer()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from gradstep.compare.judge import series
@@ -14,9 +15,7 @@ from gradstep.compare.show.pictures import canvas
 
 def draw(found: Findings) -> dict[str, Any]:
     """Draw the map of each setup."""
-    maps = series.maps(found)
-    suffixes = canvas.suffixes([each.setup for each in maps])
-    return {suffixes[each.setup]: _figure(found.record, each) for each in maps}
+    return canvas.of_each_setup(series.maps(found), partial(_figure, found.record))
 
 
 def _figure(record: Record, shown: Map) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from gradstep.compare.judge import series
@@ -12,14 +13,12 @@ from gradstep.compare.record.records import Record
 from gradstep.compare.show import styles
 from gradstep.compare.show.pictures import canvas
 from gradstep.compare.show.pictures.labels import Label, label_beside
-from gradstep.compare.show.styles import BLACK, GREY
+from gradstep.compare.show.styles import BLACK, GREY, READ_LIMIT_STYLE
 
 
 def draw(found: Findings) -> dict[str, Any]:
     """Draw the rates of each setup, as operations and as bytes a second."""
-    roofs = series.roofs(found)
-    suffixes = canvas.suffixes([roof.setup for roof in roofs])
-    return {suffixes[roof.setup]: _figure(found.record, roof) for roof in roofs}
+    return canvas.of_each_setup(series.roofs(found), partial(_figure, found.record))
 
 
 def _figure(record: Record, roof: Roof) -> Any:
@@ -67,7 +66,7 @@ def _draw_ceilings(axes: Any, roof: Roof, quantity: str) -> list[Label]:
     labels = []
     for place, bandwidth in roof.bandwidths.items():
         rates = [bandwidth * intensity if quantity == "operations" else bandwidth for intensity in roof.span]
-        canvas.dotted(axes, roof.span, rates)
+        canvas.line(axes, roof.span, rates, READ_LIMIT_STYLE, 1.6)
         words = f"read from {place}: {bandwidth / 1e9:.3g} GB/s"
         labels.append(Label(words, roof.span[1], rates[1], BLACK, bold=False))
     best = roof.best.operations

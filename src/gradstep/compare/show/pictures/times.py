@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from gradstep.compare.judge import series
 from gradstep.compare.judge.findings import Axis, Findings
 from gradstep.compare.judge.series import AllSeries
-from gradstep.compare.record.records import READ_LIMIT, Record, Setup
+from gradstep.compare.record.records import Record, Setup
 from gradstep.compare.show import styles
 from gradstep.compare.show.pictures import canvas
 from gradstep.compare.show.pictures.labels import Label, label_above, label_beside
-from gradstep.compare.show.styles import BLACK
-from gradstep.compare.show.words import duration_of_tick
-
-NOUNS = {"m": "examples", "n": "features"}
+from gradstep.compare.show.styles import READ_LIMIT_STYLE
+from gradstep.compare.show.words import NOUNS, duration_of_tick
 
 
 def draw(found: Findings, along: Axis) -> dict[str, Any]:
@@ -22,7 +21,7 @@ def draw(found: Findings, along: Axis) -> dict[str, Any]:
     chosen: dict[Setup, AllSeries] = {}
     for each in series.lines_along(found, along):
         chosen.setdefault(each.setup, each)
-    return {suffix: figure(found.record, chosen[setup]) for setup, suffix in canvas.suffixes(list(chosen)).items()}
+    return canvas.of_each_setup(chosen.values(), partial(figure, found.record))
 
 
 def figure(record: Record, shown: AllSeries) -> Any:
@@ -55,15 +54,11 @@ def figure(record: Record, shown: AllSeries) -> Any:
 def _draw_lines(axes: Any, shown: AllSeries, look: dict[str, styles.Style]) -> list[Label]:
     """Draw a line and a band for each contender and for the read limit; return their names."""
     labels = []
-    for line in shown.lines:
-        style = look[line.name]
+    for line in [*shown.lines, *([] if shown.read_limit is None else [shown.read_limit])]:
+        style = look.get(line.name, READ_LIMIT_STYLE)
+        width, alpha = (1.6, 0.12) if style is READ_LIMIT_STYLE else (1.8, 0.22)
         size, seconds, lower, upper = zip(*line.points, strict=True)
-        axes.fill_between(size, lower, upper, color=style.colour, alpha=0.22, linewidth=0)
-        canvas.line(axes, size, seconds, style, 1.8)
+        axes.fill_between(size, lower, upper, color=style.colour, alpha=alpha, linewidth=0)
+        canvas.line(axes, size, seconds, style, width)
         labels.append(Label(line.name, size[-1], seconds[-1], style.ink, bold=not style.dashed))
-    if shown.read_limit is not None:
-        size, seconds, lower, upper = zip(*shown.read_limit.points, strict=True)
-        axes.fill_between(size, lower, upper, color=BLACK, alpha=0.12, linewidth=0)
-        canvas.dotted(axes, size, seconds)
-        labels.append(Label(READ_LIMIT, size[-1], seconds[-1], BLACK, bold=False))
     return labels

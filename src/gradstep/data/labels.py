@@ -1,0 +1,83 @@
+"""The labels of a table: which values mean that one is missing, which are the same class, and which counts as 1."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import numpy as np
+from numpy.typing import NDArray
+
+# What tables write where there is no value, in lower case: pandas' list, and those of databases and statistics.
+_MISSING = {
+    "", "#n/a", "#n/a n/a", "#na", "#null!", "#value!", "(null)", "-", "--", "-1.#ind", "-1.#qnan", "-nan", "+nan", ".",
+    "..", "1.#ind", "1.#qnan", "<na>", "?", "??", "\\n", "n.a.", "n/a", "na", "nan", "nat", "nil", "none", "null",
+    "missing", "\N{EN DASH}", "\N{EM DASH}",
+}  # fmt: skip
+
+# A number as np.loadtxt reads it: without the underscores and the digits of other scripts that float() takes.
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|[+-]?(?:inf(?:inity)?|nan)", re.IGNORECASE)
+
+# A message lists at most this many values of a label column.
+_VALUES_SHOWN = 6
+
+
+def as_y(where: str, values: list[str], codes: NDArray[np.intp], positive: str | None) -> NDArray[np.float64]:
+    """Turn the values of a label column into y; ``values[codes[i]]`` is the label of row i.
+
+    Raises
+    ------
+    ValueError
+        If a label is missing, there is one class alone, or no value says what counts as 1; the message begins with
+        `where`.
+    """
+    if not values:
+        raise ValueError(f"{where} has no rows")
+    missing = [value for value in values if _is_missing(value, values)]
+    if missing:
+        raise ValueError(f"{where} has rows without a value ({listed(missing)}); every row needs its label")
+    if len({_class(value) for value in values}) < 2:
+        raise ValueError(f"{where} holds only {listed(values)}; two classes are needed")
+    if positive is not None:
+        matches = np.array([_class(value) == _class(positive) for value in values])
+        if not matches.any():
+            raise ValueError(f"{where} does not hold {positive!r}; it holds {listed(values)}")
+        return matches.astype(np.float64)[codes]
+    numbers = [as_number({"True": "1", "False": "0"}.get(value, value)) for value in values]
+    known = [number for number in numbers if number is not None and 0.0 <= number <= 1.0]
+    if len(known) < len(values):
+        raise ValueError(f"{where} holds {listed(values)}; name the value that counts as 1 with --positive VALUE")
+    return np.array(known)[codes]
+
+
+def _is_missing(value: str, values: list[str]) -> bool:
+    # Beside a plus, a minus is a class.
+    return value.strip().lower() in _MISSING and not (value == "-" and "+" in values)
+
+
+def _class(value: str) -> float | str:
+    """Return what all spellings of a class share: 1 and 1.0 are one, and so is text that looks the same."""
+    number = as_number(value)
+    return composed(value) if number is None else number
+
+
+def composed(text: str) -> str:
+    """Return text with each accent and its letter as one character; both forms look the same."""
+    return unicodedata.normalize("NFC", text)
+
+
+def as_number(text: str) -> float | None:
+    """Return the number that text spells, or None.
+
+    Examples
+    --------
+    >>> as_number(" 1e3 "), as_number("1_000")
+    (1000.0, None)
+    """
+    return float(text) if _NUMBER.fullmatch(text.strip()) else None
+
+
+def listed(values: list[str]) -> str:
+    """Return the values in quotes; of a long list the first ones and the number of all."""
+    shown = ", ".join(map(repr, sorted(values)[:_VALUES_SHOWN]))
+    return shown if len(values) <= _VALUES_SHOWN else f"{shown} and {len(values) - _VALUES_SHOWN} more"

@@ -1,0 +1,206 @@
+"""What `gradstep.kernels` allows is right in the compiled kernels, and what it does not allow raises ValueError."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import problems
+import pytest
+from availability import load_or_explain
+
+from gradstep import gradient
+
+M, N, BLOCK_ROWS = 9, 5, 4
+Sums = Callable[..., None]
+
+
+@functools.cache
+def inside_njit() -> Sums:
+    """Return the Numba kernel as it is called from a user's compiled code."""
+    import numba
+
+    from gradstep.kernels import numba_loop
+
+    @numba.njit
+    def call(X, y, w, b, block_rows, out, sample_weight=None):
+        numba_loop.partial_sums(X, y, w, b, block_rows, out, sample_weight)
+
+    return call
+
+
+@pytest.fixture(params=["numba", "numba inside njit", "cython"])
+def partial_sums(request: pytest.FixtureRequest) -> Sums:
+    """Return a compiled kernel."""
+    name = request.param.split()[0]
+    kernel = load_or_explain(name)
+    return inside_njit() if request.param == "numba inside njit" else kernel.partial_sums
+
+
+def good(m: int = M, n: int = N, dtype: str = "float64") -> dict[str, Any]:
+    """Return arguments that meet the contract."""
+    problem = problems.random_weighted_problem(m, n, dtype)
+    X, y, w, weight = problem.computed
+    out = np.full((-(-m // BLOCK_ROWS), n + 2), np.nan)
+    return {"X": X, "y": y, "w": w, "b": problem.b, "block_rows": BLOCK_ROWS, "out": out, "sample_weight": weight}
+
+
+def misaligned(values: np.ndarray) -> np.ndarray:
+    """Return the same values, one byte after an aligned address."""
+    memory = np.empty(values.nbytes + 1, np.uint8)
+    copied = np.ndarray(values.shape, values.dtype, memory.data, 1)
+    copied[...] = values
+    assert not copied.flags.aligned
+    return copied
+
+
+def packed(values: np.ndarray) -> np.ndarray:
+    """Return the same rows, each followed by one byte."""
+    records = np.zeros(len(values), [("x", values.dtype, values.shape[1]), ("gap", "u1")])
+    records["x"] = values
+    return records["x"]
+
+
+def strided(values: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Return the same values with gaps along an axis."""
+    index = [slice(None)] * values.ndim
+    index[axis] = slice(None, None, 2)
+    return np.repeat(values, 2, axis)[tuple(index)]
+
+
+def wide(values: np.ndarray) -> np.ndarray:
+    """Return the same rows in a wider array."""
+    return np.hstack([values, values])[:, : values.shape[1]]
+
+
+def read_only(values: np.ndarray) -> np.ndarray:
+    """Return a view that may not be written to."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
+
+LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "C order": np.ascontiguousarray,
+    "F order": np.asfortranarray,
+    "rows backwards": lambda X: X[::-1].copy()[::-1],
+    "columns backwards in F order": lambda X: np.asfortranarray(X[:, ::-1])[:, ::-1],
+    "every other row": lambda X: strided(X, 0),
+    "every other row, backwards": lambda X: strided(X[::-1], 0)[::-1],
+    "every other column in F order": lambda X: strided(X.T, 0).T,
+    "a window": wide,
+    "read-only": read_only,
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("m", "n"), [(9, 5), (9, 2), (9, 1), (1, 5), (1, 1), (1100, 3), (700, 17)])
+def test_what_is_allowed_is_right(partial_sums, layout, dtype, m, n):
+    problem = problems.random_weighted_problem(m, n, dtype)
+    X, y, w, weight = problem.computed
+    out = np.full((-(-m // BLOCK_ROWS), n + 2), np.nan)
+    partial_sums(LAYOUTS[layout](X), y, w, problem.b, BLOCK_ROWS, out, weight)
+    problem.assert_right_sums(out, BLOCK_ROWS, layout)
+
+
+def test_rows_without_stride(partial_sums):
+    arguments = good()
+    repeated = np.broadcast_to(arguments["X"][0], (M, N))
+    partial_sums(**(arguments | {"X": repeated}))
+    copied = np.empty_like(arguments["out"])
+    partial_sums(**(arguments | {"X": repeated.copy(), "out": copied}))
+    assert arguments["out"].tobytes() == copied.tobytes()
+
+
+def change(**changes: Callable[[Any], Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Return a function that changes some arguments."""
+    return lambda given: given | {name: new(given[name]) for name, new in changes.items()}
+
+
+BROKEN = {
+    "X neither in C nor in F order": change(X=strided),
+    "columns backwards in C order": change(X=lambda X: X[:, ::-1]),
+    "rows apart by a part of a number": change(X=packed),
+    "X misaligned": change(X=misaligned),
+    "X without rows": change(X=lambda X: X[:0], y=lambda y: y[:0], sample_weight=lambda c: c[:0]),
+    "X without columns": change(X=lambda X: X[:, :0], w=lambda w: w[:0]),
+    "y too short": change(y=lambda y: y[:-1]),
+    "y too long": change(y=lambda y: np.append(y, 0.0)),
+    "y strided": change(y=strided),
+    "y backwards": change(y=lambda y: y[::-1]),
+    "y misaligned": change(y=misaligned),
+    "y of another dtype": change(y=lambda y: y.astype("float32")),
+    "y integers": change(y=lambda y: y.astype(int)),
+    "w too short": change(w=lambda w: w[:-1]),
+    "w too long": change(w=lambda w: np.append(w, 0.0)),
+    "w strided": change(w=strided),
+    "w misaligned": change(w=misaligned),
+    "w of another dtype": change(w=lambda w: w.astype("float32")),
+    "weights too short": change(sample_weight=lambda c: c[:-1]),
+    "weights strided": change(sample_weight=strided),
+    "weights misaligned": change(sample_weight=misaligned),
+    "weights of another dtype": change(sample_weight=lambda c: c.astype("float32")),
+    "block_rows 0": change(block_rows=lambda _: 0),
+    "block_rows negative": change(block_rows=lambda _: -1),
+    "out narrow": change(out=lambda out: out[:, :-1].copy()),
+    "out a narrow window": change(out=lambda out: out[:, :-1]),
+    "out wide": change(out=lambda out: np.hstack([out, out])),
+    "out short": change(out=lambda out: out[:-1]),
+    "out long": change(out=lambda out: np.vstack([out, out])),
+    "out in F order": change(out=np.asfortranarray),
+    "out a window": change(out=wide),
+    "out misaligned": change(out=misaligned),
+    "out float32": change(out=lambda out: out.astype("float32")),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_what_is_not_allowed_raises(partial_sums, broken):
+    arguments = BROKEN[broken](good())
+    before = arguments["out"].tobytes()
+    with pytest.raises((ValueError, BufferError)):
+        partial_sums(**arguments)
+    assert arguments["out"].tobytes() == before, "out was written to"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"X": lambda X: X[0]}, {"X": lambda X: X.astype(int)}, {"y": lambda y: y[:, None]}, {"w": lambda w: w[:, None]}],
+    ids=["X 1-D", "X integers", "y 2-D", "w 2-D"],
+)
+def test_what_numba_cannot_even_compile(partial_sums, changes):
+    with pytest.raises(Exception, match=r"(should|nopython)"):
+        partial_sums(**change(**changes)(good()))
+
+
+def test_a_misaligned_argument_is_named():
+    cython = load_or_explain("cython")
+    for name, array in good().items():
+        if isinstance(array, np.ndarray):
+            with pytest.raises(ValueError, match=f"^{name} should be .*aligned"):
+                cython.partial_sums(**(good() | {name: misaligned(array)}))
+
+
+def test_a_buffer_without_strides():
+    cython = load_or_explain("cython")
+    arguments = good()
+    expected = np.empty_like(arguments["out"])
+    cython.partial_sums(**(arguments | {"out": expected}))
+    X = (ctypes.c_double * N * M)(*(tuple(row) for row in arguments["X"].tolist()))
+    y, w = ((ctypes.c_double * len(arguments[name]))(*arguments[name].tolist()) for name in ("y", "w"))
+    cython.partial_sums(**(arguments | {"X": X, "y": y, "w": w}))
+    assert arguments["out"].tobytes() == expected.tobytes()
+    with pytest.raises(ValueError, match="^out should be "):
+        cython.partial_sums(**(arguments | {"out": X}))
+
+
+@pytest.mark.parametrize("name", ["X", "y", "w", "sample_weight"])
+def test_every_kernel_computes_with_misaligned_arguments(kernel, name):
+    problem = problems.random_weighted_problem(9, 3)
+    given = {"X": problem.X, "y": problem.y, "w": problem.w, "sample_weight": problem.sample_weight}
+    given[name] = misaligned(given[name])
+    problem.assert_right(gradient(**given, b=problem.b, l2=problem.l2, kernel=kernel), name)

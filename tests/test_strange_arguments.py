@@ -1,0 +1,150 @@
+"""Arguments that are no arrays or numbers of ours: masked, sparse, ragged, lazy, text, complex, of several elements."""
+
+from __future__ import annotations
+
+import decimal
+import fractions
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from gradstep import fit, gradient, objective, step
+
+X = [[1.0, 2.0], [3.0, 4.0], [-1.0, 0.5], [0.0, 1.0]]
+Y = [0.0, 1.0, 1.0, 0.0]
+W = [0.5, -0.5]
+ONES = [1.0, 1.0, 1.0, 1.0]
+
+
+def masked(values: Any, index: Any) -> np.ma.MaskedArray:
+    """Return the values with one of them masked, and nonsense behind the mask."""
+    array = np.ma.array(values, mask=False)
+    array[index] = 9999.0
+    array[index] = np.ma.masked
+    return array
+
+
+def call(name: str, value: Any, kernel: Any = "auto") -> None:
+    """Hand one argument over, in a call that takes it."""
+    given = {"X": X, "y": Y, "w": W, "b": 0.0, "sample_weight": ONES}
+    if name == "theta":
+        objective(X, Y, kernel=kernel)(value)
+    elif name in ("w0", "b0", "tol"):
+        fit(X, Y, kernel=kernel, **{name: value})
+    elif name == "alpha":
+        step(X, Y, W, 0.0, value, kernel=kernel)
+    else:
+        gradient(**(given | {name: value}), kernel=kernel)
+
+
+VECTORS = {"y": Y, "w": W, "sample_weight": ONES, "w0": W, "theta": [0.5, -0.5, 0.0]}
+SCALARS = ("b", "l2", "alpha", "tol", "b0")
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_a_masked_value_of_a_vector(name):
+    with pytest.raises(ValueError, match=rf"^{name} is masked at index 1; "):
+        call(name, masked(VECTORS[name], 1))
+    call(name, np.ma.array(VECTORS[name], mask=False))
+    call(name, np.ma.array(VECTORS[name]))
+
+
+def test_a_masked_value_of_X():
+    for form in (masked(X, (2, 0)), masked(np.array(X, order="F"), (2, 0)), list(masked(X, (2, 0)))):
+        with pytest.raises(ValueError, match=r"^X is masked at index \(2, 0\); "):
+            call("X", form)
+    unmasked = np.ma.array(X, mask=False)
+    assert gradient(unmasked, Y, W, 0.0).J == gradient(X, Y, W, 0.0).J
+    assert gradient(list(unmasked), Y, W, 0.0).J == gradient(X, Y, W, 0.0).J
+
+
+@pytest.mark.parametrize("name", SCALARS)
+@pytest.mark.parametrize(
+    "value",
+    [
+        "1",
+        b"1",
+        np.str_("1"),
+        np.array("1"),
+        1 + 2j,
+        np.complex128(1 + 2j),
+        np.complex64(1),
+        np.array(1 + 0j),
+        np.array([1.0]),
+        np.array([1.0, 2.0]),
+        [1.0],
+        np.timedelta64(1),
+        np.datetime64("2020-01-01"),
+        np.ma.masked,
+        masked([1.0], 0)[0],
+        None,
+    ],
+    ids=repr,
+)
+def test_what_is_not_one_real_number(name, value):
+    with pytest.raises((TypeError, ValueError), match=f"^{name} is "):
+        call(name, value)
+
+
+@pytest.mark.parametrize("name", SCALARS)
+def test_numbers_of_every_kind(name):
+    kinds = [1, 1.0, True, np.float32(1), np.float16(1), np.longdouble(1), np.int8(1), np.bool_(True), np.array(1.0)]
+    for value in (*kinds, np.array(1), np.ma.array(1.0), fractions.Fraction(1), decimal.Decimal(1)):
+        call(name, value)
+
+
+@pytest.mark.parametrize("name", SCALARS)
+def test_an_integer_beyond_float64(name):
+    with pytest.raises(ValueError, match=f"^{name} is a int; it is too large for a float64$"):
+        call(name, 10**400)
+
+
+@pytest.mark.parametrize("form", [scipy.sparse.csr_matrix, scipy.sparse.csc_array, scipy.sparse.coo_array])
+def test_sparse_matrices(form):
+    sparse = form(np.array(X))
+    with pytest.raises(TypeError) as raised:
+        call("X", sparse)
+    assert str(raised.value) == f"X is a sparse {form.__name__}; it should be dense: pass X.toarray()"
+
+
+def test_ragged_lists():
+    with pytest.raises(ValueError) as raised:
+        call("X", [[1.0, 2.0], [3.0], [1.0, 2.0], [1.0, 2.0]])
+    assert str(raised.value) == "X has 1 values at index 1 and 2 at index 0; its rows should be alike"
+    with pytest.raises(ValueError, match=r"^y has 2 values at index 3 and 1 at index 0; its rows should be alike$"):
+        call("y", [0.0, 1.0, 1.0, [0.0, 1.0]])
+    with pytest.raises(ValueError, match="^X "):
+        call("X", [[[1.0], 2.0], [3.0, 4.0], [1.0, 2.0], [1.0, 2.0]])
+
+
+@pytest.mark.parametrize("name", ["X", *VECTORS])
+def test_a_tensor_with_a_gradient(name):
+    torch = pytest.importorskip("torch")
+    tensor = torch.tensor(X if name == "X" else VECTORS[name], dtype=torch.float64)
+    call(name, tensor)
+    with pytest.raises(TypeError) as raised:
+        call(name, tensor.requires_grad_())
+    assert str(raised.value) == f"{name} is a Tensor that requires a gradient; pass its values: .detach().numpy()"
+
+
+class Lazy:
+    """Counts how often it is asked for its values."""
+
+    def __init__(self, values: Any) -> None:
+        self._values = values
+        self.asked = 0
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        self.asked += 1
+        return np.array(self._values, dtype)
+
+
+def test_lazy_arrays_are_asked_once():
+    lazy = {"X": Lazy(X), "y": Lazy(Y), "sample_weight": Lazy(ONES), "w0": Lazy(W)}
+    fit(**lazy, max_iter=3)
+    assert {name: values.asked for name, values in lazy.items()} == dict.fromkeys(lazy, 1)
+    w = Lazy(W)
+    step(X, Y, w, 0.0, 0.1)
+    assert w.asked == 1
