@@ -113,8 +113,7 @@ def partial_sums(X, y, w, double b, Py_ssize_t block_rows, out, sample_weight=No
     # Buffers are acquired by hand: setting up typed memoryviews takes longer than a small problem.
     cdef Py_buffer held[5]
     cdef int n_held = 0
-    cdef Py_ssize_t m, n, n_blocks
-    cdef Py_ssize_t strides[2]
+    cdef Py_ssize_t m, n, n_blocks, strides[2]
     cdef char kind_of_X, kind
     cdef const void *c = NULL
     try:
