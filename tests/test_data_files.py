@@ -14,6 +14,7 @@ import pytest
 from command_line import assert_one_line, write_csv
 
 from gradstep.data import tables
+from gradstep.data.standardization import Standardization
 
 # Data files
 
@@ -306,7 +307,7 @@ def test_file_of_unknown_kind(command, tmp_path):
 
 def test_standardization_leaves_constant_columns_at_zero():
     X = np.column_stack([np.arange(7.0), np.full(7, 0.1), np.full(7, 1e300)])
-    standardization = tables.Standardization.of(X)
+    standardization = Standardization.of(X)
     standardized = standardization.apply(X)
     np.testing.assert_allclose(standardized.std(axis=0), [1.0, 0.0, 0.0])
     assert not standardized[:, 1:].any()
@@ -316,7 +317,7 @@ def test_standardization_leaves_constant_columns_at_zero():
 
 def test_standardization_of_a_column_out_of_range():
     with pytest.raises(ValueError, match="column 1"):
-        tables.Standardization.of(np.array([[1.0, 1e300], [2.0, -1e300]]))
+        Standardization.of(np.array([[1.0, 1e300], [2.0, -1e300]]))
 
 
 def test_column_that_cannot_be_standardized_is_named(command, tmp_path):

@@ -11,7 +11,8 @@ import numpy as np
 
 import gradstep
 from gradstep.contract import Fit
-from gradstep.data.tables import Standardization, Table
+from gradstep.data.standardization import Standardization
+from gradstep.data.tables import Table
 from gradstep.files import write_whole
 
 SCHEMA = 1

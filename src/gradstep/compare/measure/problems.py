@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gradstep.contract import FloatArray
 from gradstep.data import tables
+from gradstep.data.standardization import Standardization
 from gradstep.extras import require
 from gradstep.validate import compute_dtype
 
@@ -108,7 +109,7 @@ class RealProblem(_OfMatrix):
 
     def make(self) -> Examples:
         """Make the arrays; the same ones each time."""
-        standardized = tables.Standardization.of(self.X).apply(self.X)
+        standardized = Standardization.of(self.X).apply(self.X)
         w, b = _weights(np.random.default_rng([self.seed, self.m, self.n]), self.n)
         return _laid_out(standardized, self.labels, w, b, self.dtype, self.order)
 
