@@ -183,9 +183,9 @@ def fit(
                     break
                 path.advance()
             show(path)
+        return path.result(tol)
     except KeyboardInterrupt as interrupt:
         raise FitInterrupted(path.result(tol)) from interrupt
-    return path.result(tol)
 
 
 @np.errstate(all="ignore")
