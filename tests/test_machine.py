@@ -34,15 +34,15 @@ def test_machine_reads_caches_and_governor_of_the_first_core(tmp_path, monkeypat
     write(tmp_path / "cache" / "index2", level="2", type="Unified", size="2048K")
     write(tmp_path / "cache" / "index3", level="3", type="Unified", size="1G")
     write(tmp_path / "cpufreq", scaling_governor="powersave")
-    monkeypatch.setattr(machine, "_CPU", tmp_path)
+    monkeypatch.setattr(machine, "CPU", tmp_path)
     assert machine.caches() == {"L1d": 48 << 10, "L2": 2 << 20, "L3": 1 << 30}
     assert machine.last_level_cache() == 1 << 30
     assert Machine.here().governor == "powersave"
 
 
 def test_machine_with_unknown_caches(tmp_path, monkeypatch):
-    monkeypatch.setattr(machine, "_CPU", tmp_path)
-    monkeypatch.setattr(machine, "_sysctl", lambda name: "")
+    monkeypatch.setattr(machine, "CPU", tmp_path)
+    monkeypatch.setattr(machine, "sysctl", lambda name: "")
     assert machine.caches() == {}
     assert machine.last_level_cache() == 32 << 20
     assert Machine.here().governor is None
@@ -58,7 +58,7 @@ def test_machine_with_unknown_caches(tmp_path, monkeypatch):
     ],
 )
 def test_machine_names_the_features_that_matter(monkeypatch, cpuinfo, features, virtual):
-    monkeypatch.setattr(machine, "_cpuinfo", lambda: cpuinfo)
+    monkeypatch.setattr(machine, "cpuinfo", lambda: cpuinfo)
     here = Machine.here()
     assert (here.features, here.virtual) == (features, virtual)
 

@@ -24,7 +24,7 @@ _FEATURES = (
     *("asimd", "asimdhp", "asimddp", "sve", "sve2"),
 )
 
-_CPU = Path("/sys/devices/system/cpu/cpu0")
+CPU = Path("/sys/devices/system/cpu/cpu0")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Machine:
             system=f"{platform.system()} {platform.release()}",
             features=[name for name in _FEATURES if name in flags],
             caches=caches(),
-            governor=_first_line(_CPU / "cpufreq" / "scaling_governor"),
+            governor=_first_line(CPU / "cpufreq" / "scaling_governor"),
             memory=_memory().total,
             # Only the flags of x86 processors show a hypervisor.
             virtual="hypervisor" in flags if "sse2" in flags else None,
@@ -95,13 +95,14 @@ class Machine:
 
 def _flags() -> set[str]:
     """Return the flags of the processor as Linux lists them: "flags" on x86, "Features" on ARM."""
-    found = re.search(r"^(?:flags|Features)\s*:(.*)$", _cpuinfo(), re.MULTILINE)
+    found = re.search(r"^(?:flags|Features)\s*:(.*)$", cpuinfo(), re.MULTILINE)
     return set(found[1].split()) if found else set()
 
 
-def _cpuinfo() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    return cpuinfo.read_text(encoding="utf-8") if cpuinfo.exists() else ""
+def cpuinfo() -> str:
+    """Return what Linux says about the processor; an empty text elsewhere."""
+    file = Path("/proc/cpuinfo")
+    return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
 def _first_line(path: Path) -> str | None:
@@ -110,13 +111,13 @@ def _first_line(path: Path) -> str | None:
 
 def processor_name() -> str:
     """Return the name of the processor, or of its architecture where the system gives no more."""
-    named = re.search(r"^model name\s*:\s*(.+)$", _cpuinfo(), re.MULTILINE)
+    named = re.search(r"^model name\s*:\s*(.+)$", cpuinfo(), re.MULTILINE)
     if named:
         return named[1].strip()
-    return _sysctl("machdep.cpu.brand_string") or platform.processor() or platform.machine()
+    return sysctl("machdep.cpu.brand_string") or platform.processor() or platform.machine()
 
 
-def _sysctl(name: str) -> str:
+def sysctl(name: str) -> str:
     """Return the answer of sysctl on macOS; an empty text elsewhere, or without an answer."""
     if sys.platform != "darwin":
         return ""
@@ -127,7 +128,7 @@ def _sysctl(name: str) -> str:
 def caches() -> dict[str, int]:
     """Return the sizes in bytes of the data caches of the first core, as far as they are known."""
     sizes = {}
-    for folder in sorted((_CPU / "cache").glob("index*")):
+    for folder in sorted((CPU / "cache").glob("index*")):
         level, kind, size = (_first_line(folder / name) for name in ("level", "type", "size"))
         match = re.fullmatch(r"(\d+)([KMG]?)", size or "")
         if match and kind in ("Data", "Unified"):
@@ -135,7 +136,7 @@ def caches() -> dict[str, int]:
                 int(match[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[match[2]]
             )
     for name, question in (("L1d", "hw.l1dcachesize"), ("L2", "hw.l2cachesize"), ("L3", "hw.l3cachesize")):
-        if answer := _sysctl(question):
+        if answer := sysctl(question):
             sizes[name] = int(answer)
     return {name: size for name, size in sorted(sizes.items()) if size > 0}
 

@@ -197,7 +197,7 @@ def _read_npz(path: Path, label: str, positive: str | None) -> Table:
             with zipfile.ZipFile(file) as archive, warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 X, values = (_npz_array(archive, name) for name in ("X", label))
-        except Exception as error:
+        except Exception as error:  # a damaged file fails in zipfile, zlib, struct or NumPy, each in its own way
             raise ValueError(f"{path}: not read as npz: {error or type(error).__name__}") from error
     if X.ndim != 2 or X.dtype.kind not in "fiub":
         raise ValueError(f"{path}: X has shape {X.shape} and dtype {X.dtype}; it should be 2-D and hold numbers")
@@ -224,7 +224,7 @@ def _npz_array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
             # Only reading to the end compares the checksum.
             if file.read(1):
                 raise ValueError("it is longer than it says")
-    except Exception as error:
+    except Exception as error:  # as above
         raise ValueError(f"array {name!r}: {error or type(error).__name__}") from error
     return values
 
