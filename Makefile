@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 STAMPS := build/make
+FLOORS := build/floors/bin/python -m pip --disable-pip-version-check --quiet install --constraint build/floors/lowest.txt
 CORES = $(shell $(BIN)/python -c 'from gradstep import threads; print(threads.usable_cores())')
 
 # What the installation is made from. It links these files one by one, so it is made again when a file is added, removed
@@ -15,13 +16,14 @@ MODULES := $(sort $(shell find src/gradstep kernels -name '*.py' -o -name '*.pyi
 COMPILED := setup.py pyproject.toml $(sort $(wildcard kernels/*.pyx kernels/*.pxd kernels/vector/*.h))
 
 .DELETE_ON_ERROR:
-.PHONY: help compare test test-minutes test-regressions check targets bench bench-check bench-compare dashboard \
+.PHONY: help compare test test-minutes test-regressions test-floors check targets bench bench-check bench-compare dashboard \
     dashboard-serve picture clean always
 
 help:
 	@echo "make compare   compare the kernels on a real data set and on a grid of sizes"
 	@echo "make test      run the tests; make test ARGS='-k threads' runs some of them"
 	@echo "make test-minutes  run the tests that build and install packages; takes some minutes"
+	@echo "make test-floors   run the tests with the lowest versions that pyproject.toml allows; takes ten minutes"
 	@echo "make check     format, lint, types, imports, spelling; changes nothing"
 	@echo "make targets   measure what the speed of gradstep must be and should be"
 	@echo "make picture   measure again; write the README's table and draw its picture"
@@ -45,6 +47,16 @@ test-minutes: $(STAMPS)/test
 
 test-regressions: $(STAMPS)/test
 	@$(RUN) python -m pytest tests/minutes/test_regressions.py -s -v $(ARGS)
+
+# In an environment of its own. Not editable, because the build uses the lowest Cython and setuptools as well. Old
+# releases use what newer ones of their own dependencies have deprecated.
+test-floors: $(VENV)/pyvenv.cfg
+	@echo "Installing the lowest versions in build/floors ..."
+	@$(BIN)/python -m venv --clear build/floors
+	@$(BIN)/python tools/floors.py > build/floors/lowest.txt
+	@$(FLOORS) setuptools Cython
+	@$(FLOORS) --no-build-isolation '.[test]'
+	@PATH="$(CURDIR)/build/floors/bin:$$PATH" python -m pytest -W ignore::DeprecationWarning $(ARGS)
 
 check: $(STAMPS)/compare $(STAMPS)/dev
 	@$(RUN) ruff format --check .

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from made_records import cell, record, result
+from made_records import cell, record, result, samples
 
 from gradstep.compare.judge import findings
 from gradstep.compare.record.records import Noise, Result, Settings, changed
@@ -81,9 +81,38 @@ def test_fastest_is_named_with_what_is_too_close_to_call():
     assert found.alike == ["numba"]
 
 
+@pytest.mark.parametrize(
+    ("spread", "rounds", "verdict"), [(0.02, 7, "tie"), (0.2, 7, "open"), (0.02, 5, "open"), (0.0, 7, "decided")]
+)
+def test_fastest_is_decided_or_tied_within_5_percent_or_open(spread, rounds, verdict):
+    # The rounds cross, so the ratio varies by twice the spread around 1.01; without a spread it is 1.01 in every round.
+    rising, falling = samples(1.0, spread)[:rounds], samples(1.01, spread)[::-1][:rounds]
+    results = [
+        result("numpy", 2.0),
+        changed(result("numba", 1.0), samples=falling),
+        changed(result("cython", 1.0), samples=rising),
+    ]
+    found = only_cell(cell(100, 2, {}, results=[changed(each, samples=each.samples[:rounds]) for each in results]))
+    assert found.fastest is not None
+    assert (found.fastest.name, found.fastest.verdict) == ("cython", verdict)
+
+
+def test_tie_needs_everyone_alike_within_5_percent():
+    close = changed(result("numba", 1.0), samples=samples(1.01, 0.02)[::-1])
+    unsure = changed(result("numpy", 1.0), samples=samples(1.02, 0.3)[::-1])
+    first = result("cython", 1.0, 0.02)
+
+    def verdict(*others):
+        return only_cell(cell(100, 2, {}, results=[*others, first])).fastest.verdict
+
+    assert (verdict(close), verdict(unsure), verdict(close, unsure)) == ("tie", "open", "open")
+    # The next one is slower for sure, and one that is slower still but noisy keeps the question open.
+    assert verdict(result("numba", 1.05, 0.02), changed(unsure, samples=samples(1.1, 0.4)[::-1])) == "open"
+
+
 def test_fastest_alone_has_no_margin_and_nothing_timed_has_no_fastest():
     alone = only_cell(cell(100, 2, {"numpy": 1.0})).fastest
-    assert (alone.name, alone.margin, alone.alike) == ("numpy", None, [])
+    assert (alone.name, alone.margin, alone.alike, alone.verdict) == ("numpy", None, [], "decided")
     nothing = cell(100, 2, {}, results=[Result(contender="numpy", status="skipped", reason="too long")])
     assert only_cell(nothing).fastest is None
 

@@ -80,4 +80,4 @@ def test_place_names_the_data_unless_it_is_random():
     ],
 )
 def test_lead_is_the_margin_or_what_is_too_close_to_call(margin, alike, expected):
-    assert words.lead(Fastest(100, 2, "cython", margin, alike)) == expected
+    assert words.lead(Fastest(100, 2, "cython", margin, alike, "open")) == expected

@@ -15,6 +15,10 @@ from gradstep.compare.judge.statistics import Interval, Ratio, Rounds
 from gradstep.compare.record.records import READ_LIMIT, Cell, Record, Result, Setup
 
 Axis = Literal["m", "n"]
+Decision = Literal["decided", "tie", "open"]
+
+TIE = 1.05
+"""Contenders are tied where the interval of the ratio of their times lies between this and its inverse."""
 
 _DEFAULT_BASES = ("python", "numpy")
 
@@ -76,6 +80,9 @@ class Fastest(NamedTuple):
         The time of the next one over its time; None where nothing else was timed.
     alike : list of str
         The others that are too close to call; empty where the fastest one is decided.
+    verdict : str
+        "decided": every other one is slower, or nothing else was timed. "tie": it is not decided, and each of those
+        alike is within 5 %, by the interval of its ratio. "open": neither, so more rounds may decide.
     """
 
     m: int
@@ -83,6 +90,7 @@ class Fastest(NamedTuple):
     name: str
     margin: Interval | None
     alike: list[str]
+    verdict: Decision
 
 
 @dataclass(frozen=True)
@@ -281,7 +289,16 @@ def _fastest(cell: Cell, rounds: Rounds, timed: Sequence[Result]) -> Fastest | N
     ratios = {name: rounds.ratio(name, first) for name in others}
     alike = [name for name, ratio in ratios.items() if ratio.verdict != "slower"]
     margin = Interval(*ratios[others[0]][:3]) if others else None
-    return Fastest(cell.m, cell.n, first, margin, alike)
+    count = rounds.median(first).size
+    return Fastest(cell.m, cell.n, first, margin, alike, _decision([ratios[name] for name in alike], count))
+
+
+def _decision(alike: Sequence[Ratio], count: int) -> Decision:
+    """Judge the fastest one by the ratios of those alike to it, each from this many samples."""
+    if not alike:
+        return "decided"
+    tied = count >= statistics.FEWEST and all(1.0 / TIE <= ratio.lower and ratio.upper <= TIE for ratio in alike)
+    return "tie" if tied else "open"
 
 
 def rows_along(cells: Sequence[CellFindings], axis: Axis) -> Iterator[list[CellFindings]]:
