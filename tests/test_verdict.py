@@ -100,7 +100,7 @@ def test_peer_that_wins_is_named_with_the_sizes():
     assert "No peer is as fast: the fastest kernel is 2.0× faster than the fastest peer." in said(slower)
     unsure = spread_cell(100, 2, {"cython": (1e-5, 0.0), "jax": (0.9e-5, 0.5)})
     text = " ".join(said(made_records.record(unsure, peers={"jax": "1.0"})))
-    assert "No peer is faster beyond doubt. Too close to call at m = 100, n = 2: jax." in text
+    assert "No peer is faster beyond doubt. Too close to call against jax at m = 100, n = 2." in text
 
 
 def test_code_names_the_kernel_that_auto_does_not_take():

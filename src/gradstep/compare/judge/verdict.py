@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from gradstep.compare.judge.findings import CellFindings, Findings
 from gradstep.compare.judge.statistics import Ratio
-from gradstep.compare.record.records import Cell
+from gradstep.compare.record.records import Cell, Record
 
 ALIKE = 1.05
 """Contenders whose times differ by less, as far as is known, are tied."""
@@ -50,7 +50,7 @@ class Standing(NamedTuple):
 
 
 class Against(NamedTuple):
-    """The fastest peer beside the fastest kernel on one problem, and the time of the peer over the kernel's."""
+    """A kernel, by default the fastest, beside the fastest peer: on one problem, the peer's time over the kernel's."""
 
     cell: Cell
     kernel: str
@@ -131,7 +131,7 @@ def verdict(found: Findings, auto: Auto | None = None) -> Verdict:
         leader=leader,
         over={} if leader is None else _over(timed, leader),
         lead=_lead(kernels, leader),
-        against=tuple(_against(timed, found.record.peers)),
+        against=tuple(each for each in (against_peers(found.record, each) for each in timed) if each is not None),
         choice=None if leader is None else _choice(timed, kernels, leader, auto),
     )
 
@@ -186,14 +186,14 @@ def _over(timed: Sequence[CellFindings], leader: str) -> dict[str, Span]:
     return spans
 
 
-def _against(timed: Sequence[CellFindings], peers: Mapping[str, str]) -> list[Against]:
-    compared = []
-    for each in timed:
-        kernels, theirs = ([name for name in each.times if (name in peers) is wanted] for wanted in (False, True))
-        if kernels and theirs:
-            kernel, peer = (min(names, key=lambda name: each.times[name].value) for names in (kernels, theirs))
-            compared.append(Against(each.cell, kernel, peer, each.rounds.ratio(peer, kernel)))
-    return compared
+def against_peers(record: Record, found: CellFindings, kernel: str | None = None) -> Against | None:
+    """Return how a kernel, by default the fastest, compares with the fastest peer; None where either was not timed."""
+    kernels = [name for name in found.times if name not in record.peers and kernel in (None, name)]
+    peers = [name for name in found.times if name in record.peers]
+    if not kernels or not peers:
+        return None
+    first, peer = (min(names, key=lambda name: found.times[name].value) for names in (kernels, peers))
+    return Against(found.cell, first, peer, found.rounds.ratio(peer, first))
 
 
 def _choice(timed: Sequence[CellFindings], kernels: Sequence[Standing], leader: str, auto: Auto | None) -> Choice:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from gradstep.compare.judge.findings import Findings
 from gradstep.compare.record.records import LeftOut, Record
-from gradstep.compare.show import words
+from gradstep.compare.show import summary, words
 
 
 def circumstances(found: Findings) -> Iterator[Text]:
@@ -22,6 +22,32 @@ def circumstances(found: Findings) -> Iterator[Text]:
     yield Text(f"versions  {versions}{commit}")
     if record.peers:
         yield Text(f"peers     {', '.join(f'{name} ({version})' for name, version in record.peers.items())}")
+
+
+def in_short(found: Findings) -> Iterator[Text]:
+    """Return what a reader must not miss, in a few lines."""
+    record = found.record
+    if found.spread is not None and found.noise_warning is not None:
+        spread = f"{found.spread:.0%}".replace("%", " %")
+        yield Text(
+            f"Noisy machine: the same reading varied by {spread}; small differences mean little.", style="yellow"
+        )
+    yield from map(Text, [*summary.beyond(record), *_absent(record)])
+    yield from map(Text, record.notes)
+    machine = record.machine
+    cores = f"{machine.usable_cores} of {words.counted(machine.cores, 'core')}"
+    yield Text(
+        f"{machine.processor}, {cores}, gradstep {record.versions['gradstep']}. More with --details.", style="dim"
+    )
+
+
+def _absent(record: Record) -> Iterator[str]:
+    """Name what could not take part, with the reason where it is one."""
+    if len(record.unavailable) > 1:
+        yield f"{words.listed(list(record.unavailable))} did not take part; --details says why."
+        return
+    for name, reason in record.unavailable.items():
+        yield f"{name} did not take part: {reason}"
 
 
 def _noise(found: Findings) -> Iterator[Text]:
