@@ -39,7 +39,6 @@ autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 napoleon_google_docstring = False
 napoleon_use_rtype = False
-napoleon_use_ivar = True
 default_role = "py:obj"
 
 # A reader copies commands and code, not prompts and output.

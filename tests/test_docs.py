@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import blocks
+import nbformat
 import pytest
 from availability import load_or_explain
+from nbclient import NotebookClient
 
 import gradstep
+from tools import tutorial_notebook
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 TUTORIAL = DOCS / "from_loops_to_one_pass.md"
+NOTEBOOK = TUTORIAL.with_suffix(".ipynb")
 
 
 @pytest.fixture
@@ -35,6 +41,23 @@ def test_code_of_the_tutorial_runs(folder):
     load_or_explain("cython")
     ran = blocks.run(TUTORIAL, commands=True)
     assert {"python", "text", "cython", "console"} == set(ran)
+
+
+def test_notebook_is_the_tutorial():
+    """To write it again: python -m tools.tutorial_notebook docs/from_loops_to_one_pass.md ...ipynb."""
+    assert NOTEBOOK.read_text(encoding="utf-8") == tutorial_notebook.notebook(TUTORIAL.read_text(encoding="utf-8"))
+
+
+def test_notebook_runs(folder, monkeypatch):
+    load_or_explain("cython")
+    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR"):
+        monkeypatch.setenv(name, str(folder / name.lower()))
+    notebook = nbformat.reads(NOTEBOOK.read_text(encoding="utf-8"), as_version=4)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
+    printed = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
+    assert "0.693147\n" in printed
+    assert re.search(r"step_cython +[\d.]+ ms\n", printed)
 
 
 def test_wrong_output_on_a_page_is_noticed(folder):

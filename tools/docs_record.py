@@ -23,8 +23,8 @@ VERSIONS = {
     "python": "two loops in Python",
     "numpy-formula": "the formula in NumPy",
     "numba-loop": "the loops in Numba",
-    "numba": "gradstep, kernel numba",
-    "cython": "gradstep, kernel cython",
+    "numba": "gradstep, numba",
+    "cython": "gradstep, cython",
 }
 
 # The number of features of the tutorial's figures.
@@ -65,10 +65,10 @@ def table(found: Findings, contenders: Mapping[str, str]) -> str:
     """Return a table of the time of a step by each contender, with its title, for each m."""
     cells = column(found)
     rows = [
-        ["", *(f"m = {each.cell.m:,}" for each in cells)],
+        ["m", *(f"{each.cell.m:,}" for each in cells)],
         ["---", *("---:" for _ in cells)],
         *([title, *(_time(_line(each, name)) for each in cells)] for name, title in contenders.items()),
-        ["the read limit", *(_time(each.read_limit) for each in cells)],
+        ["read limit", *(_time(each.read_limit) for each in cells)],
     ]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
@@ -78,8 +78,9 @@ def measured_on(found: Findings) -> str:
     record = found.record
     machine = record.machine
     kind = ", a virtual machine" if machine.virtual else ""
+    rounds = words.counted(record.settings.rounds, "round")
     return (
-        f"Medians of {words.counted(record.settings.rounds, 'round')} on one thread, {FEATURES} features, float64; "
+        f"The time of a step. Medians of {rounds} on one thread, {FEATURES} features, float64. "
         f"{machine.processor}{kind}, {record.created[:10]}.\n"
     )
 
