@@ -9,6 +9,7 @@ import sample_records
 
 from gradstep.compare.judge.findings import findings
 from gradstep.compare.record import records
+from gradstep.compare.record.records import timed
 from gradstep.compare.show import words
 from tools import docs_record
 
@@ -47,6 +48,23 @@ def test_figure_has_a_bar_for_each_version_timed_at_the_largest_size(found):
     expected = {title: ratios[name] for name, title in docs_record.VERSIONS.items() if name in ratios}
     assert {title: bar.get_width() for title, bar in shown.items()} == pytest.approx(expected)
     assert "two loops in Python" not in expected
+
+
+def test_losses_are_counted_and_listed():
+    record = sample_records.sample(m_list=(100, 10_000), n_list=(100,), contenders=("cython", "scikit-learn"))
+    nothing_lost = docs_record.losses(findings(record))
+    assert nothing_lost == (
+        "On 0 of 2 problems of the record a peer is faster than every kernel; on 0 it is too close to call.\n"
+    )
+    first, second = record.cells
+    swapped = [
+        timed(result.contender, sample_records.RIGHT, [3.0e-4 if result.contender == "cython" else 1.0e-4] * 7, 1)
+        for result in first.results
+    ]
+    record = records.changed(record, cells=[records.changed(first, results=swapped), second])
+    assert entries(docs_record.losses(findings(record)).split("\n\n")[1])[1:] == [
+        ["100", "100", "1", "scikit-learn", "cython", "3.00× faster"]
+    ]
 
 
 def test_record_without_the_features_of_the_tutorial_is_refused():

@@ -6,16 +6,18 @@ python -m tools.docs_record docs/comparison.json build/docs/record
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gradstep import registry
 from gradstep.compare.judge import series
 from gradstep.compare.judge.findings import CellFindings, Findings, Line, findings
+from gradstep.compare.judge.verdict import verdict
 from gradstep.compare.record import records
 from gradstep.compare.show import styles, words
 from gradstep.compare.show.pictures import canvas, times
+from gradstep.compare.show.verdict import answer
 from gradstep.files import write_whole
 
 # The versions of the tutorial, in its order, by the names that they have in a record.
@@ -39,6 +41,8 @@ def write(record_file: Path, folder: Path) -> None:
     write_whole(folder / "time-against-m.svg", canvas.encoded(_times(found), ".svg"))
     write_whole(folder / "versions.md", table(found, VERSIONS))
     write_whole(folder / "kernels.md", table(found, {name: f"`{name}`" for name in registry.KERNELS}))
+    write_whole(folder / "verdict.md", "\n\n".join(answer(found).sentences) + "\n")
+    write_whole(folder / "losses.md", losses(found))
     write_whole(folder / "measured-on.md", measured_on(found))
 
 
@@ -70,6 +74,29 @@ def table(found: Findings, contenders: Mapping[str, str]) -> str:
         *([title, *(_time(_line(each, name)) for each in cells)] for name, title in contenders.items()),
         ["read limit", *(_time(each.read_limit) for each in cells)],
     ]
+    return _markdown(rows)
+
+
+def losses(found: Findings) -> str:
+    """Return a sentence on how often a peer is faster than every kernel, and a table of where and by how much."""
+    against = verdict(found).against
+    lost = [each for each in against if each.ratio.verdict == "faster"]
+    close = sum(each.ratio.verdict == "too close to call" for each in against)
+    counts = (
+        f"On {len(lost)} of {words.counted(len(against), 'problem')} of the record a peer is faster than every kernel; "
+        f"on {close} it is too close to call.\n"
+    )
+    if not lost:
+        return counts
+    rows = [["m", "n", "threads", "fastest peer", "fastest kernel", "the peer is"], ["---:"] * 3 + ["---"] * 3]
+    for each in lost:
+        threads = "by size" if each.cell.threads is None else str(each.cell.threads)
+        by = f"{words.times(1.0 / each.ratio.value)} faster"
+        rows.append([f"{each.cell.m:,}", f"{each.cell.n:,}", threads, each.peer, each.kernel, by])
+    return f"{counts}\n{_markdown(rows)}"
+
+
+def _markdown(rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
