@@ -5,16 +5,12 @@ from __future__ import annotations
 import collections
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+from gradstep.compare.judge.decision import TIE, Decision, decision
 from gradstep.compare.judge.findings import CellFindings, Findings
 from gradstep.compare.judge.statistics import Ratio
 from gradstep.compare.record.records import Cell, Record
-
-ALIKE = 1.05
-"""Contenders whose times differ by less, as far as is known, are tied."""
-
-Decision = Literal["decided", "tie", "open"]
 
 Auto = Callable[[int, int], str]
 """Return the kernel that "auto" takes here for m and n."""
@@ -30,7 +26,7 @@ class Standing(NamedTuple):
     fastest : str
         The contender with the smallest median.
     decision : str
-        "decided"; "tie", where the others that are too close to call are within `ALIKE`; or "open".
+        "decided"; "tie", where the others that are too close to call are within `TIE`; or "open".
     others : tuple of str
         Those that are too close to call; none where it is decided.
     lead : float or None
@@ -149,18 +145,10 @@ def _standing(each: CellFindings, names: Sequence[str]) -> Standing:
     """Judge contenders, of which the one with the smallest median comes first."""
     first, *others = names
     ratios = {name: each.rounds.ratio(name, first) for name in others}
-    decision = _decision(list(ratios.values()))
-    close = [name for name, ratio in ratios.items() if ratio.verdict != "slower"]
+    close = {name: ratio for name, ratio in ratios.items() if ratio.verdict != "slower"}
+    count = min(each.rounds.median(name).size for name in names)
     lead = ratios[others[0]].value if others else None
-    return Standing(each.cell, first, decision, () if decision == "decided" else tuple(close), lead)
-
-
-def _decision(ratios: Sequence[Ratio]) -> Decision:
-    """Judge the times of the others over that of the fastest, the next one first."""
-    if not ratios or ratios[0].verdict == "slower":
-        return "decided"
-    close = [ratio for ratio in ratios if ratio.verdict != "slower"]
-    return "tie" if all(1.0 / ALIKE <= each.lower and each.upper <= ALIKE for each in close) else "open"
+    return Standing(each.cell, first, decision(list(close.values()), count), tuple(close), lead)
 
 
 def _lead(kernels: Sequence[Standing], leader: str | None) -> Span | None:
@@ -204,5 +192,5 @@ def _choice(timed: Sequence[CellFindings], kernels: Sequence[Standing], leader: 
     (name,) = taken
     fastest = {each.cell.conditions: each.fastest for each in kernels}
     compared = [(each.times, fastest[each.cell.conditions]) for each in timed if name in each.times]
-    is_good = all(times[name].value <= ALIKE * times[first].value for times, first in compared)
+    is_good = all(times[name].value <= TIE * times[first].value for times, first in compared)
     return Choice(name if is_good and compared else leader, name)

@@ -116,26 +116,29 @@ def _style(found: CellFindings, line: Line | None) -> str:
 
 
 def _fastest_peer(found: Findings) -> _Column:
-    """Return the speed-up and the name of the fastest peer in each row; its time where nothing is the base."""
-    longest = max(map(len, found.record.peers))
-    parts, styles = [], []
-    for each in found.cells:
-        line = min(
-            (line for line in each.timed if line.name in found.record.peers),
-            key=lambda line: each.times[line.name].value,
+    """Return the speed-up and the name of the fastest peer in each row; its time where the base has none."""
+    peers = found.record.peers
+    fastest = [
+        min(
+            (line for line in each.timed if line.name in peers),
+            key=lambda line: line.result.median or 0.0,
             default=None,
         )
+        for each in found.cells
+    ]
+    longest = max((len(line.name) for line in fastest if line is not None), default=0)
+    parts = []
+    for line in fastest:
         seconds, speed_up = _parts(line)
         parts.append((speed_up or seconds, "" if line is None else f"{line.name:<{longest}}"))
-        styles.append(_style(each, line))
-    return _Column("fastest peer", _aligned(parts, styles))
+    return _Column("fastest peer", _aligned(parts, [_style(*each) for each in zip(found.cells, fastest, strict=True)]))
 
 
 def _aligned(parts: Sequence[tuple[str, str]], styles: Sequence[str]) -> list[Text]:
     """Return two parts a row as one text, each part below the same part of the other rows."""
-    first, second = (max((len(part[k]) for part in parts if all(part)), default=0) for k in (0, 1))
-    texts = []
-    for (left, right), style in zip(parts, styles, strict=True):
-        shown = f"{left:>{first}} {right:>{second}}" if left and (right or second) else left or right
-        texts.append(Text(shown, style=style))
-    return texts
+    first = max((len(left) for left, _ in parts), default=0)
+    second = max((len(right) for left, right in parts if left), default=0)
+    return [
+        Text(f"{left:>{first}} {right:>{second}}" if left and second else left or right, style=style)
+        for (left, right), style in zip(parts, styles, strict=True)
+    ]

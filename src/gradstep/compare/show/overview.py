@@ -54,7 +54,7 @@ def _head(found: Findings) -> Iterator[Text]:
     over = grid.base(found)
     than = "" if over is None else f", and how many times faster than {over}"
     yield Text(f"Time of one gradient-descent step{than}", style="bold")
-    yield Text(f"{_data(found.record)}; {_kinds(found.record)}")
+    yield Text("; ".join(filter(None, [_data(found.record), _kinds(found.record)])))
     if not found.record.complete:
         yield Text("Interrupted: only what had been measured until then is shown", style="bold yellow")
 
@@ -71,7 +71,7 @@ def _kinds(record: Record) -> str:
     """Say how X is stored and computed on, as far as that is the same in all rows."""
     kinds = [cell.kind.split(", ") for cell in record.cells]
     shared = [parts[0] for parts in zip(*kinds, strict=True) if len(set(parts)) == 1]
-    return ", ".join([*shared, f"median of {words.counted(record.settings.rounds, 'round')}"])
+    return ", ".join(shared)
 
 
 def _verdict(found: Findings, auto: Auto | None) -> Iterator[Text]:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from gradstep.compare.judge.bounds import Bound
-from gradstep.compare.judge.findings import AXES, CellFindings, Findings
+from gradstep.compare.judge.findings import AXES, Findings
 from gradstep.compare.judge.series import by_setup
-from gradstep.compare.judge.verdict import against_peers
 from gradstep.compare.judge.statistics import Interval
+from gradstep.compare.judge.verdict import against_peers
 from gradstep.compare.record.records import Cell, LeftOut, Record, Setup
 from gradstep.compare.show.words import counted, place, sizes, times
 

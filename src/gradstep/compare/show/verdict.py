@@ -6,9 +6,10 @@ import collections
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from gradstep.compare.judge.decision import TIE
 from gradstep.compare.judge.findings import Findings
 from gradstep.compare.judge.statistics import FEWEST
-from gradstep.compare.judge.verdict import ALIKE, Against, Auto, Choice, Span, Standing, Verdict, verdict
+from gradstep.compare.judge.verdict import Against, Auto, Choice, Span, Standing, Verdict, verdict
 from gradstep.compare.record.records import Record
 from gradstep.compare.show.places import Places
 from gradstep.compare.show.words import factor, listed
@@ -107,7 +108,7 @@ def _winners(decided: Iterable[Standing], noun: str, lead: Span | None, places: 
     for each in decided:
         won[each.fastest].append(each)
     (first, its), *others = sorted(won.items(), key=lambda entry: -len(entry[1]))
-    by = "" if lead is None else f", {_faster(lead, 'the next one')}"
+    by = "" if lead is None else f", {_faster(lead, 'the next')}"
     clauses = [f"{first} is the fastest {noun} {_where(its, places)}{by}"]
     clauses += [f"{name} {_where(each, places)}" for name, each in others[:_MOST_NAMED]]
     if rest := others[_MOST_NAMED:]:
@@ -120,7 +121,7 @@ def _tied(standings: Sequence[Standing], places: Places) -> Iterator[str]:
     tied = [each for each in standings if each.decision == "tie"]
     if not tied:
         return
-    within = f"within {ALIKE - 1.0:.0%}".replace("%", " %")
+    within = f"within {TIE - 1.0:.0%}".replace("%", " %")
     if len({frozenset(each.names) for each in tied}) == 1:
         yield f"{listed(_names(tied))} are {within} {_where(tied, places)}."
     else:
