@@ -32,7 +32,7 @@ SMALL = ("--m", "50", "--n", "3", "--rounds", "2")
 def test_help_version_and_no_arguments(command):
     assert command("--version") == Outcome(0, f"gradstep {gradstep.__version__}\n", "")
     assert command().out == command("--help").out
-    for name in ("compare", "diff", "export", "info", "fit"):
+    for name in ("compare", "diff", "export", "info", "fit", "predict"):
         assert name in command("--help").out
         text = command(name, "--help")
         assert text.code == 0
