@@ -19,7 +19,7 @@ from gradstep.cli.interrupts import Interrupts
 from gradstep.compare.show.words import duration
 from gradstep.contract import Fit
 from gradstep.data import models, tables
-from gradstep.descent import FitInterrupted
+from gradstep.outcomes import FitInterrupted
 
 
 def _kernel_name(_context: click.Context, _option: click.Parameter, name: str) -> str:

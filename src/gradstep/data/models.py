@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import gradstep
-from gradstep.contract import Fit
+from gradstep.contract import Fit, KernelName
 from gradstep.data.standardization import Standardization
 from gradstep.data.tables import Table
 from gradstep.files import write_whole
@@ -86,7 +86,7 @@ def describe(
     *,
     l2: float,
     tol: float,
-    kernel: str = "auto",
+    kernel: KernelName = "auto",
     threads: int | None = None,
 ) -> Model:
     """Return the model that a fit has reached.
