@@ -226,6 +226,11 @@ class Objective:
         self.threads = self._pass.threads
         self._plain = sample_weight is None and self.l2 == 0.0
 
+    def __repr__(self) -> str:
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        size = f"{self.m:,} examples, {self.n:,} features"
+        return f"<Objective: {size}, {self.dtype}, l2={self.l2:g}, {self.kernel.name} kernel, {threads}>"
+
     def __call__(self, theta: NDArray[Any]) -> tuple[float, NDArray[np.float64]]:
         """Return the cost and its gradient at ``theta = [w, b]``.
 
