@@ -90,9 +90,26 @@ def test_labels_between_0_and_1_are_not_called_separable(command, tmp_path):
 
 def test_fit_that_stops_early_says_what_to_change(command, separable):
     line = ("fit", separable, "--label", "state", "--positive", "ill", "--max-iter", 5)
-    assert "--max-iter (it was 5)" in advice(command(*line))
+    assert "raise --max-iter (5 now)" in advice(command(*line))
     assert "leave --alpha out" in advice(command(*line, "--alpha", 1e-3))
-    assert "warning" not in command(*line).err.lower()
+    outcome = command(*line, "--l2", 1, "--max-iter", 2000, "--tol", 1e-300)
+    assert "raise --tol" in advice(outcome)
+    # What a user of Python is warned of stays out of sight.
+    assert outcome.err == ""
+
+
+def test_the_gradient_is_shown_for_both_kinds_of_column(command, tmp_path):
+    table = write_csv(tmp_path / "t.csv", "x,y\n1000,0\n2000,1\n3000,0\n4000,1\n")
+    out = command("fit", table, "--label", "y").out
+    assert "(--tol 1e-06) for standardized columns, " in out
+    assert out.splitlines()[-1].endswith(" for the columns as they are")
+    for option in (("--standardize",), ("--alpha", 1e-9)):
+        assert "for standardized columns" not in command("fit", table, "--label", "y", *option).out
+
+
+def test_label_that_is_not_named_is_a_question_with_the_answers(command, tmp_path):
+    assert_one_line(command("fit", write_csv(tmp_path / "t.csv", TABLE)), 2, "--label COLUMN", "'city', 'id'", "'y'")
+    assert_one_line(command("fit", tmp_path / "no.csv"), 2, "--label COLUMN")
 
 
 # Columns
