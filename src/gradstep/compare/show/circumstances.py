@@ -42,12 +42,19 @@ def in_short(found: Findings) -> Iterator[Text]:
 
 
 def _absent(record: Record) -> Iterator[str]:
-    """Name what could not take part, with the reason where it is one."""
+    """Say what is not there, or not everywhere: the reasons where they are few."""
+    skipped = [name for name in record.settings.contenders if _is_beyond_limit(record, name)]
+    if skipped:
+        yield f"{words.listed(skipped)} skipped where a call would take too long (--limit {record.settings.limit:g})."
     if len(record.unavailable) > 1:
         yield f"{words.listed(list(record.unavailable))} did not take part; --details says why."
-        return
-    for name, reason in record.unavailable.items():
-        yield f"{name} did not take part: {reason}"
+    else:
+        yield from record.unavailable.values()
+
+
+def _is_beyond_limit(record: Record, name: str) -> bool:
+    results = (result for cell in record.cells for result in cell.results)
+    return any(result.contender == name and result.expected is not None for result in results)
 
 
 def _noise(found: Findings) -> Iterator[Text]:
@@ -58,7 +65,7 @@ def _noise(found: Findings) -> Iterator[Text]:
     if found.noise_warning is None:
         yield Text(f"noise     {spread}: the machine was quiet")
     else:
-        yield Text(f"noise     {spread}: {found.noise_warning}", style="bold yellow")
+        yield Text(f"noise     {spread}: the machine was noisy, small differences mean little", style="bold yellow")
 
 
 def _machine(record: Record) -> str:

@@ -32,14 +32,14 @@ def base(found: Findings) -> str | None:
 def one(found: Findings, console: Console, most: int) -> list[Table]:
     """Return one grid of at most so many characters a line, with as many contenders as that allows.
 
-    All of them; else the kernels beside the fastest peer; else the kernels alone, in several grids if need be.
+    All of them; else the kernels beside the fastest peer, or its name; else the kernels, in several grids if need be.
     """
     peers = found.record.peers
     contenders = [_contender(found, name) for name in found.record.settings.contenders]
     choices = [contenders]
     kernels = [column for column in contenders if column.head not in peers]
     if kernels and peers:
-        choices += [[*kernels, _fastest_peer(found)], kernels]
+        choices += [[*kernels, _fastest_peer(found)], [*kernels, _name_of_fastest_peer(found)], kernels]
     tables = [_table(found, choice) for choice in choices]
     fitting = [each for each in tables if width(each, console) <= most]
     return fitting[:1] or list(_several(found, choices[-1], console, most))
@@ -62,9 +62,13 @@ def _several(found: Findings, columns: Sequence[_Column], console: Console, most
 
 
 def _table(found: Findings, contenders: Sequence[_Column]) -> Table:
-    columns = [*_problem(found), *contenders]
-    made = table(*(column.head for column in columns))
-    for row in zip(*(column.texts for column in columns), strict=True):
+    made = table()
+    for column in _problem(found):
+        made.add_column(column.head, justify="right")
+    for column in contenders:
+        # The texts are aligned already.
+        made.add_column(Text(column.head, justify="right"), justify="left")
+    for row in zip(*(column.texts for column in (*_problem(found), *contenders)), strict=True):
         made.add_row(*row)
     return made
 
@@ -117,15 +121,7 @@ def _style(found: CellFindings, line: Line | None) -> str:
 
 def _fastest_peer(found: Findings) -> _Column:
     """Return the speed-up and the name of the fastest peer in each row; its time where the base has none."""
-    peers = found.record.peers
-    fastest = [
-        min(
-            (line for line in each.timed if line.name in peers),
-            key=lambda line: line.result.median or 0.0,
-            default=None,
-        )
-        for each in found.cells
-    ]
+    fastest = _fastest_peers(found)
     longest = max((len(line.name) for line in fastest if line is not None), default=0)
     parts = []
     for line in fastest:
@@ -134,11 +130,29 @@ def _fastest_peer(found: Findings) -> _Column:
     return _Column("fastest peer", _aligned(parts, [_style(*each) for each in zip(found.cells, fastest, strict=True)]))
 
 
+def _name_of_fastest_peer(found: Findings) -> _Column:
+    lines = zip(found.cells, _fastest_peers(found), strict=True)
+    return _Column(
+        "fastest peer", [Text("" if line is None else line.name, style=_style(each, line)) for each, line in lines]
+    )
+
+
+def _fastest_peers(found: Findings) -> list[Line | None]:
+    peers = found.record.peers
+    return [
+        min(
+            (line for line in each.timed if line.name in peers),
+            key=lambda line: line.result.median or 0.0,
+            default=None,
+        )
+        for each in found.cells
+    ]
+
+
 def _aligned(parts: Sequence[tuple[str, str]], styles: Sequence[str]) -> list[Text]:
     """Return two parts a row as one text, each part below the same part of the other rows."""
     first = max((len(left) for left, _ in parts), default=0)
     second = max((len(right) for left, right in parts if left), default=0)
-    return [
-        Text(f"{left:>{first}} {right:>{second}}" if left and second else left or right, style=style)
-        for (left, right), style in zip(parts, styles, strict=True)
-    ]
+    shown = [f"{left:>{first}} {right:>{second}}" if left and second else left or right for left, right in parts]
+    widest = max(map(len, shown), default=0)
+    return [Text(text.rjust(widest), style=style) for text, style in zip(shown, styles, strict=True)]
