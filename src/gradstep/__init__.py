@@ -2,7 +2,8 @@
 
 from gradstep.api import Objective, gradient, objective, step
 from gradstep.contract import Fit, Gradient, Kernel, KernelUnavailable, Step
-from gradstep.descent import FitDiverged, FitInterrupted, Iterate, fit
+from gradstep.descent import fit
+from gradstep.outcomes import ConvergenceWarning, FitDiverged, FitInterrupted, Iterate
 from gradstep.registry import available
 from gradstep.select import fastest
 
@@ -10,6 +11,7 @@ from gradstep.select import fastest
 __version__ = "0.1.0"
 
 __all__ = [
+    "ConvergenceWarning",
     "Fit",
     "FitDiverged",
     "FitInterrupted",
@@ -26,3 +28,8 @@ __all__ = [
     "objective",
     "step",
 ]
+
+
+def __dir__() -> list[str]:
+    """Return the public names: what a prompt completes."""
+    return list(__all__)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gradstep import engine, select, validate
-from gradstep.contract import FloatArray, Gradient, Kernel, Step
+from gradstep.contract import FloatArray, Gradient, Kernel, KernelName, Step
 
 # Between these a number has the full accuracy of a float32.
 _SMALLEST, _LARGEST = float(np.finfo(np.float32).smallest_normal), float(np.finfo(np.float32).max)
@@ -23,7 +23,7 @@ def gradient(
     *,
     sample_weight: ArrayLike | None = None,
     l2: float = 0.0,
-    kernel: str | Kernel = "auto",
+    kernel: KernelName | Kernel = "auto",
     threads: int | None = None,
 ) -> Gradient:
     """Return the cost of logistic regression and its gradient at (w, b), in one pass over X.
@@ -91,7 +91,7 @@ def step(
     *,
     sample_weight: ArrayLike | None = None,
     l2: float = 0.0,
-    kernel: str | Kernel = "auto",
+    kernel: KernelName | Kernel = "auto",
     threads: int | None = None,
 ) -> Step:
     """Take one step of gradient descent from (w, b): ``w - alpha dw`` and ``b - alpha db``.
@@ -152,7 +152,7 @@ def objective(
     *,
     sample_weight: ArrayLike | None = None,
     l2: float = 0.0,
-    kernel: str | Kernel = "auto",
+    kernel: KernelName | Kernel = "auto",
     threads: int | None = None,
 ) -> Objective:
     """Prepare the cost as a function of ``theta = [w, b]``, for an optimizer that calls it many times.
@@ -212,7 +212,7 @@ class Objective:
         *,
         sample_weight: ArrayLike | None = None,
         l2: float = 0.0,
-        kernel: str | Kernel = "auto",
+        kernel: KernelName | Kernel = "auto",
         threads: int | None = None,
     ) -> None:
         examples = validate.data(X, y, sample_weight)
