@@ -13,7 +13,7 @@ from gradstep.compare.judge.statistics import Interval
 from gradstep.compare.record.records import Record
 from gradstep.compare.show import console as consoles
 from gradstep.compare.show.console import print_lines, print_whole
-from gradstep.compare.show.words import counted, duration
+from gradstep.compare.show.words import counted, duration, times
 
 # The parts of a key that become columns where they vary within a table; else they stand in its heading.
 _CONDITIONS = ("problem", "dtype", "order", "threads")
@@ -68,7 +68,7 @@ def _reservations(differences: Differences) -> Iterator[Text]:
 
 def _answer(differences: Differences) -> Iterator[Text]:
     least = differences.drift.least_ratio
-    yield Text(f"A change below {least:.2f}× is too close to call: so much may the machine alone change.")
+    yield Text(f"A change below {times(least)} is too close to call: so much may the machine alone change.")
     yield Text(f"{_in_words(differences)}.", style="bold")
 
 
@@ -101,9 +101,9 @@ def _table(changes: Sequence[Change]) -> Table:
         key = change.key
         conditions = [str(getattr(key, name) or "auto") for name in varying]
         ratio = _above_one(change)
-        times = (duration(change.before), duration(change.after), f"{ratio.value:.2f}×")
-        interval = f"{ratio.lower:.2f} to {ratio.upper:.2f}×"
-        table.add_row(*conditions, f"{key.m:,}", f"{key.n:,}", key.contender, *times, interval)
+        medians = duration(change.before), duration(change.after)
+        ratios = times(ratio.value), f"{times(ratio.lower)} to {times(ratio.upper)}"
+        table.add_row(*conditions, f"{key.m:,}", f"{key.n:,}", key.contender, *medians, *ratios)
     return table
 
 
@@ -137,12 +137,12 @@ def _listed(head: str, entries: Sequence[tuple[Key, str]]) -> Iterator[Text]:
 
 
 def _in_words(differences: Differences) -> str:
-    times = f"{counted(len(differences.changes), 'time')} compared"
+    compared = f"{counted(len(differences.changes), 'time')} compared"
     said = [_counted(differences.with_verdict(verdict), verdict) for verdict in ("slower", "faster")]
     if not any(said):
-        return f"{times}: no difference beyond noise"
+        return f"{compared}: no difference beyond noise"
     close = len(differences.with_verdict("too close to call"))
-    return f"{times}: {', '.join([*filter(None, said), f'{close} too close to call'])}"
+    return f"{compared}: {', '.join([*filter(None, said), f'{close} too close to call'])}"
 
 
 def _counted(changes: Sequence[Change], verdict: str) -> str:
@@ -150,8 +150,8 @@ def _counted(changes: Sequence[Change], verdict: str) -> str:
     if not changes:
         return ""
     ratios = [_above_one(change).value for change in changes]
-    lowest, highest = f"{min(ratios):.2f}", f"{max(ratios):.2f}"
-    return f"{len(changes)} {verdict} ({lowest if lowest == highest else f'{lowest} to {highest}'}×)"
+    lowest, highest = times(min(ratios)), times(max(ratios))
+    return f"{len(changes)} {verdict} ({lowest if lowest == highest else f'{lowest} to {highest}'})"
 
 
 def _where(key: Key) -> str:
@@ -162,5 +162,5 @@ def _where(key: Key) -> str:
 
 def names_of(changes: Sequence[Change]) -> str:
     """Return changes in one line, the first three by name."""
-    named = "; ".join(f"{_where(change.key)}: {change.ratio.value:.2f}×" for change in changes[:3])
+    named = "; ".join(f"{_where(change.key)}: {times(change.ratio.value)}" for change in changes[:3])
     return named if len(changes) <= 3 else f"{named}; and {len(changes) - 3} more"
