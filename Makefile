@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 STAMPS := build/make
+FLOORS := build/floors/bin/python -m pip --disable-pip-version-check --quiet install --constraint build/floors/lowest.txt
 CORES = $(shell $(BIN)/python -c 'from gradstep import threads; print(threads.usable_cores())')
 
 # What the installation is made from. It links these files one by one, so it is made again when a file is added, removed
@@ -15,16 +16,18 @@ MODULES := $(sort $(shell find src/gradstep kernels -name '*.py' -o -name '*.pyi
 COMPILED := setup.py pyproject.toml $(sort $(wildcard kernels/*.pyx kernels/*.pxd kernels/vector/*.h))
 
 .DELETE_ON_ERROR:
-.PHONY: help compare test test-minutes test-regressions check targets bench bench-check bench-compare dashboard \
-    dashboard-serve picture clean always
+.PHONY: help compare test test-minutes test-regressions test-floors check targets bench bench-check bench-compare dashboard \
+    dashboard-serve picture docs clean always
 
 help:
 	@echo "make compare   compare the kernels on a real data set and on a grid of sizes"
 	@echo "make test      run the tests; make test ARGS='-k threads' runs some of them"
 	@echo "make test-minutes  run the tests that build and install packages; takes some minutes"
+	@echo "make test-floors   run the tests with the lowest versions that pyproject.toml allows; takes ten minutes"
 	@echo "make check     format, lint, types, imports, spelling; changes nothing"
 	@echo "make targets   measure what the speed of gradstep must be and should be"
 	@echo "make picture   measure again; write the README's table and draw its picture"
+	@echo "make docs      build the site of docs/ and print the address of its first page"
 	@echo "make bench     time a step of each kernel and of each peer that is installed, grouped by shape"
 	@echo "make bench-check  check that asv can read the suite of benchmarks/"
 	@echo "make dashboard  measure the current commit, or RANGE=a..b, and publish .asv/html; VENDOR=1 for a closed network"
@@ -45,6 +48,16 @@ test-minutes: $(STAMPS)/test
 
 test-regressions: $(STAMPS)/test
 	@$(RUN) python -m pytest tests/minutes/test_regressions.py -s -v $(ARGS)
+
+# In an environment of its own. Not editable, because the build uses the lowest Cython and setuptools as well. Old
+# releases use what newer ones of their own dependencies have deprecated.
+test-floors: $(VENV)/pyvenv.cfg
+	@echo "Installing the lowest versions in build/floors ..."
+	@$(BIN)/python -m venv --clear build/floors
+	@$(BIN)/python tools/floors.py > build/floors/lowest.txt
+	@$(FLOORS) setuptools Cython
+	@$(FLOORS) --no-build-isolation '.[test]'
+	@PATH="$(CURDIR)/build/floors/bin:$$PATH" python -m pytest -W ignore::DeprecationWarning $(ARGS)
 
 check: $(STAMPS)/compare $(STAMPS)/dev
 	@$(RUN) ruff format --check .
@@ -88,6 +101,12 @@ picture: $(STAMPS)/report $(STAMPS)/peers
 	@$(RUN) gradstep compare --preset scaling --peers all --threads 1,$(CORES) --limit 5 --json docs/comparison.json
 	@$(RUN) python tools/update_readme.py docs/comparison.json README.md docs/comparison.svg
 
+# Every warning is an error. Nothing is fetched: the pages need no network, and neither does building them.
+SITE := build/docs/html
+docs: $(STAMPS)/docs
+	@$(RUN) python -m sphinx --quiet --fail-on-warning --keep-going -b html -d build/docs/doctrees docs $(SITE)
+	@echo "The site is built: file://$(CURDIR)/$(SITE)/index.html"
+
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info .asv .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml
 	find src kernels tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -112,7 +131,8 @@ $(STAMPS)/package: $(VENV)/pyvenv.cfg $(STAMPS)/modules $(COMPILED)
 	@touch $@
 
 # gradstep is installed already, so these add only what the extra asks for.
-$(STAMPS)/compare $(STAMPS)/test $(STAMPS)/dev $(STAMPS)/report $(STAMPS)/peers $(STAMPS)/bench: $(STAMPS)/package
+$(STAMPS)/compare $(STAMPS)/test $(STAMPS)/dev $(STAMPS)/report $(STAMPS)/peers $(STAMPS)/bench $(STAMPS)/docs: \
+    $(STAMPS)/package
 	@echo "Installing what 'make $(firstword $(MAKECMDGOALS))' needs: extra $(@F) ..."
 	@$(PIP) "gradstep[$(@F)]"
 	@touch $@
