@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if reason:
         sys.stderr.write(f"asv's own pages need the internet: {reason}\n")
     start = Path(conf.html_dir, START).resolve()
-    sys.stdout.write(f"{start.as_uri()}\n`make dashboard-serve` shows it with asv's own pages.\n")
+    sys.stdout.write(f"The start page: {start.as_uri()}\n`make dashboard-serve` shows it with asv's own pages.\n")
     return 1 if failed else 0
 
 

@@ -49,6 +49,7 @@ def measure(conf: Config, commits: str, bench: str | None, machine: str | None) 
             f"Not committed and therefore not measured: {', '.join(changed)}\n"
         )
     add_machine(machine)
+    log.enable()
     names = _named(conf, hashes, bench, machine) if bench else None
     failed = _run(conf, hashes, names, machine)
     wanted = SCALING if names is None else [name for name in names if name in SCALING]
@@ -90,7 +91,6 @@ def _run(conf: Config, hashes: Sequence[str], names: Sequence[str] | None, machi
 
 
 def _asv_run(conf: Config, hashes: Sequence[str], patterns: Sequence[str] | None, machine: str | None) -> int:
-    log.enable()
     status = Run.run(
         conf,
         range_spec=list(hashes),
