@@ -15,6 +15,7 @@ from gradstep.compare.record import records
 from gradstep.compare.record.records import Cell, LeftOut, Noise, Record, Result
 from gradstep.compare.show import summary, words
 from gradstep.compare.show.html import page as html_page
+from gradstep.extras import install
 
 CONTENDERS = ("python", "numba", "cython", "numpy", "scikit-learn")
 SETUP = {"problem": "random", "m": 100, "n": 100, "dtype": "float64", "order": "C", "threads": 1}
@@ -387,7 +388,9 @@ def test_summary_says_how_quiet_the_machine_was(spread, verdict):
 def test_command_writes_the_report_of_a_saved_record(command, record, report, tmp_path):
     records.save(record, tmp_path / "record.json")
     outcome = command("report", tmp_path / "record.json", "--html", tmp_path / "report.html")
-    assert outcome == (0, "", "")
+    assert (outcome.code, outcome.err) == (0, f"wrote {tmp_path / 'report.html'}\n")
+    # It is shown as well.
+    assert outcome.out.splitlines()[-1].startswith("import gradstep; ")
     assert (tmp_path / "report.html").read_bytes() == report.read_bytes()
 
 
@@ -408,7 +411,7 @@ def test_missing_extra_is_named_before_anything_is_measured(command, monkeypatch
     outcome = command("compare", option, tmp_path / "out")
     assert outcome.code == 1
     assert outcome.out == ""
-    assert f"{option} needs {package}: pip install 'gradstep[report]'" in outcome.err
+    assert f"{option} needs {package}: {install('report')}" in outcome.err
 
 
 def test_report_for_which_there_is_no_place_is_refused_before_anything_is_measured(command, tmp_path):
