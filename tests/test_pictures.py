@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import unittest.mock
 
 import pytest
 import sample_records
+from drawn_words import check_words, words_in
 from matplotlib.image import imread
-from matplotlib.text import Text
 
 from gradstep import registry
 from gradstep.compare.judge import series
@@ -18,7 +17,7 @@ from gradstep.compare.measure import peers
 from gradstep.compare.record import records
 from gradstep.compare.record.records import READ_LIMIT, Result, timed
 from gradstep.compare.show import styles
-from gradstep.compare.show.pictures import canvas, drawing, fastest
+from gradstep.compare.show.pictures import drawing, fastest
 from gradstep.compare.show.pictures.labels import apart
 
 ALL = {"time-against-m", "time-against-n", "speed-up", "roofline", "fastest"}
@@ -47,37 +46,11 @@ def figures_of(record):
     }
 
 
-def words_in(figure):
-    """Draw a figure, and return its words and the rectangles that they cover, in pixels."""
-    figure.set_dpi(100)
-    renderer = canvas.renderer(figure)
-    drawn = []
-    original = Text.draw
-
-    def noted(text, renderer):
-        original(text, renderer)
-        if text.get_visible() and text.get_text().strip():
-            drawn.append((text.get_text(), text.get_window_extent(renderer)))
-
-    # Asked while they are drawn: a figure also holds ticks that lie outside its axes and are not drawn.
-    with unittest.mock.patch.object(Text, "draw", noted):
-        figure.draw(renderer)
-    return drawn
-
-
 @pytest.mark.parametrize("kind", RECORDS)
 def test_no_words_overlap_and_all_lie_within_the_picture(kind):
     for name, figure in figures_of(RECORDS[kind]()).items():
-        words = words_in(figure)
-        assert len(words) > 10, name
-        for text, box in words:
-            inside = figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 and figure.bbox.y0 <= box.y0
-            assert inside and box.y1 <= figure.bbox.y1, (name, text)
-        for (one, first), (other, second) in itertools.combinations(words, 2):
-            # Less than a pixel of two rectangles may touch.
-            across = min(first.x1, second.x1) - max(first.x0, second.x0)
-            up = min(first.y1, second.y1) - max(first.y0, second.y0)
-            assert across < 1 or up < 1, (name, one, other)
+        assert len(words_in(figure)) > 10, name
+        check_words(figure)
 
 
 def test_every_contender_and_the_read_limit_are_named_in_the_pictures_of_times():

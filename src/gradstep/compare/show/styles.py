@@ -1,9 +1,9 @@
 """The colour, the marker and the dash of each contender, the same in every picture and chart.
 
-Kernels have solid lines in the strong colours of M. Okabe and K. Ito ("Color Universal Design", 2008), which people with
-any common colour vision can distinguish. Peers are dashed and have colours of their own, from the rest of that palette
-and from Paul Tol's muted one ("Colour Schemes", 2021). No picture relies on them: every line has a marker and a name at
-its end.
+Kernels have solid lines in the strong colours of M. Okabe and K. Ito ("Color Universal Design", 2008), which people
+with any common colour vision can distinguish. Peers are dashed and have colours of their own, from the rest of that
+palette and from Paul Tol's muted one ("Colour Schemes", 2021). No picture relies on them: every line has a marker and a
+name at its end.
 """
 
 from __future__ import annotations
