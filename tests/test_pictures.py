@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import re
+from importlib import resources
 
 import pytest
 import sample_records
@@ -127,6 +129,24 @@ def test_map_is_unsure_where_the_interval_spans_one():
     assert "cython\nor numpy" in words
 
 
+def test_tie_is_pale_and_only_what_is_open_is_hatched():
+    record = sample_records.sample(contenders=("cython", "numpy"))
+    steady, a_little_slower, unsteady = [1.0] * 7, [1.01, 0.99] * 3 + [1.01], [0.9, 1.1] * 3 + [1.0]
+    for cell, (cython, numpy) in zip(
+        record.cells, [(steady, a_little_slower), (steady, unsteady), *[(steady, [2.0] * 7)] * 4], strict=True
+    ):
+        cell.results[:] = [
+            timed("cython", sample_records.RIGHT, cython, 1),
+            timed("numpy", sample_records.RIGHT, numpy, 1),
+        ]
+    found = findings(record)
+    assert [each.fastest.verdict for each in found.cells] == ["tie", "open", *["decided"] * 4]
+    patches = fastest.draw(found)[""].axes[0].patches
+    assert sum(patch.get_hatch() is not None for patch in patches) == 1
+    # The tie, what is open, and what is decided have a shade each.
+    assert len({patch.get_facecolor() for patch in patches if patch.get_hatch() is None}) == 3
+
+
 def test_roof_counts_one_pass_over_the_data():
     record = sample_records.sample(m_list=(1000,), n_list=(2, 10), contenders=("cython", "numpy"))
     roof = series.roofs(findings(record))[0]
@@ -212,3 +232,11 @@ def test_command_without_an_option_names_the_options(command, tmp_path):
     assert outcome.code == 2
     assert "--html" in outcome.err
     assert "--plot" in outcome.err
+
+
+def test_pictures_have_the_ink_of_our_pages():
+    sheet = resources.files("gradstep.compare.show.html").joinpath("assets", "style.css").read_text(encoding="utf-8")
+    light = dict(re.findall(r"--([a-z]+): (#\w{6})", sheet[: sheet.index("@media")]))
+    assert [light[name].upper() for name in ("paper", "ink", "soft", "grid")] == [
+        *(styles.WHITE, styles.INK, styles.SOFT, styles.GRID)
+    ]

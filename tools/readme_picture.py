@@ -12,7 +12,7 @@ from gradstep.compare.record.records import READ_LIMIT
 from gradstep.compare.show import styles, words
 from gradstep.compare.show.pictures import canvas
 from gradstep.compare.show.pictures.labels import apart
-from gradstep.compare.show.styles import BLACK, GREY, READ_LIMIT_STYLE, WHITE, Style
+from gradstep.compare.show.styles import BLACK, GRID, INK, READ_LIMIT_STYLE, SOFT, WHITE, Style
 
 BASE = "python"
 
@@ -31,12 +31,10 @@ _PEER_STYLE = Style("#44AA99", "", dashed=True)
 _DARK = "#0D1117"
 _IN_THE_DARK = {
     WHITE: _DARK,
-    BLACK: "#E6EDF3",
-    "#202020": "#F0F6FC",
-    "#404040": "#C9D1D9",
-    GREY: "#9198A1",
-    "#B0B0B0": "#57606A",
-    "#E4E4E4": "#272D35",
+    BLACK: "#F0F6FC",
+    INK: "#F0F6FC",
+    SOFT: "#9198A1",
+    GRID: "#272D35",
 }
 
 
@@ -51,7 +49,7 @@ class Line(NamedTuple):
     @property
     def ink(self) -> str:
         """The colour of its name on white. Matplotlib does not write black, so that it could not be changed."""
-        return "#202020" if self.style.colour == BLACK else self.style.ink
+        return INK if self.style.colour == BLACK else self.style.ink
 
 
 def row(found: Findings) -> list[CellFindings]:
@@ -159,7 +157,7 @@ def _label(axes: Any, drawn: Sequence[Line]) -> None:
         beside = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
         name = f"{line.name}  {three_digits(end[1])}"
         axes.annotate(name, (1.07, height), (0, 1), color=line.ink, weight="bold", size=10.5, **beside)
-        axes.annotate(line.idea, (1.07, height), (0, -1.5), color="#404040", size=8, va="top", **beside)
+        axes.annotate(line.idea, (1.07, height), (0, -1.5), color=SOFT, size=8, va="top", **beside)
 
 
 def three_digits(value: float) -> str:

@@ -15,6 +15,9 @@ from typing import NamedTuple
 from gradstep import registry
 
 BLACK, GREY, WHITE = "#000000", "#767676", "#FFFFFF"
+INK, SOFT, GRID = "#1F2328", "#59616A", "#E6E8EA"
+"""Of words, of lesser words and axes, and of the lines behind them: as in html/assets/style.css."""
+
 SKY, GREEN, PURPLE = "#56B4E9", "#009E73", "#CC79A7"
 WINE, OLIVE, INDIGO = "#882255", "#999933", "#332288"
 
