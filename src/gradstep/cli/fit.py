@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +20,7 @@ from gradstep.cli.interrupts import Interrupts
 from gradstep.contract import Fit
 from gradstep.data import models, tables
 from gradstep.data.blocks import Unusable
-from gradstep.descent import FitInterrupted
+from gradstep.outcomes import ConvergenceWarning, FitInterrupted
 
 
 def _kernel_name(_context: click.Context, _option: click.Parameter, name: str) -> str:
@@ -136,7 +137,7 @@ def fit_command(
         shown = not quiet and sys.stderr.isatty()
         fit, interrupted = _trained(interrupts, table, alpha=alpha, max_iter=max_iter, progress=shown, **arguments)
         seconds = time.perf_counter() - start
-        model = models.describe(fit, table, standardization, **arguments)
+        model = models.describe(fit, table, standardization, l2=l2, tol=tol)
         # Before it is shown: the output may be full, or its reader gone.
         saved = save is None or endings.succeeds(partial(model.save, save))
         training = fit_results.Training(chosen.name, alpha, max_iter, interrupted, seconds)
@@ -153,7 +154,10 @@ def _trained(interrupts: Interrupts, table: tables.Table, **arguments: Any) -> t
     """Return the fit, and whether Ctrl-C ended it; after that, Ctrl-C is only noted."""
     fit = None
     try:
-        fit = gradstep.fit(table.X, table.y, **arguments)
+        with warnings.catch_warnings():
+            # What to change is said at the end, by the names of the options.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            fit = gradstep.fit(table.X, table.y, **arguments)
         interrupts.hold()
     except FitInterrupted as interrupt:
         return interrupt.fit, True

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import gradstep
 from gradstep import validate
-from gradstep.contract import Fit, FloatArray, Kernel
+from gradstep.contract import Fit, FloatArray
 from gradstep.data.blocks import rows_at_a_time
 from gradstep.data.standardization import Standardization
 from gradstep.data.tables import Table
@@ -60,7 +60,7 @@ class Model:
     converged : bool
         Whether the largest gradient component is at most `tol`.
     largest_gradient : float
-        The largest absolute component of (dw, db) where training stopped.
+        The largest absolute component of the gradient where training stopped, in the coordinates of the descent.
     """
 
     schema: int
@@ -261,8 +261,6 @@ def describe(
     *,
     l2: float,
     tol: float,
-    kernel: str | Kernel = "auto",
-    threads: int | None = None,
 ) -> Model:
     """Return the model that a fit has reached.
 
@@ -274,12 +272,11 @@ def describe(
         What it was trained on; X standardized already if `standardization` is given.
     standardization : Standardization or None
         What was done to the columns.
-    l2, tol, kernel, threads
+    l2, tol
         The arguments of the fit.
     """
     predicted = sigmoid(_scores(table.X, fit.w, fit.b)) >= 0.5
     correct = int(np.count_nonzero(predicted == (table.y >= 0.5)))
-    _, dw, db = gradstep.gradient(table.X, table.y, fit.w, fit.b, l2=l2, kernel=kernel, threads=threads)
     w, b = (fit.w, fit.b) if standardization is None else standardization.original_units(fit.w, fit.b)
     return Model(
         schema=SCHEMA,
@@ -298,7 +295,7 @@ def describe(
         m=len(table.y),
         n_iter=fit.n_iter,
         converged=fit.converged,
-        largest_gradient=max(float(np.abs(dw).max()), abs(db)),
+        largest_gradient=fit.largest_scaled,
         negative=table.negative,
     )
 
