@@ -16,11 +16,12 @@ MODULES := $(sort $(shell find src/gradstep kernels -name '*.py' -o -name '*.pyi
 COMPILED := setup.py pyproject.toml $(sort $(wildcard kernels/*.pyx kernels/*.pxd kernels/vector/*.h))
 
 .DELETE_ON_ERROR:
-.PHONY: help compare test test-minutes test-regressions test-floors check targets bench bench-check bench-compare dashboard \
+.PHONY: help compare report test test-minutes test-regressions test-floors check targets bench bench-check bench-compare dashboard \
     dashboard-serve picture docs clean always
 
 help:
 	@echo "make compare   compare the kernels on a real data set and on a grid of sizes"
+	@echo "make report    the same, and write report.html: charts and tables in one file"
 	@echo "make test      run the tests; make test ARGS='-k threads' runs some of them"
 	@echo "make test-minutes  run the tests that build and install packages; takes some minutes"
 	@echo "make test-floors   run the tests with the lowest versions that pyproject.toml allows; takes ten minutes"
@@ -39,6 +40,10 @@ help:
 
 compare: $(STAMPS)/compare
 	@$(RUN) gradstep compare $(ARGS)
+
+report: $(STAMPS)/report
+	@$(RUN) gradstep compare --html report.html $(ARGS)
+	@echo "Open file://$(CURDIR)/report.html"
 
 test: $(STAMPS)/test
 	@$(RUN) python -m pytest $(ARGS)

@@ -131,7 +131,7 @@ def test_record_survives_json(tmp_path):
 
 def test_bar_grows_by_what_is_planned_anew():
     bar = Progress(disable=True)
-    with RunProgress(bar) as progress:
+    with RunProgress(bar=bar) as progress:
         progress.plan(10.0)
         progress.advance(4.0)
         progress.plan(3.0)
