@@ -227,13 +227,6 @@ def test_command_refuses_a_folder_that_is_a_file(command, tmp_path):
     assert "record.json" in outcome.err
 
 
-def test_command_without_an_option_names_the_options(command, tmp_path):
-    outcome = command("report", tmp_path / "record.json")
-    assert outcome.code == 2
-    assert "--html" in outcome.err
-    assert "--plot" in outcome.err
-
-
 def test_pictures_have_the_ink_of_our_pages():
     sheet = resources.files("gradstep.compare.show.html").joinpath("assets", "style.css").read_text(encoding="utf-8")
     light = dict(re.findall(r"--([a-z]+): (#\w{6})", sheet[: sheet.index("@media")]))

@@ -172,10 +172,24 @@ def test_update_replaces_what_stands_between_the_markers_and_nothing_else():
         update_readme.update("no markers", {"output": "new\n"})
 
 
-def test_output_of_a_run_is_cut_to_its_answer():
-    assert update_readme.output("grid\n\nfast is fastest.\ncode\n\n") == (
-        "```console\n$ make compare\nfast is fastest.\ncode\n```\n"
-    )
+def test_output_of_a_run_is_cut_to_its_first_lines_and_the_verdict():
+    rows = [f"row {k}" for k in range(9)]
+    written = "\n".join([*rows, "", "noise", "", "fast is fastest.", "code", ""])
+    assert update_readme.output(written).splitlines() == [
+        *("```console", "$ make compare"),
+        *rows[:6],
+        *("...", "fast is fastest.", "code", "```"),
+    ]
+
+
+def test_it_shows_what_make_compare_writes(command):
+    outcome = command("compare", "--m", "100", "--n", "2,10", "--rounds", "2")
+    begin, end = update_readme.markers("output")
+    shown, written = (text.splitlines() for text in (TEXT[TEXT.index(begin) : TEXT.index(end)], outcome.out))
+    # The words and the heads that do not depend on the machine.
+    assert shown[3] == written[0]
+    assert shown[5].split() == written[2].split()
+    assert shown[-2].split("#")[0].strip() == written[-1].split("#")[0].strip()
 
 
 def test_record_without_peers_is_refused(record):

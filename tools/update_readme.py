@@ -19,6 +19,9 @@ from gradstep.files import write_whole
 from tools import docs_record, readme_picture
 from tools.readme_picture import BASE, three_digits
 
+# Of what make compare writes: what it shows, under which conditions, the heads, and two problems.
+_FIRST_LINES = 6
+
 
 def update(readme: str, sections: dict[str, str]) -> str:
     """Return the README with each section in place of what stood between its markers.
@@ -43,18 +46,20 @@ def markers(name: str) -> tuple[str, str]:
 
 
 def output(written: str) -> str:
-    """Return what `make compare` has written, as the README shows it: its last paragraph, which is the answer."""
-    answer = written.strip().split("\n\n")[-1]
-    return f"```console\n$ make compare\n{answer}\n```\n"
+    """Return what `make compare` has written, as the README shows it: its first lines, and the verdict below them."""
+    paragraphs = written.strip().split("\n\n")
+    lines = [*paragraphs[0].splitlines()[:_FIRST_LINES], "...", *paragraphs[-1].splitlines()]
+    return "\n".join(["```console", "$ make compare", *lines, "```", ""])
 
 
 def comparison(found: Findings) -> str:
     """Return the tables and the words around them; raise `ValueError` if the record has no peer to compare with."""
     if not found.record.peers:
         raise ValueError("the record has no peers; measure it with --peers all")
-    words = [_introduction(found), _losses(found), _legend(found)]
+    counts, _, lost = docs_record.losses(found).partition("\n\n")
+    words = [_introduction(found), f"{_losses(found)} {counts}", _legend(found)]
     before, between, after = (textwrap.fill(each, 120, break_on_hyphens=False) for each in words)
-    return f"\n{before}\n\n{table(found)}\n{between}\n\n{docs_record.losses(found)}\n{after}\n\n"
+    return "\n".join([before, "", table(found), between, *(["", lost.rstrip()] if lost else []), "", after, ""])
 
 
 def _introduction(found: Findings) -> str:
@@ -105,10 +110,10 @@ def _legend(found: Findings) -> str:
     virtual = ", virtual" if machine.virtual else ""
     noise = "" if found.spread is None else f" Reading the same array varied by {found.spread:.0%} through the run."
     return (
-        f"The {READ_LIMIT} is the time just to read X once. All times are medians, measured on {machine.processor} "
-        f"({counted(machine.usable_cores, 'core')}{virtual}), {machine.system}, {found.record.created[:10]}.{noise} "
-        f"Every sample is in [docs/comparison.json](docs/comparison.json), which "
-        f"`.venv/bin/gradstep report docs/comparison.json --html report.html` shows."
+        f"All times are medians, measured on {machine.processor} ({counted(machine.usable_cores, 'core')}{virtual}), "
+        f"{machine.system}, {found.record.created[:10]}.{noise} Every sample is in "
+        f"[docs/comparison.json](docs/comparison.json), which "
+        f"`.venv/bin/gradstep report docs/comparison.json --details` shows."
     )
 
 
