@@ -42,7 +42,8 @@ def record():
 
 def rows_of(table):
     """Return the entries of each row of a Markdown table below its head."""
-    return [[entry.strip() for entry in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+    lines = table.replace("\N{NO-BREAK SPACE}", " ").splitlines()[2:]
+    return [[entry.strip() for entry in line.strip("|").split("|")] for line in lines]
 
 
 def with_times(record, m, **samples):

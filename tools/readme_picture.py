@@ -162,7 +162,7 @@ def _label(axes: Any, drawn: Sequence[Line]) -> None:
 
 def three_digits(value: float) -> str:
     """Return how many times faster something is, without digits that noise would change."""
-    return f"{value:.0f}×" if value >= 9.5 else f"{value:.1f}×" if value > 1.05 else "1×"
+    return f"{value:,.0f}×" if value >= 9.5 else f"{value:.1f}×" if value > 1.05 else "1×"
 
 
 def drawn(found: Findings, *, dark: bool) -> bytes:

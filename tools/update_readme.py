@@ -80,7 +80,7 @@ def table(found: Findings) -> str:
     for each in cells:
         peers = [name for name in each.times if name in found.record.peers]
         peer = min(peers, key=lambda name: each.times[name].value, default="")
-        limit = "" if each.read_limit is None or each.read_limit.time is None else micro(each.read_limit.time.value)
+        limit = "" if each.read_limit is None or each.read_limit.time is None else _unbroken(each.read_limit.time.value)
         rows.append(
             [f"{each.cell.m:,}", *(_entry(each, name) for name in kernels), f"{peer} {_entry(each, peer)}", limit]
         )
@@ -91,8 +91,13 @@ def _entry(each: CellFindings, name: str) -> str:
     if name not in each.times or each.fastest is None:
         return ""
     seconds, base = each.times[name].value, each.times[BASE].value
-    words = micro(seconds) if name == BASE else f"{micro(seconds)}, {three_digits(base / seconds)}"
+    words = _unbroken(seconds) if name == BASE else f"{_unbroken(seconds)}, {three_digits(base / seconds)}"
     return f"**{words}**" if name in (each.fastest.name, *each.fastest.alike) else words
+
+
+def _unbroken(seconds: float) -> str:
+    """Return a time whose unit stays on the line of its number, however narrow a column is."""
+    return micro(seconds).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _losses(found: Findings) -> str:
