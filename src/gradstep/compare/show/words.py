@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -80,6 +81,13 @@ def size(count: float) -> str:
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun, such as 1,000 rows."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def listed(names: Sequence[str], last: str = "and") -> str:
+    """Return names in one phrase, such as "a, b and c"."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} {last} {names[-1]}"
 
 
 def sizes(m: int, n: int) -> str:
