@@ -16,10 +16,11 @@ from gradstep import engine, threads
 
 # Python warns of forks of a process with threads: here, that is what is tried.
 warnings.simplefilter("ignore")
-engine.BLOCK_BYTES = 1 << 14
-threads.usable_cores = lambda: 4
 
 def bits(seed):
+    # Set here, because loky's children run this function without the lines around it.
+    engine.BLOCK_BYTES = 1 << 14
+    threads.usable_cores = lambda: 4
     generator = np.random.default_rng(seed)
     X = generator.standard_normal((40_000, 4))
     y = (X[:, 0] > 0).astype(float)
