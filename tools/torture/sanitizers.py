@@ -17,6 +17,9 @@ from tools.torture.part import Amount, Outcome
 _ROOT = Path(__file__).parents[2]
 _FLAGS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g1", "-O1")
 
+# Prime, so that every number of features has its turn.
+_SHORT_STEP = 101
+
 # Python keeps memory until the very end, which is no leak of ours.
 _VARIABLES = {"ASAN_OPTIONS": "detect_leaks=0:abort_on_error=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
 
@@ -34,14 +37,28 @@ from gradstep import processor
 module = processor.load(sys.argv[3])
 assert module.__file__.startswith(sys.argv[1]), module.__file__
 import guard_pages
+import numpy as np
 
 shapes = guard_pages.SHAPES[:: int(sys.argv[4])]
-calls = guard_pages.run_kernel(module.partial_sums, shapes, lambda case: None)
+
+def run_in_exact_memory(shapes):
+    calls = 0
+    for case in guard_pages.cases(shapes):
+        arrays = {
+            name: guard_pages.lay(values, strides, np.empty(guard_pages.span_bytes(values, strides), np.uint8))
+            for name, (values, strides) in guard_pages.data(case).items()
+        }
+        guard_pages.call(module.partial_sums, case, arrays)
+        calls += 1
+    return calls
+
+calls = run_in_exact_memory(shapes)
+calls += guard_pages.run_kernel(module.partial_sums, shapes, lambda case: None)
 calls += guard_pages.run_kernel(module.partial_sums, shapes[::5], lambda case: None, guard_pages.NARROW_DTYPES)
 calls += guard_pages.run_read(module.read, lambda case: None)
 print(calls)
 """
-"""Arrays with poisoned bytes beside them, and arrays beside pages that must not be touched."""
+"""Arrays that end where their memory does, and arrays beside pages that must not be touched."""
 
 CONFORM = """
 import os, sys
@@ -91,7 +108,7 @@ def run(amount: Amount, first: str = "", change: Callable[[Path], None] = lambda
         change(copy)
         for build in names[-amount.of(len(names)) :]:
             modules = _compile(copy, build)
-            step = str(1 if amount.share == 1 else 40)
+            step = str(1 if amount.share == 1 else _SHORT_STEP)
             arguments = (str(modules), str(_ROOT), build)
             ended = children.run(children.after(first, USE), 900, arguments=(*arguments, step), variables=variables)
             outcome.check(ended._replace(errors=_headline(ended.errors)).failure(f"{build}, edges"))
