@@ -17,7 +17,7 @@ COMPILED := setup.py pyproject.toml $(sort $(wildcard kernels/*.pyx kernels/*.px
 
 .DELETE_ON_ERROR:
 .PHONY: help compare test test-minutes test-regressions test-floors check targets bench bench-check bench-compare dashboard \
-    dashboard-serve picture clean always
+    dashboard-serve picture docs clean always
 
 help:
 	@echo "make compare   compare the kernels on a real data set and on a grid of sizes"
@@ -27,6 +27,7 @@ help:
 	@echo "make check     format, lint, types, imports, spelling; changes nothing"
 	@echo "make targets   measure what the speed of gradstep must be and should be"
 	@echo "make picture   measure again; write the README's table and draw its picture"
+	@echo "make docs      build the site of docs/ and print the address of its first page"
 	@echo "make bench     time a step of each kernel and of each peer that is installed, grouped by shape"
 	@echo "make bench-check  check that asv can read the suite of benchmarks/"
 	@echo "make dashboard  measure the current commit, or RANGE=a..b, and publish .asv/html; VENDOR=1 for a closed network"
@@ -100,6 +101,12 @@ picture: $(STAMPS)/report $(STAMPS)/peers
 	@$(RUN) gradstep compare --preset scaling --peers all --threads 1,$(CORES) --limit 5 --json docs/comparison.json
 	@$(RUN) python tools/update_readme.py docs/comparison.json README.md docs/comparison.svg
 
+# Every warning is an error. Nothing is fetched: the pages need no network, and neither does building them.
+SITE := build/docs/html
+docs: $(STAMPS)/docs
+	@$(RUN) python -m sphinx --quiet --fail-on-warning --keep-going -b html -d build/docs/doctrees docs $(SITE)
+	@echo "The site is built: file://$(CURDIR)/$(SITE)/index.html"
+
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info .asv .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage coverage.xml
 	find src kernels tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -124,7 +131,8 @@ $(STAMPS)/package: $(VENV)/pyvenv.cfg $(STAMPS)/modules $(COMPILED)
 	@touch $@
 
 # gradstep is installed already, so these add only what the extra asks for.
-$(STAMPS)/compare $(STAMPS)/test $(STAMPS)/dev $(STAMPS)/report $(STAMPS)/peers $(STAMPS)/bench: $(STAMPS)/package
+$(STAMPS)/compare $(STAMPS)/test $(STAMPS)/dev $(STAMPS)/report $(STAMPS)/peers $(STAMPS)/bench $(STAMPS)/docs: \
+    $(STAMPS)/package
 	@echo "Installing what 'make $(firstword $(MAKECMDGOALS))' needs: extra $(@F) ..."
 	@$(PIP) "gradstep[$(@F)]"
 	@touch $@

@@ -192,11 +192,15 @@ def test_labels_are_moved_apart_in_their_order_and_within_bounds(wanted):
     assert max(placed) <= 100.0
 
 
-def test_every_colour_of_a_name_can_be_read_and_no_two_look_alike():
+@pytest.mark.parametrize("paper", ["#FFFFFF", "#0D1117"])
+def test_every_colour_of_a_name_can_be_read(paper):
+    inks = [styles.readable(style.colour, paper) for style in styles.styles([*MANY, "another"]).values()]
+    assert all(styles.contrast(ink, paper) >= 4.5 for ink in inks)
+
+
+def test_no_two_contenders_look_alike():
     names = [*MANY, "another", "and one more"]
-    look = styles.styles(names)
-    assert all(styles.contrast_with_white(style.ink) >= 4.5 for style in look.values())
-    assert len({(style.colour, style.marker) for style in look.values()}) == len(names)
+    assert len({(style.colour, style.marker) for style in styles.styles(names).values()}) == len(names)
 
 
 def test_kernel_that_is_added_to_the_registry_is_drawn_as_it_says(monkeypatch):
@@ -205,9 +209,13 @@ def test_kernel_that_is_added_to_the_registry_is_drawn_as_it_says(monkeypatch):
     assert styles.styles(["jax", "fifth"])["fifth"] == styles.Style("#123456", "H", dashed=False)
 
 
-def test_no_kernel_and_peer_share_colour_and_dash():
-    look = styles.styles([*registry.KERNELS, *peers.PEERS])
-    assert len({(style.colour, style.dashed) for style in look.values()}) == len(look)
+def test_no_kernel_shares_its_colour_with_a_peer_or_another_kernel():
+    look = styles.styles([*registry.KERNELS, *peers.PEERS, *(f"unknown {k}" for k in range(16))])
+    kernels = [look[name].colour for name in registry.KERNELS]
+    others = {style.colour for name, style in look.items() if name not in registry.KERNELS}
+    assert len(set(kernels)) == len(kernels)
+    assert others.isdisjoint(kernels)
+    assert len({look[name].colour for name in peers.PEERS}) == len(peers.PEERS)
     assert all(look[name].dashed == (name not in registry.KERNELS) for name in look)
 
 

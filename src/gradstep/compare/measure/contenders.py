@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import gradstep
 from gradstep import registry
 from gradstep.compare.measure.problems import ALPHA, Examples
-from gradstep.contract import Step
+from gradstep.contract import KernelName, Step
 
 Call = Callable[[], Any]
 
@@ -57,9 +57,10 @@ def kernel_contender(name: str, threads: int | None = 1) -> Contender:
 
     def prepare(examples: Examples) -> Call:
         X, y, w, b = examples
+        kernel = cast(KernelName, name)
 
         def call() -> Step:
-            return gradstep.step(X, y, w, b, ALPHA, kernel=name, threads=threads)
+            return gradstep.step(X, y, w, b, ALPHA, kernel=kernel, threads=threads)
 
         return call
 

@@ -129,7 +129,15 @@ def label_powers_of_ten(axis: Any, words: Callable[[float], str]) -> None:
 def line(axes: Any, x: Sequence[float], y: Sequence[float], style: Style, width: float) -> None:
     """Draw the line of a contender, or of the read limit, which is dotted."""
     dash: Any = (0, (1, 1.5)) if style is READ_LIMIT_STYLE else (0, (4, 1.6)) if style.dashed else "-"
-    axes.plot(x, y, color=style.colour, marker=style.marker, markersize=5, linestyle=dash, linewidth=width)
+    axes.plot(
+        x,
+        y,
+        color=style.colour,
+        marker=style.marker,
+        markersize=4 if style.dashed else 5.5,
+        linestyle=dash,
+        linewidth=width,
+    )
 
 
 def of_each_setup(shown: Collection[Of], figure: Callable[[Of], Any]) -> dict[str, Any]:

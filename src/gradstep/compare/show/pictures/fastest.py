@@ -23,9 +23,9 @@ def _figure(record: Record, shown: Map) -> Any:
     figure = canvas.figure(
         record,
         1.95 + 0.62 * len(n_list),
-        "Fastest kernel, over the numbers of examples and features",
+        "Fastest kernel at each size",
         shown.setup.words,
-        "The number: how much faster than the next one. Hatched: too close to call",
+        "The number: how many times faster than the next one. Hatched: too close to call",
     )
     axes = canvas.axes(figure, 1.0, 0.9, 0.25, 1.05)
     axes.set_xlim(-0.5, len(m_list) - 0.5)
