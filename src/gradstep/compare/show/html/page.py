@@ -114,7 +114,7 @@ def _content(found: Findings, look: dict[str, Style]) -> dict[str, Any]:
     machine = record.machine
     grids = tables.grids(found)
     return {
-        "created": record.created.replace("T", " ").replace("+00:00", " UTC"),
+        "created": f"{record.created[:16].replace('T', ' ')} UTC",
         "processor": f"{machine.processor}, {words.counted(machine.usable_cores, 'core')}",
         "contenders": record.settings.contenders,
         "common": _common(found),

@@ -103,12 +103,5 @@ def _variables(style: Style, line: str, text: str) -> str:
 
 
 def _on_dark(colour: str) -> str:
-    """Return a colour that can be read on dark paper: lightened as far as it takes."""
-    if colour == styles.BLACK:
-        return "#FFFFFF"
-    strength, lightened = 1.0, colour
-    # The ratio of two contrasts with white is the contrast between the two.
-    while styles.contrast_with_white(_DARK_PAPER) / styles.contrast_with_white(lightened) < 4.5:
-        strength -= 0.05
-        lightened = styles.tint(colour, strength)
-    return lightened
+    """Return a colour that can be read on dark paper."""
+    return styles.WHITE if colour == styles.BLACK else styles.readable(colour, _DARK_PAPER)

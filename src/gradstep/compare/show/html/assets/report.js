@@ -68,7 +68,7 @@ function panel() {
 function drawn(section) {
   const all = figures[section.dataset.chart];
   const select = section.querySelector("select");
-  const words = section.querySelector(".panels").parentElement.querySelector("h2");
+  const words = section.querySelector("h2:has(small)") ?? section.querySelector("h2");
   const scale = () => section.querySelector("input[name=scale]:checked")?.value ?? "log";
 
   function fill(panels, entries) {
@@ -76,7 +76,9 @@ function drawn(section) {
     while (panels.childElementCount < entries.length) panels.append(panel());
     prepared(entries, scale()).forEach((figure, k) => {
       const [title, plot] = panels.children[k].children;
-      title.textContent = "first" in panels.dataset ? "" : entries[k].title;
+      title.textContent = entries[k].title;
+      // The only one of the first screen is named in the heading.
+      title.hidden = "first" in panels.dataset || !entries[k].title;
       plot.setAttribute(
         "aria-label", `${words.firstChild.textContent}, ${entries[k].title || entries[k].label}; the numbers stand in the tables`
       );
@@ -108,6 +110,15 @@ function drawn(section) {
 }
 
 const drawAll = () => charts.forEach((draw) => draw());
+
+// A phone that scrolls changes the height of its window, and not the width.
+let [width, waiting] = [innerWidth, 0];
+function resized() {
+  if (innerWidth === width) return;
+  width = innerWidth;
+  clearTimeout(waiting);
+  waiting = setTimeout(drawAll, 100);
+}
 
 // On paper everything is open, and the charts are as wide as the paper.
 function print(onPaper) {
@@ -169,6 +180,6 @@ document.querySelectorAll(".sortable").forEach(sortable);
 document.querySelectorAll(".filter input").forEach(filtered);
 for (const name of names) name.addEventListener("change", drawAll);
 document.getElementById("download").addEventListener("click", download);
-addEventListener("resize", drawAll);
+addEventListener("resize", resized);
 darkScreen.addEventListener("change", drawAll);
 matchMedia("print").addEventListener("change", ({ matches }) => print(matches));
