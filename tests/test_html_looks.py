@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import browser as browsers
 import pytest
 import reports
 import sample_records
+
+from gradstep.compare.record import records
 
 SCHEMES = ("light", "dark")
 
@@ -203,6 +207,34 @@ def test_paper_has_the_charts_within_its_width(open_page, report):
             each => each.getBoundingClientRect().right <= 700
         )"""
     )
+
+    # What was chosen is printed, and what chooses is not.
+    assert page.locator("#overview .choice").is_visible()
+    assert not page.locator(".names").is_visible()
+
+
+RECORDED = Path(__file__).parents[1] / "docs/comparison.json"
+
+
+KINDS = {
+    "one cell": lambda: sample_records.sample(m_list=(1000,), n_list=(10,)),
+    "one contender": lambda: sample_records.sample(contenders=("cython",)),
+    "dtypes": lambda: sample_records.sample(m_list=(100, 1000), dtypes=("float64", "float32"), threads=(1, 2)),
+    "few rounds": lambda: sample_records.sample(m_list=(100, 1000), rounds=2),
+    **({"documentation": lambda: records.load(RECORDED)} if RECORDED.exists() else {}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_record_of_every_kind_has_a_first_screen_that_answers(open_page, tmp_path, kind):
+    file = reports.written(KINDS[kind](), tmp_path)
+    for width in browsers.WIDTHS.values():
+        page = reports.ready(open_page(file, width))
+        assert browsers.sideways_scroll(page) == 0
+        assert page.locator("#verdict li").count() >= 1
+        assert page.locator("#verdict code").text_content().startswith("import gradstep")
+        box = page.locator("#overview .plot").bounding_box()
+        assert width == browsers.WIDTHS["phone"] or box["y"] + box["height"] <= 800
 
 
 def test_powers_are_typeset_and_the_noise_is_said_once(page):

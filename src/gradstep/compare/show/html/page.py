@@ -90,7 +90,14 @@ def _code(found: Findings, look: dict[str, Style]) -> dict[str, Any]:
         "record_json": markup(_harmless(records.as_json(found.record))),
         "charts_json": markup(_harmless(json.dumps(figures, separators=(",", ":"), allow_nan=False))),
         "charts": figures,
+        "drawn": {name: style for name, style in look.items() if name in _drawn(figures)},
     }
+
+
+def _drawn(figures: dict[str, list[dict[str, Any]]]) -> set[str | None]:
+    """Return the names that a reader can hide: those in any chart."""
+    entries = [entry for of_chart in figures.values() for entry in of_chart]
+    return {trace["meta"]["name"] for entry in entries for trace in entry["figure"]["data"]}
 
 
 def _said(found: Findings, auto: Auto | None) -> dict[str, Any]:
