@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from gradstep import extras
 from gradstep.compare.judge import series
@@ -120,8 +120,8 @@ def _shortened(name: str) -> str:
 
 
 def _margin_for(names: Sequence[str]) -> dict[str, int]:
-    """Return the margins of a chart whose lines have their names at their right ends."""
-    return {"l": 58, "r": 14 + _LETTER * max(min(len(name), _LONGEST_NAME) for name in names), "t": 24, "b": 44}
+    """Return the margins of a chart whose lines have these names at their right ends."""
+    return {"l": 58, "r": 14 + _LETTER * max(map(len, names)), "t": 24, "b": 44}
 
 
 def _ticks(values: Sequence[float], form: Callable[[float], str]) -> dict[str, Any]:
@@ -185,7 +185,7 @@ def _times(shown: AllSeries, look: dict[str, Style], *, is_main: bool) -> Entry:
         "yaxis": theme.axis(
             "", type="log", exponentformat="SI", ticksuffix="s", **_ticks(times, words.duration_of_tick)
         ),
-        "margin": _margin_for([line.name for line in lines]),
+        "margin": _margin_for([_shortened(line.name) for line in lines]),
     }
     title = f"{shown.across} = {shown.fixed:,}"
     return Entry(shown.setup, _figure(data, **layout), title=title, along=shown.along, main=is_main)
@@ -311,7 +311,7 @@ def _bar_words(bars: Bars, bar: Bar) -> str:
 
 def _rates(roof: Roof, quantity: str, look: dict[str, Style]) -> Entry:
     of_all = roof.by_contender()
-    data = [_ceiling(roof, *each) for each in _ceilings(roof, quantity)]
+    data = [_ceiling(each) for each in _ceilings(roof, quantity)]
     for name, points in of_all.items():
         intensities, rates = [point.intensity for point in points], [getattr(point, quantity) for point in points]
         data.append(_line(name, look[name], intensities, rates, list(map(_rate_words, points))))
@@ -319,34 +319,47 @@ def _rates(roof: Roof, quantity: str, look: dict[str, Style]) -> Entry:
     layout = {
         "xaxis": theme.axis("operations per byte of X and y", type="log", **_ticks(roof.span, "{:g}".format)),
         "yaxis": theme.axis("", type="log", dtick=1, exponentformat="SI", **suffix),
-        "margin": _margin_for(list(of_all)),
+        "margin": _margin_for([trace.meta["short"] for trace in data]),
     }
     title = "Operations a second" if quantity == "operations" else "Bytes a second"
     return Entry(roof.setup, _figure(data, **layout), title=title)
 
 
-def _ceilings(roof: Roof, quantity: str) -> list[tuple[str, str, list[float]]]:
-    """Return the ceilings, each with its words, its dash and its rates at both ends of the span."""
-    dashes = {"memory": "dot", "cache": "dashdot"}
+class Ceiling(NamedTuple):
+    """What a rate can reach between two intensities, in a few words and in many."""
+
+    short: str
+    words: str
+    dash: str
+    intensities: list[float]
+    rates: list[float]
+
+
+def _ceilings(roof: Roof, quantity: str) -> list[Ceiling]:
+    intensities = sorted(point.intensity for point in roof.points)
+    ends = [intensities[0], intensities[-1]]
     drawn = []
     for place, bandwidth in roof.bandwidths.items():
-        rates = [bandwidth * each if quantity == "operations" else bandwidth for each in roof.span]
-        drawn.append((f"X read from {place}: {bandwidth / 1e9:.3g} GB/s", dashes[place], rates))
-    best = roof.best
-    rates = [best.operations if quantity == "operations" else best.operations / each for each in roof.span]
-    drawn.append((f"most seen: {best.operations / 1e9:.3g} · 10⁹/s ({_shortened(best.name)})", "longdash", rates))
-    return drawn
+        rates = [bandwidth * each if quantity == "operations" else bandwidth for each in ends]
+        speed_of_it = f"{place} {bandwidth / 1e9:.3g} GB/s"
+        dash = "dot" if place == "memory" else "dashdot"
+        drawn.append(Ceiling(speed_of_it, f"X read from {speed_of_it}", dash, ends, rates))
+    most = roof.best.operations
+    rates = [most if quantity == "operations" else most / each for each in ends]
+    reached = f"most {most / 1e9:.3g} · 10⁹/s"
+    reached_by = f"{reached}, reached by {_plain(roof.best.name)}"
+    return [*drawn, Ceiling(reached, reached_by, "longdash", ends, rates)]
 
 
-def _ceiling(roof: Roof, name: str, dash: str, rates: list[float]) -> Any:
+def _ceiling(ceiling: Ceiling) -> Any:
     return plotly().Scatter(
-        x=list(roof.span),
-        y=rates,
-        name=name,
-        meta={"name": None, "above": name},
-        line={"color": theme.SOFT, "width": 1.6, "dash": dash},
+        x=ceiling.intensities,
+        y=ceiling.rates,
+        name=ceiling.words,
+        meta={"name": None, "short": ceiling.short, "ink": theme.SOFT},
+        line={"color": theme.SOFT, "width": 1.6, "dash": ceiling.dash},
         mode="lines",
-        text=[name, name],
+        text=[ceiling.words] * 2,
         hovertemplate="%{text}<extra></extra>",
     )
 

@@ -32,22 +32,10 @@ function prepared(chosen, scale) {
   }));
 }
 
-// The words of the ceilings stand on the left, above their lines, moved apart.
-function ceilingsOf({ data, layout }, height) {
-  const ceilings = data.filter(({ meta }) => meta.above);
-  const [low, high] = layout.yaxis.range;
-  const shares = ceilings.map(({ y }) => (Math.log10(y[0]) - low) / (high - low));
-  const heights = apart(shares, 14 / (height - layout.margin.t - layout.margin.b), 0, 1);
-  return ceilings.map(({ meta, x }, k) => ({
-    text: meta.above, showarrow: false, xref: "x", x: Math.log10(x[0]), xanchor: "left", yref: "paper", y: heights[k],
-    yanchor: "bottom", font: { size: 11, color: layout.xaxis.tickcolor }, bgcolor: layout.paper_bgcolor, borderpad: 0,
-  }));
-}
-
 function plotted(plot, { data, layout }) {
   const height = layout.height ?? plot.clientHeight;
-  const named = layout.yaxis.range ? [...namesOf(data, layout, height), ...ceilingsOf({ data, layout }, height)] : [];
-  const figure = themed({ data, layout: { ...layout, annotations: named, height, width: plot.clientWidth } });
+  const annotations = layout.yaxis.range ? namesOf(data, layout, height) : [];
+  const figure = themed({ data, layout: { ...layout, annotations, height, width: plot.clientWidth } });
   // A finger that moves over a chart scrolls the page.
   const dragmode = matchMedia("(pointer: coarse)").matches ? false : "zoom";
   Plotly.react(plot, figure.data, { ...figure.layout, dragmode }, {

@@ -50,7 +50,7 @@ function namesOf(traces, layout, height) {
   }));
   const right = Math.max(...named.map(({ x }) => x));
   const beside = named.filter(({ x }) => x === right);
-  const heights = apart(beside.map(({ y }) => y), 15 / plotted, 0, 1);
+  const heights = apart(beside.map(({ y }) => y), 15 / plotted, 8 / plotted, 1);
   const words = ({ x, text, ink }) => ({
     x, text, xref: "x", yref: "paper", showarrow: false, font: { color: ink, size: 12 }, captureevents: false,
   });
