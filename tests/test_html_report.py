@@ -13,6 +13,7 @@ import sample_records
 
 from gradstep.compare.record import records
 from gradstep.compare.record.records import Cell, Result
+from gradstep.compare.show import words
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +120,29 @@ def test_tables_sort_by_words_and_by_the_keyboard(page):
     names = [words for words, _ in column(page, "contender")]
     assert names == sorted(names)
     assert set(names) == set(reports.CONTENDERS)
+
+
+def test_grid_has_every_time_and_marks_the_fastest_of_each_problem(page, record):
+    rows = page.evaluate(
+        """() => [...document.querySelectorAll(".grid tbody tr")].map(row => {
+            const of = (cell) => [cell.dataset.head, [...cell.children].map(each => each.textContent)];
+            return {
+                times: Object.fromEntries([...row.querySelectorAll("td[data-head]")].map(of)),
+                fastest: [...row.querySelectorAll(".fastest")].map(each => each.dataset.head),
+            };
+        })"""
+    )
+    assert len(rows) == len(record.cells)
+    cells = sorted(record.cells, key=lambda each: each.threads)
+    for row, cell in zip(rows, cells, strict=True):
+        medians = {each.contender: each.median for each in cell.results if each.median is not None}
+        assert {name: time for name, (time, _) in row["times"].items()} == {
+            name: words.micro(median) for name, median in medians.items()
+        }
+        assert row["fastest"] == [min(medians, key=medians.get)]
+        if "python" in medians:
+            assert row["times"]["python"][1] == "base"
+            assert row["times"]["cython"][1] == words.times(medians["python"] / medians["cython"])
 
 
 def test_rows_can_be_searched(page):

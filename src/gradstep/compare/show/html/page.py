@@ -69,7 +69,7 @@ def page(found: Findings, auto: Auto | None = None) -> str:
         lstrip_blocks=True,
     )
     environment.filters["typeset"] = _typeset
-    environment.globals.update(lead=words.lead, in_grid=tables.in_grid, line_colour=theme.line_colour)
+    environment.globals.update(lead=words.lead, line_colour=theme.line_colour)
     look = {**styles.styles(found.record.settings.contenders), READ_LIMIT: READ_LIMIT_STYLE}
     template = environment.get_template("report.html.jinja")
     html: str = template.render(**_code(found, look), **_content(found, look), **_said(found, auto))
@@ -127,7 +127,7 @@ def _content(found: Findings, look: dict[str, Style]) -> dict[str, Any]:
         "common": _common(found),
         "look": look,
         "maps": _maps(found),
-        "grids": sorted(grids, key=lambda grid: -len(grid.rows)),
+        "grids": sorted(grids, key=lambda grid: -len(grid.places)),
         "tables": tables.tables(found),
         "circumstances": _circumstances(record),
         "operations_of_a_row": series.OPERATIONS_OF_A_ROW,

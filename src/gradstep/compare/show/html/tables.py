@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gradstep.compare.judge.findings import Findings, Line, Scaling
+from gradstep.compare.judge.findings import CellFindings, Findings, Line, Scaling
 from gradstep.compare.judge.series import by_setup
 from gradstep.compare.judge.statistics import Interval
 from gradstep.compare.record.records import READ_LIMIT, Cell, Conditions, FirstCall, LeftOut, Record, Setup
@@ -59,36 +59,40 @@ _SETUP = ("dtype", "order", "threads")
 _CONDITIONS = ("data", "m", "n", *_SETUP)
 
 
+class Place(NamedTuple):
+    """The times of a problem in a grid, by contender, and the contenders with the smallest median."""
+
+    cell: Cell
+    times: dict[str, Entry]
+    fastest: set[str]
+
+
 @dataclass(frozen=True)
 class Grid:
-    """The time of each contender on each problem of a setup, and its speed-up over the base; None where it has none."""
+    """The time of each contender on each problem of a setup, and its speed-up over the base."""
 
     setup: Setup
     contenders: list[str]
-    rows: list[tuple[Cell, list[Line | None]]]
+    places: list[Place]
 
 
 def grids(found: Findings) -> list[Grid]:
     """Return the times at a glance: a grid for each setup, with a row for each problem."""
     made = []
     for setup, cells in by_setup(found).items():
-        timed = {line.name for each in cells for line in each.timed}
-        contenders = [name for name in found.record.settings.contenders if name in timed]
-        rows = []
-        for each in cells:
-            lines = {line.name: line for line in each.timed}
-            rows.append((each.cell, [lines.get(name) for name in contenders]))
-        made.append(Grid(setup, contenders, rows))
+        places = [_place(each) for each in cells]
+        timed = {name for place in places for name in place.times}
+        made.append(Grid(setup, [name for name in found.record.settings.contenders if name in timed], places))
     return made
 
 
-def in_grid(line: Line) -> Entry:
-    """Return what a grid shows of a contender."""
-    assert line.time is not None
-    if line.is_base:
-        return Entry(micro(line.time.value), detail="base")
-    detail = "" if line.over_base is None else speed(line.over_base.speed_up.value)
-    return Entry(micro(line.time.value), detail=detail)
+def _place(found: CellFindings) -> Place:
+    times = {
+        line.name: Entry(micro(line.time.value), detail=_speed_up(line).words)
+        for line in found.lines
+        if line.time is not None
+    }
+    return Place(found.cell, times, {line.name for line in found.lines if line.is_fastest})
 
 
 def speed(ratio: float) -> str:
