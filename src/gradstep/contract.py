@@ -29,14 +29,14 @@ KernelName = Literal["auto", "python", "numba", "cython", "numpy"]
 what `gradstep.registry.load` returns, or its name with a cast."""
 
 # More numbers than these do not fit into the line of a repr.
-_SHOWN_NUMBERS = 6
+_SHOWN_NUMBERS = 3
 
 
-def _shown(values: NDArray[Any]) -> str:
+def shown(values: NDArray[Any]) -> str:
     """Return an array as text that fits into a line."""
-    numbers = [f"{value:.6g}" for value in values[:_SHOWN_NUMBERS].tolist()]
+    numbers = [f"{value:.5g}" for value in values[:_SHOWN_NUMBERS].tolist()]
     if len(values) > _SHOWN_NUMBERS:
-        return f"[{', '.join(numbers[:-2])}, ... {len(values):,} in all]"
+        return f"[{', '.join(numbers[:-1])}, ... {len(values):,} in all]"
     return f"[{', '.join(numbers)}]"
 
 
@@ -58,7 +58,7 @@ class Gradient(NamedTuple):
     db: float
 
     def __repr__(self) -> str:
-        return f"Gradient(J={self.J:.6g}, dw={_shown(self.dw)}, db={self.db:.6g})"
+        return f"Gradient(J={self.J:.6g}, dw={shown(self.dw)}, db={self.db:.6g})"
 
 
 class Step(NamedTuple):
@@ -79,7 +79,7 @@ class Step(NamedTuple):
     J: float
 
     def __repr__(self) -> str:
-        return f"Step(w={_shown(self.w)}, b={self.b:.6g}, J={self.J:.6g})"
+        return f"Step(w={shown(self.w)}, b={self.b:.6g}, J={self.J:.6g})"
 
 
 class _Fit(NamedTuple):
@@ -143,7 +143,7 @@ class Fit(_Fit):
 
     def __repr__(self) -> str:
         ending = "converged" if self.converged else "not converged"
-        return f"Fit({ending} after {self.n_iter:,} steps: J={self.J:.6g}, w={_shown(self.w)}, b={self.b:.6g})"
+        return f"Fit({ending} after {self.n_iter:,} steps: J={self.J:.6g}, w={shown(self.w)}, b={self.b:.5g})"
 
 
 class PartialSums(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gradstep.contract import Fit, FloatArray
+from gradstep.contract import Fit, FloatArray, shown
 
 
 class Iterate(NamedTuple):
@@ -36,6 +36,10 @@ class Iterate(NamedTuple):
     largest: float
     alpha: float
     largest_scaled: float
+
+    def __repr__(self) -> str:
+        where = f"w={shown(self.w)}, b={self.b:.6g}, J={self.J:.6g}"
+        return f"Iterate(after {self.n_iter:,} steps: {where}, largest_scaled={self.largest_scaled:.3g})"
 
 
 class ConvergenceWarning(UserWarning):

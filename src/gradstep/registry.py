@@ -48,6 +48,25 @@ class RegisteredKernel(NamedTuple):
     narrow_dtypes: frozenset[str]
     """The dtypes narrower than the computation's that it reads in place; others are staged."""
 
+    def __repr__(self) -> str:
+        entry = KERNELS.get(self.name)
+        return f"<kernel {self.name!r}: {entry.summary}>" if entry is not None else f"<kernel {self.name!r}>"
+
+
+class Availability(dict[str, str | None]):
+    """A dictionary of kernels, each with None or the reason why it cannot run here, that reads like a sentence."""
+
+    def __repr__(self) -> str:
+        can = [name for name, reason in self.items() if reason is None]
+        return "\n".join([_sentence(can), *(reason for reason in self.values() if reason is not None)])
+
+
+def _sentence(can: list[str]) -> str:
+    if not can:
+        return "No kernel can run here."
+    *others, last = can
+    return f"{', '.join(others)} and {last} can run here." if others else f"{last} can run here."
+
 
 KERNELS: dict[str, Entry] = {
     "python": Entry(
@@ -170,15 +189,17 @@ def available() -> dict[str, str | None]:
     Returns
     -------
     dict of str to (str or None)
-        For each kernel's name None if it can run, else the reason and the fix.
+        For each kernel's name None if it can run, else the reason and the fix. At a prompt it reads like a sentence.
 
     Examples
     --------
     >>> import gradstep
     >>> gradstep.available()["python"] is None
     True
+    >>> gradstep.available()  # doctest: +SKIP
+    python, numba, cython and numpy can run here.
     """
-    return {name: _reason_against(name) for name in KERNELS}
+    return Availability({name: _reason_against(name) for name in KERNELS})
 
 
 def _reason_against(name: str) -> str | None:
