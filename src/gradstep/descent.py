@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gradstep import fit_progress, validate
-from gradstep.contract import Fit, Kernel, KernelName
+from gradstep.contract import Fit, Kernel, KernelName, steps
 from gradstep.cost import Objective
 from gradstep.outcomes import ConvergenceWarning, FitInterrupted, Iterate
 from gradstep.path import AutomaticSteps, GivenSteps, Path
@@ -184,7 +184,7 @@ def _descend(
 
 def _without_minimum(result: Fit, tol: float) -> str:
     """Return the message for a descent that ended without a minimum."""
-    ending = f"fit stopped after {result.n_iter:,} steps without converging"
+    ending = f"fit stopped after {steps(result.n_iter)} without converging"
     return f"{ending}: the largest gradient component is {result.largest_scaled:.3g}, tol is {tol:g}. {result.advice}"
 
 
