@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import json
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from command_line import Outcome, assert_one_line, process
-from sklearn.datasets import load_breast_cancer
 
 import gradstep
 from gradstep import environment, processor, registry
@@ -36,7 +32,7 @@ SMALL = ("--m", "50", "--n", "3", "--rounds", "2")
 def test_help_version_and_no_arguments(command):
     assert command("--version") == Outcome(0, f"gradstep {gradstep.__version__}\n", "")
     assert command().out == command("--help").out
-    for name in ("compare", "diff", "export", "info", "fit"):
+    for name in ("compare", "diff", "export", "info", "fit", "predict"):
         assert name in command("--help").out
         text = command(name, "--help")
         assert text.code == 0
@@ -399,92 +395,6 @@ def test_info_names_versions_kernels_and_the_choice(command, monkeypatch):
     assert outcome.out.count("GRADSTEP_THREADS is 'many'") == 2
     for part in (gradstep.__version__, np.__version__, "processor", "usable of", *registry.KERNELS):
         assert part in outcome.out
-
-
-# fit
-
-
-@pytest.fixture(scope="module")
-def breast_cancer(tmp_path_factory) -> Path:
-    data = load_breast_cancer()
-    path = tmp_path_factory.mktemp("data") / "breast cancer.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
-        writer.writerow(["diagnosis", *data.feature_names])
-        for x, target in zip(data.data.tolist(), data.target, strict=True):
-            writer.writerow([data.target_names[target], *x])
-    return path
-
-
-def test_fit_on_breast_cancer(command, breast_cancer, tmp_path):
-    model_file = tmp_path / "model.json"
-    outcome = command(
-        "fit", breast_cancer, "--label", "diagnosis", "--positive", "malignant", "--standardize", "--save", model_file
-    )
-    assert (outcome.code, outcome.err) == (0, "")
-    model = json.loads(model_file.read_text())
-    assert model["accuracy"] > 0.97
-    assert f"accuracy  {model['accuracy']:.4f}" in outcome.out
-    assert "10,000 steps" in outcome.out
-
-    # The saved coefficients are for the columns as they are, those under "standardized" for the others.
-    data = load_breast_cancer()
-    assert model["columns"] == list(data.feature_names)
-    z = data.data @ model["coefficients"] + model["intercept"]
-    assert np.mean((z >= 0) == (data.target == 0)) == model["accuracy"]
-    inner = model["standardized"]
-    standardized = (data.data - inner["means"]) / inner["scales"]
-    np.testing.assert_allclose(standardized @ inner["coefficients"] + inner["intercept"], z, rtol=1e-8, atol=1e-8)
-
-
-def test_fit_that_converges_says_so(command, separable, tmp_path):
-    path = tmp_path / "model.json"
-    line = ("fit", separable, "--label", "state", "--positive", "ill", "--l2", 0.1, "--standardize", "--save", path)
-    outcome = command(*line)
-    assert outcome.code == 0
-    assert "converged after" in outcome.out
-    model = json.loads(path.read_text())
-    assert model["converged"]
-    assert model["largest_gradient"] <= 1e-6
-    assert (model["label"], model["positive"]) == ("state", "ill")
-    for threads, kernel in ((1, "python"), (2, "numpy")):
-        assert command(*line, "--threads", threads, "--kernel", kernel, "--quiet").code == 0
-        assert json.loads(path.read_text())["coefficients"] == pytest.approx(model["coefficients"], rel=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "part"),
-    [
-        (("--alpha", "-1"), "alpha"),
-        (("--tol", "0"), "tol"),
-        (("--l2", "-1"), "l2"),
-        (("--max-iter", "-1"), "max_iter"),
-        (("--alpha", "1e307"), "too large"),
-        (("--save", "nosuch/model.json"), "nosuch"),
-    ],
-)
-def test_fit_that_fails_is_one_line_and_exit_code_1(command, separable, arguments, part):
-    outcome = command("fit", separable, "--label", "state", "--positive", "ill", *arguments)
-    assert_one_line(outcome, 1, part)
-
-
-def test_interrupted_fit_shows_where_it_stopped_and_saves(command, separable, tmp_path, monkeypatch):
-    real_fit = gradstep.fit
-
-    def fit_and_press_ctrl_c(*arguments, **options):
-        def callback(iterate: gradstep.Iterate) -> None:
-            if iterate.n_iter == 5:
-                signal.raise_signal(signal.SIGINT)
-
-        return real_fit(*arguments, **options, callback=callback)
-
-    monkeypatch.setattr(gradstep, "fit", fit_and_press_ctrl_c)
-    path = tmp_path / "model.json"
-    outcome = command("fit", separable, "--label", "state", "--positive", "ill", "--save", path)
-    assert_one_line(outcome, 130, "interrupted")
-    assert "interrupted after 5 steps" in outcome.out
-    model = json.loads(path.read_text())
-    assert (model["n_iter"], model["converged"]) == (5, False)
 
 
 def test_interrupted_comparison_ends_with_130_and_writes_nothing(command, tmp_path, monkeypatch):

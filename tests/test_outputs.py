@@ -7,14 +7,13 @@ import json
 import os
 import signal
 import stat
-import subprocess
 import sys
 import xml.etree.ElementTree
 from pathlib import Path
 
 import pytest
 import sample_records
-from command_line import assert_one_line, write_csv
+from command_line import assert_one_line, shell, write_csv
 from rich.text import Text
 
 import gradstep
@@ -36,19 +35,6 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     return write_csv(tmp_path / "t.csv", TABLE)
-
-
-def shell(line: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a line in which `g` is gradstep, and `$g` the same where a function will not do."""
-    python = f"'{sys.executable}' -m gradstep"
-    return subprocess.run(
-        ["bash", "-c", f'g() {{ {python} "$@"; }}; {line}'],
-        cwd=folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 # Written before they are shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from gradstep.cli.interrupts import Interrupts
 from gradstep.cli.outputs import OUTPUTS, RECORD, Output
 from gradstep.cli.progress import Heeding, RunProgress
 from gradstep.cli.records import FAIL_ON, RECORD_FILE, require_no_slower, show_differences
+from gradstep.compare.judge.decision import still_open
 from gradstep.compare.judge.findings import Findings, findings
 from gradstep.compare.measure import contenders, peers, presets, problems, run
 from gradstep.compare.measure.contenders import Contender
@@ -187,6 +189,7 @@ def _measure(asked: _Wanted, interrupts: Interrupts, quiet: bool) -> Record:
 
 def _run(asked: _Wanted, progress: run.Progress) -> Record:
     """Measure what the options name, and what the preset says for the others."""
+    started = time.perf_counter()
     preset = presets.PRESETS[asked.preset]
     chosen, reasons = peers.chosen(asked.peer_names or preset.peers)
     names = asked.kernels or preset.kernels
@@ -217,17 +220,19 @@ def _run(asked: _Wanted, progress: run.Progress) -> Record:
         unavailable=reasons,
         notes=notes,
         progress=progress,
+        still_open=still_open,
+        started=started,
     )
 
 
 def _problems(
     asked: _Wanted, preset: presets.Preset, kinds: Sequence[tuple[str, str]]
-) -> tuple[list[problems.Problem | problems.RealProblem], list[str]]:
+) -> tuple[list[problems.AnyProblem], list[str]]:
     """Return the problems of a run in each dtype and order, and notes on data sets that were left out."""
     sized = bool(asked.m_list or asked.n_list)
     grid = preset.sizes(asked.m_list, asked.n_list) if asked.data is None or sized else []
     notes = []
-    data: list[problems.Problem | problems.RealProblem] = []
+    data: list[problems.AnyProblem] = []
     if asked.data is not None:
         data = [problems.from_name_or_file(asked.data, asked.label, asked.positive, *kind) for kind in kinds]
     elif preset.data is not None and not sized:
