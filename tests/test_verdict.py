@@ -9,6 +9,7 @@ import made_records
 import numpy as np
 import pytest
 import sample_records
+from comparisons import shown_in_short
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -193,6 +194,9 @@ def test_verdict_of_any_record_is_short_and_consistent(drawn, auto):
         assert bool(each.others) == (each.decision != "decided")
     lines = said(record, auto)
     assert 1 <= len(lines) <= 5
+    screen = shown_in_short(record, force_terminal=True, color_system=None, width=80).splitlines()
+    assert max(map(len, screen)) <= 80
+    assert " ".join(screen).replace("  ", " ").count(sentences(findings(record))[0]) == 1
     code = [line for line in lines if line.startswith("import gradstep; ")]
     assert code == lines[len(lines) - len(code) :]
     assert len(code) == bool(with_kernel)
