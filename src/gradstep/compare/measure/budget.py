@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -120,6 +121,7 @@ class Planner:
         """
         costs: dict[Item, float] = {}
         needs: dict[Item, dict[Hashable, float]] = {}
+        one_time = functools.cache(self.one_time)
         for place in places:
             overhead = self.overhead(place) + look_seconds
             for contender in contenders[place.threads]:
@@ -130,7 +132,7 @@ class Planner:
                     needs[item] = {
                         place.number: overhead,
                         place.problem.name: place.problem.load_seconds,
-                        (contender.name, place.kind): self.one_time(contender, place.kind),
+                        (contender.name, place.kind): one_time(contender, place.kind),
                     }
         if self._settings.budget is None:
             return costs
