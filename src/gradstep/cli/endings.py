@@ -8,8 +8,8 @@ from collections.abc import Callable
 import click
 
 from gradstep.contract import KernelUnavailable
-from gradstep.descent import FitDiverged
 from gradstep.extras import MissingExtra
+from gradstep.outcomes import FitDiverged
 from gradstep.text import printable
 
 FAILED, USAGE, SLOWER, INTERRUPTED = 1, 2, 3, 130

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -17,9 +18,9 @@ from gradstep.cli import endings, fit_results, options, places
 from gradstep.cli.grouped import GroupedCommand, GroupedOption
 from gradstep.cli.interrupts import Interrupts
 from gradstep.contract import Fit
-from gradstep.data import models, tables
+from gradstep.data import labels, models, tables
 from gradstep.data.blocks import Unusable
-from gradstep.descent import FitInterrupted
+from gradstep.outcomes import ConvergenceWarning, FitInterrupted
 
 
 def _kernel_name(_context: click.Context, _option: click.Parameter, name: str) -> str:
@@ -68,7 +69,11 @@ _of_training = partial(_option, group="Training")
     "--delimiter", callback=options.delimiter, metavar="CHARACTER", default=",", show_default=True,
     help="What separates the cells of a CSV file, such as ';' or tab.",
 )  # fmt: skip
-@_of_training("--standardize", is_flag=True, help="Give each column mean 0 and standard deviation 1 first.")
+@_of_training(
+    "--standardize",
+    is_flag=True,
+    help="Give each column mean 0 and standard deviation 1 first, so that --l2 weighs all alike.",
+)
 @_of_training(
     "--l2", type=float, default=0.0, show_default=True, metavar="NUMBER", help="Strength of the penalty (l2/2) ||w||^2."
 )
@@ -116,7 +121,7 @@ def fit_command(
 ) -> None:
     """Train logistic regression on a data file by gradient descent."""
     if label is None and data.suffix.lower() != ".npz":
-        raise click.UsageError("--label COLUMN is missing: the column of the file that holds the labels")
+        raise click.UsageError(f"--label COLUMN is missing: the column that holds the labels{_known(data, delimiter)}")
     if save is not None:
         places.require_apart({"--save": save}, {"DATA": data})
         files.require_place_for(save)
@@ -136,11 +141,11 @@ def fit_command(
         shown = not quiet and sys.stderr.isatty()
         fit, interrupted = _trained(interrupts, table, alpha=alpha, max_iter=max_iter, progress=shown, **arguments)
         seconds = time.perf_counter() - start
-        model = models.describe(fit, table, standardization, **arguments)
+        model = models.describe(fit, table, standardization, l2=l2, tol=tol)
         # Before it is shown: the output may be full, or its reader gone.
         saved = save is None or endings.succeeds(partial(model.save, save))
-        training = fit_results.Training(chosen.name, alpha, max_iter, interrupted, seconds)
-        fit_results.show(model, training, table.y, save if saved else None)
+        training = fit_results.Training(chosen.name, max_iter, interrupted, seconds, fit.largest, fit.advice)
+        fit_results.show(model, training, save if saved else None)
         if interrupts.pressed:
             endings.complain("interrupted")
     if interrupts.pressed:
@@ -149,11 +154,22 @@ def fit_command(
         context.exit(endings.FAILED)
 
 
+def _known(data: Path, delimiter: str) -> str:
+    """Return the names of the columns as the end of a sentence; nothing where there is no file."""
+    if not data.is_file():
+        return ""
+    with tables.opened(data, delimiter) as source:
+        return f"; there are {labels.listed(list(source.names))}"
+
+
 def _trained(interrupts: Interrupts, table: tables.Table, **arguments: Any) -> tuple[Fit, bool]:
     """Return the fit, and whether Ctrl-C ended it; after that, Ctrl-C is only noted."""
     fit = None
     try:
-        fit = gradstep.fit(table.X, table.y, **arguments)
+        with warnings.catch_warnings():
+            # What to change is said at the end, by the names of the options.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            fit = gradstep.fit(table.X, table.y, **arguments)
         interrupts.hold()
     except FitInterrupted as interrupt:
         return interrupt.fit, True

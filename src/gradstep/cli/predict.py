@@ -11,8 +11,9 @@ import click
 from gradstep import files
 from gradstep.cli import endings, options, places, prediction_files
 from gradstep.cli.grouped import GroupedCommand, GroupedOption
+from gradstep.cli.interrupts import Interrupts
 from gradstep.data import models, tables
-from gradstep.data.blocks import Unusable
+from gradstep.data.blocks import NotNumbers, Unusable
 from gradstep.data.predictions import Predictions
 from gradstep.extras import require
 
@@ -62,8 +63,15 @@ _of_result = partial(_option, group="Result")
     "--out", type=click.Path(path_type=Path), metavar="FILE",
     help="Write the result to this file: .csv or .parquet.",
 )  # fmt: skip
+@click.pass_context
 def predict_command(
-    model: Path, data: Path, delimiter: str, id_column: str | None, threshold: float, out: Path | None
+    context: click.Context,
+    model: Path,
+    data: Path,
+    delimiter: str,
+    id_column: str | None,
+    threshold: float,
+    out: Path | None,
 ) -> None:
     """Predict probabilities and labels for a data file."""
     if data.suffix.lower() == ".json" and model.suffix.lower() in tables.SUFFIXES:
@@ -74,13 +82,30 @@ def predict_command(
     elif sys.stdout is None:
         raise OSError("there is no standard output; name a file with --out")
     trained = models.load(model)
+    with Interrupts() as interrupts:
+        try:
+            predictions = _written(trained, data, delimiter, threshold, id_column, out)
+        except KeyboardInterrupt:
+            endings.complain("interrupted")
+    if interrupts.pressed:
+        context.exit(endings.INTERRUPTED)
+    _report(predictions, trained.label, out)
+
+
+def _written(
+    model: models.Model, data: Path, delimiter: str, threshold: float, id_column: str | None, out: Path | None
+) -> Predictions:
+    """Write the predictions for a file, and return them."""
     try:
         with tables.opened(data, delimiter) as source:
-            predictions = Predictions(trained, source, threshold, id_column)
+            predictions = Predictions(model, source, threshold, id_column)
             prediction_files.write(predictions, out, id_column)
+    except NotNumbers:
+        # No column of a model can be left out.
+        raise
     except Unusable as error:
         raise options.advised(error) from error
-    _report(predictions, trained.label, out)
+    return predictions
 
 
 def _require_place_for(out: Path) -> None:

@@ -8,12 +8,12 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gradstep
 from gradstep import registry
 from gradstep.compare.measure.problems import ALPHA, Examples
-from gradstep.contract import Step
+from gradstep.contract import KernelName, Step
 
 Call = Callable[[], Any]
 
@@ -63,9 +63,10 @@ def kernel_contender(name: str, threads: int | None = 1) -> Contender:
 
     def prepare(examples: Examples) -> Call:
         X, y, w, b = examples
+        kernel = cast(KernelName, name)
 
         def call() -> Step:
-            return gradstep.step(X, y, w, b, ALPHA, kernel=name, threads=threads)
+            return gradstep.step(X, y, w, b, ALPHA, kernel=kernel, threads=threads)
 
         return call
 

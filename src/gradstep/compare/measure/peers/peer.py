@@ -16,7 +16,7 @@ import numpy as np
 from gradstep.compare.measure.contenders import Call, Contender
 from gradstep.compare.measure.problems import ALPHA, Examples
 from gradstep.contract import FloatArray, Step
-from gradstep.extras import MissingExtra, require
+from gradstep.extras import MissingExtra, install, require
 from gradstep.threads import threads_for
 
 Setting = AbstractContextManager[object]
@@ -81,7 +81,7 @@ class Peer:
             except MissingExtra:
                 raise
             except ImportError as error:
-                fix = "pip install --upgrade 'gradstep[peers]'"
+                fix = install("peers", "--upgrade")
                 raise MissingExtra(f"The peer {self.name} cannot be imported ({error}): {fix}") from error
         return _import_seconds.setdefault(self.name, time.perf_counter() - start)
 
