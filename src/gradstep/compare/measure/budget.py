@@ -18,6 +18,9 @@ from gradstep.compare.record.records import READ_LIMIT, Settings
 # small budget that is kept for them.
 _REST, _MOST_OF_REST = 0.8, 0.25
 
+# The pace of a run begins as if this many seconds had gone as expected, so that one hiccup does not count for much.
+_AS_EXPECTED = 0.5
+
 # Whatever costs no more than this is cheap, and so on in steps of ten.
 _CHEAP = 0.1
 
@@ -54,7 +57,7 @@ class Planner:
     def __init__(self, settings: Settings, forecast: Forecast) -> None:
         self._settings = settings
         self._forecast = forecast
-        self._expected = self._spent = 0.0
+        self._expected = self._spent = _AS_EXPECTED
         self._called: set[Who] = set()
 
     def note(self, expected: float, spent: float) -> None:
@@ -136,7 +139,7 @@ class Planner:
                     }
         if self._settings.budget is None:
             return costs
-        pace = max(1.0, self._spent / self._expected) if self._expected else 1.0
+        pace = max(1.0, self._spent / self._expected)
         chosen = affordable(costs, needs, (self.seconds_to_measure - elapsed) / pace)
         return {item: seconds for item, seconds in costs.items() if item in chosen}
 
