@@ -31,8 +31,8 @@ help:
 	@echo "make docs      build the site of docs/ and print the address of its first page"
 	@echo "make bench     time a step of each kernel and of each peer that is installed, grouped by shape"
 	@echo "make bench-check  check that asv can read the suite of benchmarks/"
-	@echo "make dashboard  measure the current commit, or RANGE=a..b, and publish .asv/html; VENDOR=1 for a closed network"
-	@echo "make dashboard-serve   show the dashboard on http://127.0.0.1:8080, or another PORT"
+	@echo "make dashboard  measure the current commit, or RANGE=a..b, and show it as pages; BENCH=startup measures less"
+	@echo "make dashboard-serve   serve these pages on http://127.0.0.1:8080, or another PORT"
 	@echo "make bench-compare BASE=main   measure two commits interleaved; fails if the current one is slower"
 	@echo "make test-regressions  check that bench-compare flags a slowdown and no noise; takes half an hour"
 	@echo "make clean     remove .venv and everything that was built"
@@ -85,15 +85,14 @@ bench: $(STAMPS)/test
 bench-check: $(STAMPS)/bench
 	@$(RUN) asv check -E existing
 
-# RANGE=a..b: the commits, instead of the current one. VENDOR=1: asv's scripts beside its pages, for a closed network.
-# MACHINE=name: what asv calls this machine. BENCH=regex: only these benchmarks.
+# RANGE=a..b: the commits, instead of the current one. BENCH=regex: only these benchmarks. MACHINE=name: what asv calls
+# this machine.
 dashboard: $(STAMPS)/bench
-	@$(RUN) python -m tools.dashboard $(if $(RANGE),--range '$(RANGE)') $(if $(VENDOR),--vendor) \
-	    $(if $(MACHINE),--machine '$(MACHINE)') $(if $(BENCH),--bench '$(BENCH)')
+	@$(RUN) python -m tools.dashboard $(if $(RANGE),--range '$(RANGE)') $(if $(BENCH),--bench '$(BENCH)') \
+	    $(if $(MACHINE),--machine '$(MACHINE)')
 
-# `asv preview` would listen to the whole network.
 dashboard-serve: $(STAMPS)/bench
-	@$(RUN) python -m http.server --bind 127.0.0.1 --directory .asv/html $(or $(PORT),8080)
+	@$(RUN) python -m tools.dashboard.serve $(or $(PORT),8080)
 
 bench-compare: $(STAMPS)/bench
 	@$(if $(BASE),,echo "Name the commit to compare with: make bench-compare BASE=main" >&2; exit 2)

@@ -88,6 +88,13 @@ def test_every_public_name_is_on_the_page_of_functions():
     assert sorted(described) == sorted(gradstep.__all__)
 
 
+def test_no_description_sends_the_reader_to_another():
+    described = [getattr(gradstep, name) for name in gradstep.__all__]
+    described += [gradstep.Objective.gradient, gradstep.Objective.__call__]
+    sent = [each.__name__ for each in described if re.search(r"^\s*As (in |from )?`", each.__doc__, re.MULTILINE)]
+    assert sent == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_links_lead_to_files_that_exist(page):
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import shlex
-import shutil
+import os
 import sys
-from pathlib import Path
 from typing import Any
 
 # Packages whose modules have another name.
@@ -88,11 +86,15 @@ def _python() -> str:
 
     The name comes second, because Make finds the Python of a checkout by name, and the shell after it does not.
     """
-    here, this = Path.cwd(), Path(sys.executable)
-    if sys.prefix != sys.base_prefix and this.is_relative_to(here):
-        return shlex.quote(str(this.relative_to(here)))
+    # Only where something is missing, because they take a while to import.
+    import shlex
+    import shutil
+
+    this, here = sys.executable, os.path.join(os.getcwd(), "")
+    if sys.prefix != sys.base_prefix and this.startswith(here):
+        return shlex.quote(this.removeprefix(here))
     found = shutil.which("python")
-    return "python" if found is not None and Path(found).parent == this.parent else shlex.quote(str(this))
+    return "python" if found is not None and os.path.dirname(found) == os.path.dirname(this) else shlex.quote(this)
 
 
 def _top(module: str | None) -> str | None:

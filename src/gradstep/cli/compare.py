@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from gradstep.cli.interrupts import Interrupts
 from gradstep.cli.outputs import OUTPUTS, RECORD, Output
 from gradstep.cli.progress import Heeding, RunProgress
 from gradstep.cli.records import FAIL_ON, RECORD_FILE, require_no_slower, show_differences
+from gradstep.compare.judge.decision import still_open
 from gradstep.compare.judge.findings import Findings, findings
 from gradstep.compare.measure import contenders, peers, presets, problems, run
 from gradstep.compare.measure.contenders import Contender
@@ -162,6 +164,7 @@ def _measure(asked: _Wanted, interrupts: Interrupts, quiet: bool) -> Record:
 
 def _run(asked: _Wanted, interrupts: Interrupts, quiet: bool) -> Record:
     """Measure what the options name, and what the preset says for the others; after that, Ctrl-C is only noted."""
+    started = time.perf_counter()
     preset = presets.PRESETS[asked.preset]
     chosen, reasons = peers.chosen(asked.peer_names or preset.peers)
     names = asked.kernels or preset.kernels
@@ -195,6 +198,8 @@ def _run(asked: _Wanted, interrupts: Interrupts, quiet: bool) -> Record:
             unavailable=reasons,
             notes=notes,
             progress=Heeding(progress, interrupts),
+            still_open=still_open,
+            started=started,
         )
         interrupts.hold()
     return record
@@ -202,12 +207,12 @@ def _run(asked: _Wanted, interrupts: Interrupts, quiet: bool) -> Record:
 
 def _problems(
     asked: _Wanted, preset: presets.Preset, kinds: Sequence[tuple[str, str]]
-) -> tuple[list[problems.Problem | problems.RealProblem], list[str]]:
+) -> tuple[list[problems.AnyProblem], list[str]]:
     """Return the problems of a run in each dtype and order, and notes on data sets that were left out."""
     sized = bool(asked.m_list or asked.n_list)
     grid = preset.sizes(asked.m_list, asked.n_list) if asked.data is None or sized else []
     notes = []
-    data: list[problems.Problem | problems.RealProblem] = []
+    data: list[problems.AnyProblem] = []
     if asked.data is not None:
         data = [problems.from_name_or_file(asked.data, asked.label, asked.positive, *kind) for kind in kinds]
     elif preset.data is not None and not sized:

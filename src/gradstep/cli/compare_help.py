@@ -37,8 +37,7 @@ def text() -> str:
 
 def budgets() -> str:
     """Return the presets' budgets in seconds, as the default of an option."""
-    named = [f"{preset.budget:g} for {name}" for name, preset in presets.PRESETS.items() if preset.budget is not None]
-    return ", ".join([*named, "else none"])
+    return ", ".join(f"{preset.budget:g} for {name}" for name, preset in presets.PRESETS.items())
 
 
 def _table(rows: Iterable[tuple[str, str]]) -> str:

@@ -84,8 +84,8 @@ def require_no_slower(context: click.Context, found: Differences, fail_on: float
 _EXPORT_HELP = """Write a record in the format of another tool.
 
 RECORD is a file that `gradstep compare --json` wrote. CSV and Parquet have a row for each sample, with
-everything that identifies it; docs/record.md lists the columns. Parquet needs pip install 'gradstep[parquet]', and
-pyperf's format pip install 'gradstep[pyperf]'.
+everything that identifies it; docs/record.md lists the columns. Parquet needs the extra "parquet", and pyperf's format
+the extra "pyperf".
 
 \b
 Examples

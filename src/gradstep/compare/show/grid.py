@@ -25,8 +25,9 @@ class _Column(NamedTuple):
 
 
 def base(found: Findings) -> str | None:
-    """Return what the others are compared with; None if that was timed nowhere."""
-    return next((each.base.name for each in found.cells if each.base is not None), None)
+    """Return what the others are compared with; None if nothing is."""
+    compared = (each.base for each in found.cells if any(line.over_base is not None for line in each.lines))
+    return next((line.name for line in compared if line is not None), None)
 
 
 def one(found: Findings, console: Console, most: int) -> list[Table]:

@@ -196,8 +196,11 @@ def _faster(span: Span, other: str) -> str:
 
 
 def _range(low: float, high: float) -> str:
-    first, last = factor(low), factor(high)
-    return last if first == last else f"{first.removesuffix('×')} to {last}"
+    """Return two ratios, such as 1.1 to 1.9×: the first one no finer than it has to be beside the second."""
+    first, last = factor(low).removesuffix("×"), factor(high)
+    if 1.05 <= low < high and high >= 1.2:
+        first = f"{low:.1f}" if low < 9.95 else first
+    return last if f"{first}×" == last else f"{first} to {last}"
 
 
 # The code.

@@ -1,7 +1,7 @@
 """The look that our pages share: one style sheet, one script, and Plotly's axes and colours in their terms.
 
-A figure names its colours as ``var(--name)``. The script puts in what the style sheet gives them, on a light screen, on a
-dark one or on paper.
+A figure names its colours as ``var(--name)``. The script puts in what the style sheet gives them: on a light screen, on
+a dark one, or on paper.
 """
 
 from __future__ import annotations
