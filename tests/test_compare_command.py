@@ -316,7 +316,7 @@ def test_presets_give_what_no_option_names(command, monkeypatch):
     assert scaling[:5] == [("random", 10**k, 100) for k in range(2, 7)]
     # m = 1000 with n = 100 belongs to both lines, and is measured once.
     assert scaling[5:] == [("random", 1000, n) for n in (1, 10, 1000, 10_000)]
-    assert (settings.threads, settings.preset, settings.budget) == ([1], "scaling", None)
+    assert (settings.threads, settings.preset, settings.budget) == ([1], "scaling", 120.0)
     assert other == [*scaling[:5], ("random", 1000, 7)]
     assert other_settings.budget == 9.0
     assert full == [("random", 5, n) for _ in range(4) for n in (1, 2)]
@@ -335,7 +335,7 @@ def test_quick_preset_has_a_budget_that_can_be_replaced(command, monkeypatch):
     monkeypatch.setattr(runs, "run", run)
     command("compare")
     command("compare", "--budget", "1e9")
-    assert budgets == [45.0, 1e9]
+    assert budgets == [25.0, 1e9]
 
 
 def test_interrupted_comparison_ends_with_130_and_writes_nothing(command, tmp_path, monkeypatch):

@@ -99,7 +99,7 @@ _of_time = partial(_option, group="Time")
 )  # fmt: skip
 @_of_time(
     "--budget", type=click.FloatRange(0, min_open=True), callback=options.finite, metavar="SECONDS",
-    help=f"Take no longer ({compare_help.budgets()}).",
+    help=f"At most, by preset: {compare_help.budgets()}.",
 )  # fmt: skip
 @screen.DETAILS
 @outputs.options(OUTPUTS)

@@ -36,7 +36,7 @@ COMMANDS = {
     "export": Place("gradstep.cli.records", "compare", "Write a record in the format of another tool."),
     "fit": Place("gradstep.cli.fit", "cli", "Train logistic regression on a data file by gradient descent."),
     "info": Place("gradstep.cli.info", "cli", "Show versions, processor, threads and kernels."),
-    "predict": Place("gradstep.cli.predict", "cli", "Predict probabilities and labels with a saved model."),
+    "predict": Place("gradstep.cli.predict", "cli", "Predict probabilities and labels for a data file."),
     "report": Place("gradstep.cli.records", "compare", "Show a saved record, and write its report or its pictures."),
 }
 
