@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import hypothesis
 import pytest
 from availability import load_or_explain
 from command_line import Command, Outcome, write_csv
+from sklearn.datasets import load_breast_cancer
 
 from gradstep import Kernel, environment, registry
 from gradstep.cli.main import main
@@ -64,6 +66,19 @@ def separable(tmp_path: Path) -> Path:
     """A CSV of two classes that overlap a little."""
     rows = "\n".join(f"{x},{x * x},{'ill' if x > 4 or x == 2 else 'well'}" for x in range(10))
     return write_csv(tmp_path / "data.csv", f"x,square,state\n{rows}\n")
+
+
+@pytest.fixture(scope="session")
+def breast_cancer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The breast cancer table of scikit-learn as a CSV."""
+    data = load_breast_cancer()
+    path = tmp_path_factory.mktemp("data") / "breast cancer.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
+        writer.writerow(["diagnosis", *data.feature_names])
+        for x, target in zip(data.data.tolist(), data.target, strict=True):
+            writer.writerow([data.target_names[target], *x])
+    return path
 
 
 # One a module: while Playwright runs, no other test of the same thread can use asyncio.run.

@@ -172,10 +172,10 @@ def test_parquet(tmp_path):
     np.testing.assert_array_equal(table.X, [[1.0, 0.5], [2.0, 1.5], [3.0, 2.5]])
     np.testing.assert_array_equal(table.y, [1.0, 0.0, 1.0])
     write(a=[1, None], y=[0, 1])
-    with pytest.raises(ValueError, match="column 'a': 1 values are missing"):
+    with pytest.raises(ValueError, match=r"data\.parquet, row 2, column 'a': the cell is empty"):
         tables.read(path, "y")
     write(a=["x", "z"], y=[0, 1])
-    with pytest.raises(ValueError, match="column 'a': it holds string, not numbers"):
+    with pytest.raises(ValueError, match=r"data\.parquet: column 'a' \('x'\) holds text, not numbers"):
         tables.read(path, "y")
     path.write_text("no parquet")
     with pytest.raises(ValueError, match="not read as Parquet"):

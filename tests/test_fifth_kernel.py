@@ -115,7 +115,7 @@ def test_compare_with_report_and_pictures(command: Command, tmp_path: Path):
     sizes = ("--m", "50,100,200", "--n", "2,5", "--rounds", 3, "--kernels", f"numpy,{NAME}")
     outcome = command("compare", *sizes, "--quiet", "--json", record, "--html", page, "--plot", pictures)
     assert (outcome.code, outcome.err) == (0, "")
-    assert any(line.split()[:1] == [NAME] for line in outcome.out.splitlines())
+    assert any(line.split() == ["m", "n", "numpy", NAME] for line in outcome.out.splitlines())
     cells = records.load(record).cells
     assert {result.status for cell in cells for result in cell.results if result.contender == NAME} == {"timed"}
     assert COLOUR in page.read_text(encoding="utf-8")

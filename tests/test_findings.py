@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from made_records import cell, record, result
+from made_records import cell, record, result, samples
 
 from gradstep.compare.judge import findings
 from gradstep.compare.record.records import Noise, Result, Settings, changed
@@ -54,19 +54,36 @@ def test_line_without_time_says_nothing_more():
     assert [line.name for line in found.timed] == ["numpy"]
 
 
+def bases(*cells, name=None):
+    """Return the base in each of the cells, and whether any other contender has a ratio to it."""
+    whole = record(*cells, settings=Settings(contenders=["python", "numpy", "cython"], base=name))
+    found = findings.findings(whole).cells
+    assert all(bool(each.base) == any(line.over_base for line in each.lines) for each in found)
+    return [None if each.base is None else each.base.name for each in found]
+
+
 def test_base_is_python_or_numpy_or_the_one_that_is_named():
     one = cell(100, 2, {"python": 3.0, "numpy": 2.0, "cython": 1.0})
-    too_long = Result(contender="python", status="skipped", reason="too long")
-    skipped = changed(one, results=[too_long, *one.results[1:]])
+    skipped = without_python(one)
+    assert (bases(one), bases(skipped)) == (["python"], ["numpy"])
+    assert bases(one, name="cython") == ["cython"]
+    assert bases(skipped, name="python") == [None]
+    assert bases(cell(1, 1, {"cython": 1.0})) == [None]
 
-    def base_of(cell, name=None):
-        base = only_cell(cell, settings=Settings(contenders=["python", "numpy", "cython"], base=name)).base
-        return None if base is None else base.name
 
-    assert (base_of(one), base_of(skipped)) == ("python", "numpy")
-    assert base_of(one, "cython") == "cython"
-    assert base_of(skipped, "python") is None
-    assert base_of(cell(1, 1, {"cython": 1.0})) is None
+def test_base_is_the_same_in_all_cells():
+    small = cell(100, 2, {"python": 3.0, "numpy": 2.0, "cython": 1.0})
+    middle, large = (without_python(changed(small, m=m)) for m in (1000, 10_000))
+    assert bases(small, middle) == ["python", None]
+    # Where most cells lack python, numpy says more.
+    assert bases(small, middle, large) == ["numpy"] * 3
+    # A cell without any time counts for nothing.
+    empty = changed(large, results=[Result(each.contender, "skipped", "too long") for each in large.results])
+    assert bases(small, middle, empty) == ["python", None, None]
+
+
+def without_python(cell):
+    return changed(cell, results=[Result("python", "skipped", "too long"), *cell.results[1:]])
 
 
 def test_fastest_is_named_with_what_is_too_close_to_call():
@@ -81,9 +98,38 @@ def test_fastest_is_named_with_what_is_too_close_to_call():
     assert found.alike == ["numba"]
 
 
+@pytest.mark.parametrize(
+    ("spread", "rounds", "verdict"), [(0.02, 7, "tie"), (0.2, 7, "open"), (0.02, 5, "open"), (0.0, 7, "decided")]
+)
+def test_fastest_is_decided_or_tied_within_5_percent_or_open(spread, rounds, verdict):
+    # The rounds cross, so the ratio varies by twice the spread around 1.01; without a spread it is 1.01 in every round.
+    rising, falling = samples(1.0, spread)[:rounds], samples(1.01, spread)[::-1][:rounds]
+    results = [
+        result("numpy", 2.0),
+        changed(result("numba", 1.0), samples=falling),
+        changed(result("cython", 1.0), samples=rising),
+    ]
+    found = only_cell(cell(100, 2, {}, results=[changed(each, samples=each.samples[:rounds]) for each in results]))
+    assert found.fastest is not None
+    assert (found.fastest.name, found.fastest.verdict) == ("cython", verdict)
+
+
+def test_tie_needs_everyone_alike_within_5_percent():
+    close = changed(result("numba", 1.0), samples=samples(1.01, 0.02)[::-1])
+    unsure = changed(result("numpy", 1.0), samples=samples(1.02, 0.3)[::-1])
+    first = result("cython", 1.0, 0.02)
+
+    def verdict(*others):
+        return only_cell(cell(100, 2, {}, results=[*others, first])).fastest.verdict
+
+    assert (verdict(close), verdict(unsure), verdict(close, unsure)) == ("tie", "open", "open")
+    # The next one is slower for sure, and one that is slower still but noisy keeps the question open.
+    assert verdict(result("numba", 1.05, 0.02), changed(unsure, samples=samples(1.1, 0.4)[::-1])) == "open"
+
+
 def test_fastest_alone_has_no_margin_and_nothing_timed_has_no_fastest():
     alone = only_cell(cell(100, 2, {"numpy": 1.0})).fastest
-    assert (alone.name, alone.margin, alone.alike) == ("numpy", None, [])
+    assert (alone.name, alone.margin, alone.alike, alone.verdict) == ("numpy", None, [], "decided")
     nothing = cell(100, 2, {}, results=[Result(contender="numpy", status="skipped", reason="too long")])
     assert only_cell(nothing).fastest is None
 
@@ -111,23 +157,34 @@ def test_bound_uses_the_growth_with_m_at_the_same_n():
 
 
 def test_scalings_follow_m_at_each_n_and_n_at_each_m():
-    cells = [cell(m, n, {"numpy": m * 1e-6, "cython": n * 1e-6}) for m in (100, 1000, 10_000) for n in (2, 20)]
+    sizes = (100, 1000, 10_000)
+    cells = [cell(m, n, {"numpy": m * 1e-6, "cython": n * 1e-6}) for m in sizes for n in (2, 20, 200)]
     found = findings.findings(record(*cells)).scalings
     assert [(each.contender, each.axis, each.fixed, each.sizes) for each in found] == [
-        *(("numpy", "m", 2, [100, 1000, 10_000]), ("cython", "m", 2, [100, 1000, 10_000])),
-        *(("numpy", "m", 20, [100, 1000, 10_000]), ("cython", "m", 20, [100, 1000, 10_000])),
-        *((name, "n", m, [2, 20]) for m in (100, 1000, 10_000) for name in ("numpy", "cython")),
+        *((name, "m", n, [*sizes]) for n in (2, 20, 200) for name in ("numpy", "cython")),
+        *((name, "n", m, [2, 20, 200]) for m in sizes for name in ("numpy", "cython")),
     ]
     assert found[0].exponent.value == pytest.approx(1.0)
     assert found[1].exponent.value == pytest.approx(0.0)
     assert all(len(each.bounds) == len(each.sizes) for each in found)
 
 
+def test_slope_needs_three_sizes_and_an_interval_no_wider_than_three_tenths():
+    def contenders_with_a_slope(spread, *sizes):
+        cells = [cell(m, 2, {}, results=[result("numpy", m * 1e-6), result("cython", m * 1e-6, spread)]) for m in sizes]
+        return [each.contender for each in findings.findings(record(*cells)).scalings]
+
+    assert contenders_with_a_slope(0.0, 100, 1000) == []
+    assert contenders_with_a_slope(0.1, 100, 1000, 10_000) == ["numpy", "cython"]
+    # The same noise says less where the sizes lie close together.
+    assert contenders_with_a_slope(0.1, 100, 120, 140) == ["numpy"]
+
+
 def test_scalings_leave_out_what_is_alone_or_differs_in_more_than_its_size():
     assert findings.findings(record(cell(100, 2, {"numpy": 1.0}))).scalings == []
-    apart = [cell(100, 2, {"numpy": 1.0}), cell(1000, 2, {"numpy": 1.0}, dtype="float32")]
+    apart = [cell(m, 2, {"numpy": 1.0}, dtype=dtype) for m, dtype in ((1, "float64"), (2, "float64"), (3, "float32"))]
     assert findings.findings(record(*apart)).scalings == []
-    data = [cell(m, 2, {"numpy": 1.0}, problem="iris") for m in (100, 1000)]
+    data = [cell(m, 2, {"numpy": 1.0}, problem="iris") for m in (100, 1000, 10_000)]
     assert findings.findings(record(*data)).scalings == []
 
 

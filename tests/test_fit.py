@@ -15,12 +15,14 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from gradstep import FitDiverged, FitInterrupted, KernelUnavailable, fit, gradient, objective, step
+from gradstep import ConvergenceWarning, FitDiverged, FitInterrupted, KernelUnavailable, fit, gradient, objective, step
 from gradstep.compare.measure.run import RunInterrupted
-from gradstep.descent import curvature
-from gradstep.extras import MissingExtra
+from gradstep.extras import MissingExtra, install
 
 L2 = 0.05
+
+# Many descents here are short on purpose; test_convergence.py is about the warning.
+pytestmark = pytest.mark.filterwarnings("ignore::gradstep.ConvergenceWarning")
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +75,9 @@ def test_history_falls_and_counts_the_steps(kernel, small):
     assert result.history[-1] == result.J
     assert (np.diff(result.history) < 0).all()
     final = gradient(X, y, result.w, result.b, kernel=kernel)
-    assert (final.J, max(np.abs(final.dw).max(), abs(final.db)) <= 1e-5) == (result.J, True)
+    assert (final.J, max(np.abs(final.dw).max(), abs(final.db))) == (result.J, result.largest)
+    assert result.largest_scaled <= 1e-5
+    assert result.advice is None
 
 
 def test_steps_of_fit_are_steps(kernel, small):
@@ -135,6 +139,7 @@ def test_a_callback_sees_each_step_and_stops_it(small):
     for iterate in seen:
         exact = gradient(X, y, iterate.w, iterate.b)
         assert iterate.largest == max(np.abs(exact.dw).max(), abs(exact.db))
+    assert (result.largest, result.largest_scaled) == (seen[-1].largest, seen[-1].largest_scaled)
 
 
 def test_a_callback_may_not_change_the_state(small):
@@ -200,9 +205,9 @@ def test_descent_ends_whatever_the_numbers(seed):
 def errors_and_results():
     """Yield every exception and result of ours."""
     X, y = [[0.0], [1.0], [2.0]], [0, 1, 1]
-    state = fit(X, y, max_iter=2)
+    state = fit(X, y, l2=0.1)
     yield from (state, gradient(X, y, [0.0], 0.0), step(X, y, [0.0], 0.0, 0.1))
-    yield from (FitDiverged("it diverged", state), FitInterrupted(state))
+    yield from (FitDiverged("it diverged", state), FitInterrupted(state), ConvergenceWarning("too soon", state))
     yield from (RunInterrupted(state), KernelUnavailable("no such thing"), MissingExtra("The progress bar needs rich"))
 
 
@@ -219,7 +224,7 @@ def test_errors_and_results_are_copied_and_pickled(value):
 
 
 def test_a_note_on_an_error_is_kept():
-    error = FitDiverged("it diverged", fit([[0.0]], [1]))
+    error = FitDiverged("it diverged", fit([[0.0]], [0.5]))
     error.add_note("in fold 3")
     assert pickle.loads(pickle.dumps(error)).__notes__ == ["in fold 3"]
 
@@ -228,7 +233,7 @@ def test_a_note_on_an_error_is_kept():
 def test_a_pool_passes_divergence_on():
     code = """
         import multiprocessing, sys
-        from gradstep import FitDiverged, fit
+        from gradstep import ConvergenceWarning, FitDiverged, fit
         def diverge(l2):
             fit([[1.0], [2.0]], [0, 1], alpha=1e10, l2=l2)
         if __name__ == "__main__":
@@ -241,7 +246,8 @@ def test_a_pool_passes_divergence_on():
     assert processes.run(code).split() == ["True", "True"]
 
 
-def test_ctrl_c_in_a_callback_leaves_a_state_to_go_on_from(small):
+@pytest.mark.parametrize("alpha", ["auto", 0.9])
+def test_ctrl_c_in_a_callback_leaves_a_state_to_go_on_from(small, alpha):
     X, y = small
 
     def interrupt(iterate):
@@ -249,14 +255,17 @@ def test_ctrl_c_in_a_callback_leaves_a_state_to_go_on_from(small):
             raise KeyboardInterrupt
 
     with pytest.raises(FitInterrupted) as raised:
-        fit(X, y, callback=interrupt)
+        fit(X, y, alpha=alpha, callback=interrupt)
     assert isinstance(raised.value, KeyboardInterrupt)
     state = raised.value.fit
     assert (state.n_iter, len(state.history)) == (7, 8)
     assert str(raised.value) == f"interrupted after 7 steps at J = {state.J:.9g}"
-    resumed = fit(X, y, w0=state.w, b0=state.b)
+    resumed = fit(X, y, alpha=alpha, w0=state.w, b0=state.b)
+    assert resumed.converged
     assert resumed.history[0] == state.J
-    assert resumed.J == fit(X, y).J
+    through = fit(X, y, alpha=alpha)
+    # The automatic step begins anew; a given one goes on with the same bits.
+    assert resumed.J == (pytest.approx(through.J, abs=1e-10) if alpha == "auto" else through.J)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process on Windows")
@@ -312,35 +321,21 @@ def test_auto_at_extreme_scales(kernel, small, scale):
     assert (np.diff(result.history) <= 1e-13).all()
 
 
-def test_auto_where_the_squares_overflow(small):
+def test_auto_where_the_squares_overflow(kernel, small):
     X, y = small
-    with pytest.raises(ValueError, match="^X is too large for alpha='auto': its squares overflow; scale its columns$"):
-        fit(X * 1e300, y)
-
-
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("scales", [(1.0, 1.0, 1.0), (1e3, 1.0, 1e-3), (1e-4, 1e-4, 1e-4)], ids=str)
-def test_curvature_is_the_largest_eigenvalue_from_below(kernel, small, dtype, weighted, scales):
-    X = (small[0] * scales).astype(dtype)
-    weight = np.random.default_rng(1).random(50) if weighted else np.ones(50)
-    extended = np.column_stack([X, np.ones(50)]).astype(np.float64)
-    hessian = (extended * weight[:, None]).T @ extended / (4 * weight.sum())
-    largest = float(np.linalg.eigvalsh(hessian)[-1])
-    estimate = curvature(X, weight if weighted else None, kernel, 1)
-    # The product is a difference quotient, linear to 1e-7 and rounded in the dtype of X at |z| = 1e-3.
-    slack = 1e-6 if dtype == "float64" else 1e-3
-    assert 0.8 * largest < estimate <= (1 + slack) * largest
+    result = fit(X * 1e300, y, kernel=kernel)
+    assert result.converged
+    assert result.w * 1e300 == pytest.approx(fit(X, y).w, rel=1e-4)
 
 
 def test_progress_goes_to_stderr(small, capfd):
     X, y = small
-    quiet = fit(X, y, max_iter=30)
+    quiet = fit(X, y, max_iter=5)
     assert capfd.readouterr() == ("", "")
-    shown = fit(X, y, max_iter=30, progress=True)
+    shown = fit(X, y, max_iter=5, progress=True)
     out, err = capfd.readouterr()
     assert out == ""
-    assert "30/30" in err and "J = " in err
+    assert "5/5" in err and "J = " in err
     assert shown.J == quiet.J
 
 
@@ -348,4 +343,4 @@ def test_progress_without_rich_is_refused_before_the_work(small, monkeypatch):
     monkeypatch.setitem(sys.modules, "rich", None)
     with pytest.raises(MissingExtra) as raised:
         fit(*small, progress=True, callback=pytest.fail)
-    assert str(raised.value) == "The progress bar needs rich: pip install 'gradstep[cli]'"
+    assert str(raised.value) == f"The progress bar needs rich: {install('cli')}"

@@ -92,9 +92,25 @@ def test_order_by_time_and_by_speed_up_is_the_same(data, count):
         ]
 
 
-def test_rounds_of_different_numbers_are_refused():
-    with pytest.raises(ValueError, match="same rounds"):
-        Rounds({"one": [1.0, 2.0], "other": [1.0]})
+def test_contender_that_missed_the_last_rounds_is_drawn_on_its_own():
+    base = [1.0, 1.1, 0.9, 1.0, 10.0, 11.0, 9.0]
+    rounds = Rounds({"base": base, "whole": [2 * each for each in base], "missed": [20 * each for each in base[:6]]})
+    assert rounds.ratio("whole", "base")[:3] == pytest.approx((2.0, 2.0, 2.0))
+    missed = rounds.ratio("missed", "base")
+    assert missed.value == rounds.time("missed").value / rounds.time("base").value
+    # Both vary tenfold, and nothing says that they do so together.
+    assert missed.lower < 5.0
+    assert missed.upper > 20.0
+    # The fewer rounds decide whether there are enough.
+    assert Rounds({"base": base, "few": [9.0] * 5}).ratio("few", "base").verdict == "too close to call"
+
+
+def test_interval_of_a_higher_level_is_wider():
+    generator = np.random.default_rng(3)
+    rounds = Rounds({"one": generator.lognormal(size=40), "other": generator.lognormal(size=40)})
+    usual, stricter = rounds.ratio("one", "other"), rounds.ratio("one", "other", 0.995)
+    assert stricter.lower < usual.lower < usual.upper < stricter.upper
+    assert rounds.ratio("one", "other", statistics.LEVEL) == usual
 
 
 def test_interval_that_spans_one_is_too_close_to_call():
@@ -118,9 +134,9 @@ def test_same_contender_twice_is_rarely_decided():
 
 
 @pytest.mark.parametrize(
-    ("samples", "base"), [([1.0, 2.0], [1.0]), ([], []), ([0.0], [1.0]), ([1.0], [-1.0]), ([1.0], [float("nan")])]
+    ("samples", "base"), [([], []), ([1.0], []), ([0.0], [1.0]), ([1.0], [-1.0]), ([1.0], [float("nan")])]
 )
-def test_ratio_of_samples_that_are_not_of_the_same_rounds_is_refused(samples, base):
+def test_ratio_of_samples_that_are_no_times_is_refused(samples, base):
     with pytest.raises(ValueError, match="sample"):
         ratio_of(samples, base)
 

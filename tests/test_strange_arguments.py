@@ -12,6 +12,9 @@ import scipy.sparse
 
 from gradstep import fit, gradient, objective, step
 
+# Short descents on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::gradstep.ConvergenceWarning")
+
 X = [[1.0, 2.0], [3.0, 4.0], [-1.0, 0.5], [0.0, 1.0]]
 Y = [0.0, 1.0, 1.0, 0.0]
 W = [0.5, -0.5]

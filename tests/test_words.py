@@ -51,7 +51,7 @@ CASES = [
     (words.sizes, (1000, 10), "m = 1,000, n = 10"),
     (kind, ("float64", "C", 2), "float64, C order, 2 threads"),
     (kind, ("float32", "F", None), "float32, F order, threads by size"),
-    (styles.contrast_with_white, ("#000000",), 21.0),
+    (styles.contrast, ("#000000", "#FFFFFF"), 21.0),
     (styles.tint, ("#000000", 0.2), "#CCCCCC"),
     (styles.transparent, ("#0072B2", 0.2), "rgba(0, 114, 178, 0.2)"),
 ]
@@ -80,4 +80,4 @@ def test_place_names_the_data_unless_it_is_random():
     ],
 )
 def test_lead_is_the_margin_or_what_is_too_close_to_call(margin, alike, expected):
-    assert words.lead(Fastest(100, 2, "cython", margin, alike)) == expected
+    assert words.lead(Fastest(100, 2, "cython", margin, alike, "open")) == expected

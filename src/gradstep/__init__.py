@@ -1,8 +1,10 @@
 """gradstep: the gradient-descent step of logistic regression, as fast as the machine can read the data."""
 
-from gradstep.api import Objective, gradient, objective, step
+from gradstep.api import gradient, objective, step
 from gradstep.contract import Fit, Gradient, Kernel, KernelUnavailable, Step
-from gradstep.descent import FitDiverged, FitInterrupted, Iterate, fit
+from gradstep.cost import Objective
+from gradstep.descent import fit
+from gradstep.outcomes import ConvergenceWarning, FitDiverged, FitInterrupted, Iterate
 from gradstep.registry import available
 from gradstep.select import fastest
 
@@ -10,6 +12,7 @@ from gradstep.select import fastest
 __version__ = "0.1.0"
 
 __all__ = [
+    "ConvergenceWarning",
     "Fit",
     "FitDiverged",
     "FitInterrupted",
@@ -26,3 +29,8 @@ __all__ = [
     "objective",
     "step",
 ]
+
+
+def __dir__() -> list[str]:
+    """Return the public names: what a prompt completes."""
+    return list(__all__)

@@ -15,13 +15,34 @@ docs/numerics.md explains how it is evaluated without overflow or cancellation.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+import math
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.floating[Any]]
 """An array of float32 or float64."""
+
+KernelName = Literal["auto", "python", "numba", "cython", "numpy"]
+"""What ``kernel=`` may name, so that a type checker finds a typo. A kernel that was added to the registry is passed as
+what `gradstep.registry.load` returns, or its name with a cast."""
+
+# More numbers than these do not fit into the line of a repr.
+_SHOWN_NUMBERS = 3
+
+
+def shown(values: NDArray[Any]) -> str:
+    """Return an array as text that fits into a line."""
+    numbers = [f"{value:.5g}" for value in values[:_SHOWN_NUMBERS].tolist()]
+    if len(values) > _SHOWN_NUMBERS:
+        return f"[{', '.join(numbers[:-1])}, ... {len(values):,} in all]"
+    return f"[{', '.join(numbers)}]"
+
+
+def steps(number: int) -> str:
+    """Return a number of steps in words."""
+    return "1 step" if number == 1 else f"{number:,} steps"
 
 
 class Gradient(NamedTuple):
@@ -41,6 +62,9 @@ class Gradient(NamedTuple):
     dw: FloatArray
     db: float
 
+    def __repr__(self) -> str:
+        return f"Gradient(J={self.J:.6g}, dw={shown(self.dw)}, db={self.db:.6g})"
+
 
 class Step(NamedTuple):
     """The parameters after one step of gradient descent, and the cost before it.
@@ -59,9 +83,23 @@ class Step(NamedTuple):
     b: float
     J: float
 
+    def __repr__(self) -> str:
+        return f"Step(w={shown(self.w)}, b={self.b:.6g}, J={self.J:.6g})"
 
-class Fit(NamedTuple):
-    """Where gradient descent stopped.
+
+class _Fit(NamedTuple):
+    """What a `Fit` is unpacked to."""
+
+    w: FloatArray
+    b: float
+    J: float
+    n_iter: int
+    converged: bool
+    history: NDArray[np.float64]
+
+
+class Fit(_Fit):
+    """Where gradient descent stopped: ``w, b, J, n_iter, converged, history``, and three attributes beside these.
 
     Attributes
     ----------
@@ -74,17 +112,43 @@ class Fit(NamedTuple):
     n_iter : int
         The number of steps taken.
     converged : bool
-        Whether the largest absolute component of (dw, db) at (w, b) is at most the tolerance.
+        Whether `largest_scaled` is at most the tolerance, and J is not known to have no minimum.
     history : ndarray of shape (n_iter + 1,)
         ``history[k]`` is the cost after k steps, so ``history[-1]`` is J.
+    largest : float
+        The largest absolute component of (dw, db) at (w, b).
+    largest_scaled : float
+        The same in the coordinates of the descent, by which it was judged: with ``alpha="auto"`` those in which each
+        column has mean 0 and scale 1, else those of X, where it is `largest`.
+    advice : str or None
+        What to change, where the descent stopped without a minimum.
     """
 
-    w: FloatArray
-    b: float
-    J: float
-    n_iter: int
-    converged: bool
-    history: NDArray[np.float64]
+    largest: float
+    largest_scaled: float
+    advice: str | None
+
+    def __new__(
+        cls,
+        w: FloatArray,
+        b: float,
+        J: float,
+        n_iter: int,
+        converged: bool,
+        history: NDArray[np.float64],
+        *,
+        largest: float = math.nan,
+        largest_scaled: float = math.nan,
+        advice: str | None = None,
+    ) -> Fit:
+        """Make one; the numbers that are no part of the tuple may be left out."""
+        self = super().__new__(cls, w, b, J, n_iter, converged, history)
+        self.largest, self.largest_scaled, self.advice = largest, largest_scaled, advice
+        return self
+
+    def __repr__(self) -> str:
+        ending = "converged" if self.converged else "not converged"
+        return f"Fit({ending} after {steps(self.n_iter)}: J={self.J:.6g}, w={shown(self.w)}, b={self.b:.5g})"
 
 
 class PartialSums(Protocol):

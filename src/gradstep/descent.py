@@ -1,96 +1,20 @@
-"""Gradient descent until convergence: the step, repeated, with a step size that cannot diverge."""
+"""Gradient descent until convergence: the step, repeated, in coordinates and at lengths that suit the data."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from typing import Literal, NamedTuple
+import warnings
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from gradstep import validate
-from gradstep.api import Objective
-from gradstep.contract import Fit, FloatArray, Gradient, Kernel
-from gradstep.extras import require
-
-# Power iteration stops when its estimate grows by less than this fraction, or after this many products.
-_POWER_TOLERANCE = 1e-3
-_POWER_ITERATIONS = 50
-
-# The estimate of the largest eigenvalue comes from below. Descent is monotone up to twice the true 1/L (Nesterov 2018,
-# "Lectures on Convex Optimization", section 1.2.3), so 5 percent cost little and backtracking is there for the rest.
-_MARGIN = 1.05
-
-# The products with the Hessian are taken where |z| is about this size: sigmoid(z) - 1/2 = z/4 (1 - z^2/12 + ...) is
-# then linear to 1e-7, and far above the rounding of sigmoid.
-_PROBE_Z = 1e-3
-
-# J may rise by this many roundings, relative to 1 + |J|, before a step is taken back.
-_ROUNDINGS = 256.0
-
-
-class Iterate(NamedTuple):
-    """The state of a descent before a step, as `fit` hands it to a callback.
-
-    Attributes
-    ----------
-    n_iter : int
-        The number of steps taken so far.
-    w : ndarray of shape (n,)
-        The weights; never changed afterwards, so they may be kept.
-    b : float
-        The intercept.
-    J : float
-        The cost at (w, b).
-    largest : float
-        The largest absolute component of (dw, db); it decides convergence.
-    alpha : float
-        The learning rate of the next step.
-    """
-
-    n_iter: int
-    w: FloatArray
-    b: float
-    J: float
-    largest: float
-    alpha: float
-
-
-class FitDiverged(ArithmeticError):
-    """J or its gradient stopped being finite: alpha is too large, or the start or the penalty is.
-
-    Attributes
-    ----------
-    fit : Fit
-        The state at the last finite J.
-    """
-
-    def __init__(self, message: str, fit: Fit) -> None:
-        super().__init__(message)
-        self.fit = fit
-
-    # An exception is copied and pickled as its class and `args`, which lack the state.
-    def __reduce__(self) -> tuple[type[FitDiverged], tuple[str, Fit], dict[str, object]]:
-        return type(self), (str(self), self.fit), self.__dict__
-
-
-class FitInterrupted(KeyboardInterrupt):
-    """Ctrl-C was pressed during `fit`.
-
-    Attributes
-    ----------
-    fit : Fit
-        The state that had been reached, from which ``fit(..., w0=fit.w, b0=fit.b)`` goes on.
-    """
-
-    def __init__(self, fit: Fit) -> None:
-        super().__init__(f"interrupted after {fit.n_iter} steps at J = {fit.J:.9g}")
-        self.fit = fit
-
-    def __reduce__(self) -> tuple[type[FitInterrupted], tuple[Fit], dict[str, object]]:
-        return type(self), (self.fit,), self.__dict__
+from gradstep import fit_progress, validate
+from gradstep.contract import Fit, Kernel, KernelName, steps
+from gradstep.cost import Objective
+from gradstep.outcomes import ConvergenceWarning, FitInterrupted, Iterate
+from gradstep.path import AutomaticSteps, GivenSteps, Path
 
 
 def fit(
@@ -106,20 +30,28 @@ def fit(
     progress: bool = False,
     sample_weight: ArrayLike | None = None,
     l2: float = 0.0,
-    kernel: str | Kernel = "auto",
+    kernel: KernelName | Kernel = "auto",
     threads: int | None = None,
 ) -> Fit:
-    """Repeat the step of gradient descent until the gradient is small.
+    """Train logistic regression: repeat the step of gradient descent until the gradient is small.
+
+    The cost is ``J = (1/C) sum_i c_i [log(1 + exp(z_i)) - y_i z_i] + (l2/2) ||w||^2`` with ``z_i = w . x_i + b``, where
+    c are the sample weights and C is their sum.
 
     Parameters
     ----------
-    X, y, sample_weight, l2, kernel, threads
-        As in `gradient`.
+    X : array-like of shape (m, n)
+        The examples, one per row, of any real dtype and memory layout. float16 and float32 are computed in float32,
+        all others in float64. Never written to and never copied as a whole.
+    y : array-like of shape (m,)
+        The labels: 0 or 1, or a probability between them.
     alpha : float or "auto"
-        The learning rate. "auto" takes 1/L, where L bounds the curvature of J, and halves it where J still
-        rises, so that it cannot diverge.
+        The learning rate. A number is the plain descent of the lesson, bit for bit a repeated `step`. "auto" chooses
+        the coordinates and the length of each step (see Notes), so that it neither diverges nor minds columns of very
+        different size.
     tol : float
-        Stop when the largest absolute component of (dw, db) is at most this.
+        Stop when the largest absolute component of the gradient is at most this: of (dw, db) where alpha is a number,
+        else of the gradient in the coordinates in which each column of X has mean 0 and standard deviation 1.
     max_iter : int
         Stop after this many steps at the latest.
     w0 : array-like of shape (n,), optional
@@ -129,13 +61,31 @@ def fit(
     callback : callable, optional
         Called with an `Iterate` before each step; a true result stops the descent.
     progress : bool
-        Show a progress bar on stderr; needs the extra ``cli``.
+        Show on stderr how far the descent is: in a terminal a bar, which needs the extra ``cli``; in a notebook a line
+        of text, which needs nothing.
+    sample_weight : array-like of shape (m,), optional
+        The weights of the examples, not negative and not all zero; None weighs all alike.
+    l2 : float
+        The strength of the penalty ``(l2/2) ||w||^2`` of the weights for X as it is given; b is not penalized.
+    kernel : str or Kernel
+        "auto", "python", "numba", "cython", "numpy", or a kernel such as `fastest` returns.
+    threads : int, optional
+        The number of threads; None chooses by the size of X (or by the environment variable ``GRADSTEP_THREADS``;
+        ``OMP_NUM_THREADS`` limits the choice). The result has the same bits for every number.
 
     Returns
     -------
     Fit
-        ``(w, b, J, n_iter, converged, history)``. The parameters are updated in float64 whatever the data's dtype; w is
-        returned in the dtype of `w0` if that is float32 or float64, else in the dtype of the computation.
+        ``(w, b, J, n_iter, converged, history)``, for X as it is given. The parameters are updated in float64 whatever
+        the data's dtype; w is returned in the dtype of `w0` if that is float32 or float64, else in the dtype of the
+        computation. The attributes `largest` and `largest_scaled` are the largest component of the gradient in the
+        coordinates of X and in those of the descent, and `advice` says what to change where there is no minimum yet.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Once, after the work: if `max_iter` came before `tol`, or if the classes can be separated and l2 is 0, so that J
+        has no minimum. The message says what to change.
 
     Raises
     ------
@@ -145,223 +95,98 @@ def fit(
     FitInterrupted
         On Ctrl-C. It is a KeyboardInterrupt, and its attribute ``fit`` holds the state.
     ValueError
-        As `gradient` does, and if alpha or tol is not positive and finite or max_iter is negative.
-    TypeError, KernelUnavailable
-        As `gradient` does.
+        If shapes disagree, X is not 2-D or is empty, a value is NaN or infinite, a label lies outside [0, 1], a weight
+        is negative or all are zero, l2 or max_iter is negative, alpha or tol is not positive and finite, threads < 1,
+        or the kernel is unknown.
+    TypeError
+        If an array does not hold real numbers, or a number is none.
+    KernelUnavailable
+        If a kernel is named that cannot run here.
     MissingExtra
-        If `progress` is true and Rich is not installed.
+        If `progress` is true in a terminal and Rich is not installed.
 
     Notes
     -----
-    The Hessian of J is at most ``H = [X 1]^T diag(c) [X 1] / (4 C) + l2`` in every direction, because sigmoid' is at
-    most 1/4 (Böhning and Lindsay 1988, "Monotonicity of quadratic-approximation algorithms"). H is the Hessian at
-    w = 0, b = 0. L is its largest eigenvalue by power iteration; no Gram matrix is formed.
+    With ``alpha="auto"`` the steps are computed for ``z = (x - mean) / scale``, an affine change of variables with
+    ``scale^2 = variance + 4 l2`` that leaves J as it is. Mean and scale of each column come from one pass over X, and
+    the gradient there is ``(dw - mean db) / scale``; no copy of X is made. The Hessian there is at most (n + 1)/4 in
+    every direction, because sigmoid' is at most 1/4 (Böhning and Lindsay 1988, "Monotonicity of quadratic-approximation
+    algorithms"), so a step of 4/(n + 1) never raises J. Each step is as long as the curvature along the one before
+    allows (Barzilai and Borwein 1988, "Two-point step size gradient methods"), at least 4/(n + 1), and shorter where J
+    would rise. docs/numerics.md has the details.
 
     Examples
     --------
     >>> import gradstep
-    >>> result = gradstep.fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1], l2=0.1)
-    >>> result.converged
-    True
+    >>> hours, passed = [[0.5], [1.0], [1.5], [2.0], [2.5], [3.0]], [0, 0, 1, 0, 1, 1]
+    >>> result = gradstep.fit(hours, passed)
+    >>> result
+    Fit(converged after 7 steps: J=0.412998, w=[2.4281], b=-4.2491)
+    >>> w, b, J, n_iter, converged, history = result
     """
-    if progress:
-        require("rich", "cli", "The progress bar")
-    # Converted once: an array of another library may be computed or copied each time it is asked for its values.
-    X, y, sample_weight, _ = validate.data(X, y, sample_weight)
-    cost = Objective(X, y, sample_weight=sample_weight, l2=l2, kernel=kernel, threads=threads)
     tol = validate.positive("tol", tol)
     max_iter = validate.count("max_iter", max_iter, 0)
+    showing = fit_progress.bar(max_iter, tol) if progress else nullcontext(_show_nothing)
+    path = _started(X, y, alpha, w0, b0, sample_weight, l2, kernel, threads)
+    try:
+        with showing as show:
+            stopped = _descend(path, tol, max_iter, callback, show)
+        result = path.reached(path.largest <= tol) if stopped else path.result(tol)
+    except KeyboardInterrupt as interrupt:
+        raise FitInterrupted(path.reached(path.largest <= tol)) from interrupt
+    if result.advice is not None:
+        warnings.warn(ConvergenceWarning(_without_minimum(result, tol), result), stacklevel=2)
+    return result
+
+
+def _started(
+    X: ArrayLike,
+    y: ArrayLike,
+    alpha: object,
+    w0: ArrayLike | None,
+    b0: object,
+    sample_weight: ArrayLike | None,
+    l2: float,
+    kernel: KernelName | Kernel,
+    threads: int | None,
+) -> Path:
+    """Check the arguments and return the path at its start."""
+    # Converted once: an array of another library may be computed or copied each time it is asked for its values.
+    examples = validate.data(X, y, sample_weight)
+    X, y, sample_weight, _ = examples
+    cost = Objective(X, y, sample_weight=sample_weight, l2=l2, kernel=kernel, threads=threads)
     b = validate.finite("b0", b0)
     w = np.zeros(cost.n, cost.dtype) if w0 is None else validate.weights("w0", w0, cost.n, cost.dtype)
     validate.require_finite("w0", w)
-    path = _Path(cost, w, b, *_first_alpha(alpha, cost, X, sample_weight))
-    try:
-        with _progress_bar(max_iter, tol) if progress else nullcontext(_show_nothing) as show:
-            while not path.largest <= tol and path.n_iter < max_iter:
-                show(path)
-                if callback is not None and callback(path.iterate()):
-                    break
-                path.advance()
-            show(path)
-        return path.result(tol)
-    except KeyboardInterrupt as interrupt:
-        raise FitInterrupted(path.result(tol)) from interrupt
-
-
-@np.errstate(all="ignore")
-def curvature(X: ArrayLike, sample_weight: ArrayLike | None, kernel: str | Kernel, threads: int | None) -> float:
-    """Return the largest eigenvalue of ``[X 1]^T diag(c) [X 1] / (4 C)``, estimated from below by power iteration.
-
-    That matrix H is the Hessian of J at zero. With every label 1/2 the gradient at zero is zero, so the gradient at a
-    small multiple of v is that multiple of H v: one pass for each product, by the same kernel as the descent.
-    """
-    X = np.asarray(X)
-    halves = np.broadcast_to(np.float64(0.5), X.shape[:1])
-    probe = Objective(X, halves, sample_weight=sample_weight, kernel=kernel, threads=threads)
-    v = np.random.default_rng(0).standard_normal(probe.n + 1)
-    v /= np.linalg.norm(v)
-    scale = 1.0
-    estimate = 0.0
-    for _ in range(_POWER_ITERATIONS):
-        _, product = probe(scale * v)
-        product /= scale
-        previous, estimate = estimate, _norm(product)
-        if not math.isfinite(estimate):
-            raise ValueError("X is too large for alpha='auto': its squares overflow; scale its columns")
-        v = product / estimate
-        # The root mean square of z along the leading eigenvector is 2 sqrt(eigenvalue).
-        scale = _PROBE_Z / (2.0 * math.sqrt(estimate))
-        if estimate <= previous * (1.0 + _POWER_TOLERANCE):
-            break
-    return estimate
-
-
-@np.errstate(all="ignore")
-def _norm(values: NDArray[np.float64]) -> float:
-    """Return the Euclidean norm; its squares do not overflow where it does not."""
-    largest = float(np.abs(values).max())
-    return largest * float(np.linalg.norm(values / largest)) if largest > 0.0 else 0.0
-
-
-@np.errstate(all="ignore")
-def _first_alpha(
-    alpha: float | str, cost: Objective, X: ArrayLike, sample_weight: ArrayLike | None
-) -> tuple[float, bool]:
-    """Return the learning rate to start with, and whether it may be halved."""
     if not isinstance(alpha, str):
-        return validate.positive("alpha", alpha), False
+        return GivenSteps(examples, cost, w, b, validate.positive("alpha", alpha))
     if alpha != "auto":
         raise ValueError(f"alpha is {alpha!r}; it should be 'auto' or a positive number")
-    largest_eigenvalue = curvature(X, sample_weight, cost.kernel, cost.threads)
-    bound = _MARGIN * largest_eigenvalue + cost.l2
-    if not math.isfinite(bound):
-        raise ValueError("alpha='auto' needs a finite bound of the curvature: scale the columns of X, or lower l2")
-    return 1.0 / bound, True
+    return AutomaticSteps(examples, cost, w, b)
 
 
-class _Path:
-    """The state of a descent: it is replaced as a whole after each pass, so an interrupt finds it intact."""
-
-    def __init__(self, cost: Objective, w: FloatArray, b: float, alpha: float, may_halve: bool) -> None:
-        self._cost = cost
-        self._dtype = w.dtype
-        self._may_halve = may_halve
-        self.alpha = alpha
-        # Updates far smaller than a rounding of w in float32 must still add up.
-        wide_w = w.astype(np.float64)
-        gradient = Gradient(*cost._gradient(wide_w, b))
-        if not math.isfinite(gradient.J):
-            raise ValueError(f"J is {gradient.J} at (w0, b0); start nearer to zero")
-        self._state = _State(0, wide_w, b, gradient, _largest(gradient))
-        self._history = [gradient.J]
-
-    @property
-    def n_iter(self) -> int:
-        return self._state.n_iter
-
-    @property
-    def J(self) -> float:
-        return self._state.gradient.J
-
-    @property
-    def largest(self) -> float:
-        """The largest absolute component of (dw, db)."""
-        return self._state.largest
-
-    @np.errstate(all="ignore")
-    def iterate(self) -> Iterate:
-        n_iter, w, b, gradient, _ = self._state
-        return Iterate(n_iter, w.astype(self._dtype), b, gradient.J, self.largest, self.alpha)
-
-    def advance(self) -> None:
-        """Take a step; where alpha is ours to choose, halve it until J does not rise."""
-        n_iter, J = self.n_iter, self.J
-        if not math.isfinite(self.largest):
-            raise FitDiverged(
-                f"the gradient is not finite after {n_iter} steps, where J is {J:.6g}: "
-                "start nearer to zero, take a smaller l2, or scale the columns of X",
-                self._fit(converged=False),
-            )
-        # Halving ends: alpha is 0 after at most 2098 times, and then the step changes nothing.
-        following = self._following()
-        while self._may_halve and not self._goes_down(following):
-            self.alpha /= 2.0
-            following = self._following()
-        if following is None or not math.isfinite(following.gradient.J):
-            raise FitDiverged(
-                f"J is no longer finite after {n_iter + 1} steps; the last good J was {J:.6g} after {n_iter} steps. "
-                f"alpha = {self.alpha:g} is too large: take a smaller one, or alpha='auto'",
-                self._fit(converged=False),
-            )
-        self._history.append(following.gradient.J)
-        self._state = following
-
-    @np.errstate(all="ignore")
-    def _following(self) -> _State | None:
-        """Return the state after a step with the present alpha; None where it cannot be represented."""
-        n_iter, w, b, (_, dw, db), _ = self._state
-        new_w, new_b = w - self.alpha * dw, b - self.alpha * db
-        representable = bool(np.isfinite(new_w.astype(self._cost.dtype)).all()) and math.isfinite(new_b)
-        if not representable:
-            return None
-        gradient = Gradient(*self._cost._gradient(new_w, new_b))
-        return _State(n_iter + 1, new_w, new_b, gradient, _largest(gradient))
-
-    def _goes_down(self, following: _State | None) -> bool:
-        """Whether a state has a finite J and gradient, and J is lower than now but for rounding."""
-        if following is None or not math.isfinite(following.gradient.J) or not math.isfinite(following.largest):
-            return False
-        return following.gradient.J <= self.J + self._rounding(self.J)
-
-    def result(self, tol: float) -> Fit:
-        return self._fit(converged=self.largest <= tol)
-
-    @np.errstate(all="ignore")
-    def _fit(self, converged: bool) -> Fit:
-        n_iter, w, b, gradient, _ = self._state
-        history = np.array(self._history[: n_iter + 1])
-        return Fit(w.astype(self._dtype), b, gradient.J, n_iter, converged, history)
-
-    def _rounding(self, J: float) -> float:
-        return _ROUNDINGS * float(np.finfo(self._cost.dtype).eps) * (1.0 + abs(J))
+def _descend(
+    path: Path,
+    tol: float,
+    max_iter: int,
+    callback: Callable[[Iterate], bool | None] | None,
+    show: fit_progress.Show,
+) -> bool:
+    """Take steps until one of the ends; return whether it was the callback's wish."""
+    while not path.largest <= tol and path.n_iter < max_iter:
+        show(path)
+        if callback is not None and callback(path.iterate()):
+            return True
+        path.advance()
+    show(path)
+    return False
 
 
-class _State(NamedTuple):
-    n_iter: int
-    w: NDArray[np.float64]
-    b: float
-    gradient: Gradient
-    largest: float
+def _without_minimum(result: Fit, tol: float) -> str:
+    """Return the message for a descent that ended without a minimum."""
+    ending = f"fit stopped after {steps(result.n_iter)} without converging"
+    return f"{ending}: the largest gradient component is {result.largest_scaled:.3g}, tol is {tol:g}. {result.advice}"
 
 
-@np.errstate(all="ignore")
-def _largest(gradient: Gradient) -> float:
-    """Return the largest absolute component of (dw, db); NaN if there is one."""
-    return float(np.maximum(np.abs(gradient.dw).max(), abs(gradient.db)))
-
-
-def _show_nothing(path: _Path) -> None:
+def _show_nothing(state: fit_progress.State) -> None:
     """Show no progress."""
-
-
-@contextmanager
-def _progress_bar(max_iter: int, tol: float) -> Iterator[Callable[[_Path], None]]:
-    """Show steps, J and the gradient on stderr; yields the function that updates the bar."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn(
-            "J = {task.fields[J]:.6g}  largest gradient = {task.fields[largest]:.2e} (tol {task.fields[tol]:g})"
-        ),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=max_iter, J=math.nan, largest=math.nan, tol=tol)
-
-        def show(path: _Path) -> None:
-            bar.update(task, completed=path.n_iter, J=path.J, largest=path.largest)
-
-        yield show

@@ -8,7 +8,9 @@ import os
 import re
 import secrets
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 # Names of a stream that is open already, such as what /dev/stdout is a link to.
 _STREAM = re.compile(r"/(?:dev|proc/(?:self|thread-self|\d+))/fd/(\d+)")
@@ -49,20 +51,31 @@ def _require_replaceable(path: Path, status: os.stat_result | None) -> None:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write text, as UTF-8, or bytes to `path` so that a reader finds the old file or the new one, never a part.
+    """Write text, as UTF-8, or bytes to `path`, as `writing` does."""
+    with writing(path) as file:
+        file.write(content.encode("utf-8") if isinstance(content, str) else content)
 
-    A link stays, and what it points to is replaced; an existing file keeps its mode. What exists and is no regular
-    file, such as a pipe or a device, is written to as it is.
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """Open `path` for bytes so that a reader finds the old file or the new one, never a part.
+
+    An error within the block leaves the old file. A link stays, and what it points to is replaced; an existing file
+    keeps its mode. What exists and is no regular file, such as a pipe or a device, is written to as it is.
     """
-    data = content.encode("utf-8") if isinstance(content, str) else content
+    foreign: OSError | None = None
     try:
         status = _status(path)
-        if _stream(path) is not None or not (status is None or stat.S_ISREG(status.st_mode)):
-            _write_straight(path, data)
-        else:
-            _replace(_target(path), data, status)
+        straight = _stream(path) is not None or not (status is None or stat.S_ISREG(status.st_mode))
+        with _straight(path) if straight else _replacing(_target(path), status) as file:
+            try:
+                yield file
+            except OSError as error:
+                # What the block did with another file.
+                foreign = error if error.filename is not None else None
+                raise
     except OSError as error:
-        if error.errno is None:
+        if error.errno is None or error is foreign:
             raise
         # The name that the user gave, not that of the unfinished file.
         raise OSError(error.errno, error.strerror, str(path)) from error
@@ -103,20 +116,20 @@ def _stream(path: Path) -> int | None:
     return None
 
 
-def _write_straight(path: Path, data: bytes) -> None:
+def _straight(path: Path) -> BinaryIO:
     stream = _stream(path)
     # A stream that is open already: opened anew it would begin at the start of its file, and overwrite itself.
     # Never O_CREAT: a pipe that has gone does not become a regular file.
-    with open(os.open(path, os.O_WRONLY) if stream is None else stream, "wb", closefd=stream is None) as file:
-        file.write(data)
+    return open(os.open(path, os.O_WRONLY) if stream is None else stream, "wb", closefd=stream is None)
 
 
 def _unguessable_name() -> str:
     return f".gradstep-{secrets.token_hex(8)}.part"
 
 
-def _replace(target: Path, data: bytes, status: os.stat_result | None) -> None:
-    """Write a regular file beside `target` and give it that name in one step."""
+@contextlib.contextmanager
+def _replacing(target: Path, status: os.stat_result | None) -> Iterator[BinaryIO]:
+    """Open a regular file beside `target`, and give it that name in one step when the block has ended."""
     # In the same folder: a file is replaced in one step only within its own file system.
     unfinished = target.with_name(_unguessable_name())
     descriptor = _without_name(target.parent)
@@ -128,7 +141,7 @@ def _replace(target: Path, data: bytes, status: os.stat_result | None) -> None:
         with open(descriptor, "wb") as file:
             if status is not None:
                 _keep_owner_and_mode(descriptor, status)
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(descriptor)
             if nameless:

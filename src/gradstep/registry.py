@@ -15,7 +15,7 @@ from typing import NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from gradstep import processor
+from gradstep import extras, processor
 from gradstep.contract import FloatArray, Kernel, KernelUnavailable, PartialSums
 from gradstep.environment import BadVariable
 
@@ -47,6 +47,25 @@ class RegisteredKernel(NamedTuple):
     partial_sums: PartialSums
     narrow_dtypes: frozenset[str]
     """The dtypes narrower than the computation's that it reads in place; others are staged."""
+
+    def __repr__(self) -> str:
+        entry = KERNELS.get(self.name)
+        return f"<kernel {self.name!r}: {entry.summary}>" if entry is not None else f"<kernel {self.name!r}>"
+
+
+class Availability(dict[str, str | None]):
+    """A dictionary of kernels, each with None or the reason why it cannot run here, that reads like a sentence."""
+
+    def __repr__(self) -> str:
+        can = [name for name, reason in self.items() if reason is None]
+        return "\n".join([_sentence(can), *(reason for reason in self.values() if reason is not None)])
+
+
+def _sentence(can: list[str]) -> str:
+    if not can:
+        return "No kernel can run here."
+    *others, last = can
+    return f"{', '.join(others)} and {last} can run here." if others else f"{last} can run here."
 
 
 KERNELS: dict[str, Entry] = {
@@ -157,7 +176,7 @@ def _reason_and_fix(error: Exception, entry: Entry) -> str:
         if str(error.name).startswith("gradstep.kernels."):
             return f"{error}: this installation was built without it. Fix: {entry.fix}"
         if entry.extra is not None:
-            return f"{error}. Fix: pip install 'gradstep[{entry.extra}]'"
+            return f"{error}. Fix: {extras.install(entry.extra)}"
     reason = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
     return f"{reason.rstrip('.')}. Fix: {entry.fix}"
 
@@ -170,15 +189,17 @@ def available() -> dict[str, str | None]:
     Returns
     -------
     dict of str to (str or None)
-        For each kernel's name None if it can run, else the reason and the fix.
+        For each kernel's name None if it can run, else the reason and the fix. At a prompt it reads like a sentence.
 
     Examples
     --------
     >>> import gradstep
     >>> gradstep.available()["python"] is None
     True
+    >>> gradstep.available()  # doctest: +SKIP
+    python, numba, cython and numpy can run here.
     """
-    return {name: _reason_against(name) for name in KERNELS}
+    return Availability({name: _reason_against(name) for name in KERNELS})
 
 
 def _reason_against(name: str) -> str | None:

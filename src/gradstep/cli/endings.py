@@ -8,8 +8,8 @@ from collections.abc import Callable
 import click
 
 from gradstep.contract import KernelUnavailable
-from gradstep.descent import FitDiverged
 from gradstep.extras import MissingExtra
+from gradstep.outcomes import FitDiverged
 from gradstep.text import printable
 
 FAILED, USAGE, SLOWER, INTERRUPTED = 1, 2, 3, 130
@@ -20,15 +20,16 @@ EXPECTED = (OSError, ValueError, TypeError, MemoryError, KernelUnavailable, FitD
 
 def complain(message: str) -> None:
     """Write an error to stderr, in one line."""
-    _say(f"gradstep: error: {message}")
+    say(f"gradstep: error: {message}")
 
 
 def warn(message: str) -> None:
     """Write a warning to stderr, in one line."""
-    _say(f"gradstep: warning: {message}")
+    say(f"gradstep: warning: {message}")
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Write to stderr, in one line."""
     # A stderr that is full or closed changes neither the exit code nor the files.
     with contextlib.suppress(OSError):
         click.echo(printable(" ".join(line.split())), err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import decimal
 import math
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 import click
 
 from gradstep import registry
+from gradstep.data.blocks import Unusable
 
 DTYPES = ("float64", "float32")
 ORDERS = ("C", "F")
@@ -93,3 +95,21 @@ def alpha(context: click.Context, option: click.Parameter, text: str) -> float |
         return float(text)
     except ValueError:
         raise click.BadParameter(f"{text!r} should be a positive number or auto") from None
+
+
+def delimiter(context: click.Context, option: click.Parameter, text: str) -> str:
+    """Turn the name of a character between cells, such as ; or tab, into that character."""
+    character = "\t" if text in {"tab", "\\t"} else text
+    if len(character) != 1 or character.isalnum() or character in "\r\n\"'+-.":
+        raise click.BadParameter(f"{text!r} should be one character, such as ';', or tab")
+    return character
+
+
+def columns(context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Turn lists such as age,"dose, mg" into names."""
+    return tuple(name.strip() for row in csv.reader(texts, skipinitialspace=True) for name in row)
+
+
+def advised(error: Unusable) -> ValueError:
+    """Return an error whose message says what to do, too."""
+    return ValueError(f"{error}; {error.advice}" if error.advice else str(error))

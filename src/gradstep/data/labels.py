@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +20,32 @@ _MISSING = {
 # A number as np.loadtxt reads it: without the underscores and the digits of other scripts that float() takes.
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|[+-]?(?:inf(?:inity)?|nan)", re.IGNORECASE)
 
+_TRUTH = {"True": "1", "False": "0"}
+
 # A message lists at most this many values of a label column.
-_VALUES_SHOWN = 6
+VALUES_SHOWN = 6
 
 
-def as_y(where: str, values: list[str], codes: NDArray[np.intp], positive: str | None) -> NDArray[np.float64]:
-    """Turn the values of a label column into y; ``values[codes[i]]`` is the label of row i.
+class Labels(NamedTuple):
+    """The labels of a table.
+
+    Attributes
+    ----------
+    y : ndarray of shape (m,)
+        The labels, in [0, 1].
+    positive : str
+        The value that counts as 1.
+    negative : str or None
+        The value that counts as 0; None where there are several.
+    """
+
+    y: NDArray[np.float64]
+    positive: str
+    negative: str | None
+
+
+def as_labels(where: str, values: list[str], codes: NDArray[np.intp], positive: str | None) -> Labels:
+    """Turn the values of a label column into numbers; ``values[codes[i]]`` is the label of row i.
 
     Raises
     ------
@@ -33,29 +55,36 @@ def as_y(where: str, values: list[str], codes: NDArray[np.intp], positive: str |
     """
     if not values:
         raise ValueError(f"{where} has no rows")
-    missing = [value for value in values if _is_missing(value, values)]
+    missing = [value for value in values if is_missing(value, values)]
     if missing:
         raise ValueError(f"{where} has rows without a value ({listed(missing)}); every row needs its label")
-    if len({_class(value) for value in values}) < 2:
+    if len({as_class(value) for value in values}) < 2:
         raise ValueError(f"{where} holds only {listed(values)}; two classes are needed")
     if positive is not None:
-        matches = np.array([_class(value) == _class(positive) for value in values])
-        if not matches.any():
-            raise ValueError(f"{where} does not hold {positive!r}; it holds {listed(values)}")
-        return matches.astype(np.float64)[codes]
-    numbers = [as_number({"True": "1", "False": "0"}.get(value, value)) for value in values]
+        return _of_class(where, values, codes, positive)
+    numbers = [as_number(_TRUTH.get(value, value)) for value in values]
     known = [number for number in numbers if number is not None and 0.0 <= number <= 1.0]
     if len(known) < len(values):
         raise ValueError(f"{where} holds {listed(values)}; name the value that counts as 1 with --positive VALUE")
-    return np.array(known)[codes]
+    spelled = ("True", "False") if _TRUTH.keys() >= set(values) else ("1", "0")
+    return Labels(np.array(known)[codes], *spelled)
 
 
-def _is_missing(value: str, values: list[str]) -> bool:
-    # Beside a plus, a minus is a class.
+def _of_class(where: str, values: list[str], codes: NDArray[np.intp], positive: str) -> Labels:
+    matches = np.array([as_class(value) == as_class(positive) for value in values])
+    if not matches.any():
+        raise ValueError(f"{where} does not hold {positive!r}; it holds {listed(values)}")
+    others = {as_class(value): value for value, match in zip(values, matches, strict=True) if not match}
+    negative = next(iter(others.values())) if len(others) == 1 else None
+    return Labels(matches.astype(np.float64)[codes], positive, negative)
+
+
+def is_missing(value: str, values: Sequence[str] = ()) -> bool:
+    """Return whether a value says that there is none; beside a plus, a minus is a class."""
     return value.strip().lower() in _MISSING and not (value == "-" and "+" in values)
 
 
-def _class(value: str) -> float | str:
+def as_class(value: str) -> float | str:
     """Return what all spellings of a class share: 1 and 1.0 are one, and so is text that looks the same."""
     number = as_number(value)
     return composed(value) if number is None else number
@@ -79,5 +108,5 @@ def as_number(text: str) -> float | None:
 
 def listed(values: list[str]) -> str:
     """Return the values in quotes; of a long list the first ones and the number of all."""
-    shown = ", ".join(map(repr, sorted(values)[:_VALUES_SHOWN]))
-    return shown if len(values) <= _VALUES_SHOWN else f"{shown} and {len(values) - _VALUES_SHOWN} more"
+    shown = ", ".join(map(repr, sorted(values)[:VALUES_SHOWN]))
+    return shown if len(values) <= VALUES_SHOWN else f"{shown} and {len(values) - VALUES_SHOWN} more"

@@ -11,12 +11,17 @@ from typing import Literal, NamedTuple
 
 from gradstep.compare.judge import bounds, statistics
 from gradstep.compare.judge.bounds import Bound
+from gradstep.compare.judge.decision import Decision, decision
 from gradstep.compare.judge.statistics import Interval, Ratio, Rounds
 from gradstep.compare.record.records import READ_LIMIT, Cell, Record, Result, Setup
 
 Axis = Literal["m", "n"]
 
 _DEFAULT_BASES = ("python", "numpy")
+
+# A slope needs this many sizes, and an interval no wider than this.
+_FEWEST_SIZES = 3
+_WIDEST = 0.3
 
 
 class Line(NamedTuple):
@@ -76,6 +81,9 @@ class Fastest(NamedTuple):
         The time of the next one over its time; None where nothing else was timed.
     alike : list of str
         The others that are too close to call; empty where the fastest one is decided.
+    verdict : str
+        "decided": every other one is slower, or nothing else was timed. "tie": it is not decided, and each of those
+        alike is within 5 %, by the interval of its ratio. "open": neither, so more rounds may decide.
     """
 
     m: int
@@ -83,6 +91,7 @@ class Fastest(NamedTuple):
     name: str
     margin: Interval | None
     alike: list[str]
+    verdict: Decision
 
 
 @dataclass(frozen=True)
@@ -98,7 +107,7 @@ class CellFindings:
     read_limit : Line or None
         Reading X; None if it was not timed.
     base : Line or None
-        What the others are compared with; None if it was not timed.
+        What the others are compared with, the same contender in all cells of a record; None if it was not timed here.
     fastest : Fastest or None
         The fastest contender; None if none was timed.
     rounds : Rounds
@@ -155,9 +164,10 @@ class Findings:
 
     @functools.cached_property
     def scalings(self) -> list[Scaling]:
-        """How times grow with m and with n, wherever a contender was timed at two sizes or more.
+        """How times grow with m and with n, wherever a contender was timed at three sizes or more.
 
-        Only random problems count: data sets differ in more than their size.
+        Only random problems count: data sets differ in more than their size. An exponent whose interval is wider than
+        0.3 says next to nothing and is left out.
         """
         return [
             scaling
@@ -191,7 +201,8 @@ AXES: tuple[Axis, ...] = ("m", "n")
 def findings(record: Record) -> Findings:
     """Return what a record says.
 
-    The base is the one of the record's settings; without one there it is python, or numpy where python was not timed.
+    The base is the one of the record's settings; without one there it is python, or numpy if python was timed in fewer
+    than half of the cells. It is the same in all cells: one in which it was not timed has none.
     """
     context = _Context(record)
     return Findings(record, tuple(_of_cell(context, stream, cell) for stream, cell in enumerate(record.cells)))
@@ -201,7 +212,7 @@ class _Context:
     """What the bound of a time depends on outside its own cell."""
 
     def __init__(self, record: Record) -> None:
-        self.base = record.settings.base
+        self.base = record.settings.base or _default_base(record)
         self.caches: Mapping[str, int] = record.machine.caches
         self._smallest_calls = {
             (first.contender, first.dtype, first.order, first.threads): first.smallest for first in record.first_calls
@@ -230,7 +241,7 @@ def _of_cell(context: _Context, stream: int, cell: Cell) -> CellFindings:
     timed = [result for result in cell.results if result.median is not None]
     limit = cell.read_limit if cell.read_limit is not None and cell.read_limit.median is not None else None
     rounds = Rounds({each.contender: each.samples for each in (*timed, *([limit] if limit else []))}, stream)
-    base = _base(context.base, [result.contender for result in timed])
+    base = context.base
     fastest = _fastest(cell, rounds, timed)
     lines = tuple(_line(context, cell, rounds, result, base, fastest) for result in cell.results)
     return CellFindings(
@@ -243,9 +254,15 @@ def _of_cell(context: _Context, stream: int, cell: Cell) -> CellFindings:
     )
 
 
-def _base(named: str | None, timed: Sequence[str]) -> str | None:
-    names = _DEFAULT_BASES if named is None else (named,)
-    return next((name for name in names if name in timed), None)
+def _default_base(record: Record) -> str | None:
+    """Return the first default that was timed in half of the cells that have a time, else the one timed most often."""
+    timed = [{result.contender for result in cell.results if result.median is not None} for cell in record.cells]
+    counts = {name: sum(name in names for names in timed) for name in _DEFAULT_BASES}
+    half = sum(map(bool, timed)) / 2
+    often = [name for name, count in counts.items() if count and count >= half]
+    return next(iter(often), None) or max(
+        (name for name in counts if counts[name]), key=counts.__getitem__, default=None
+    )
 
 
 def _timed_line(cell: Cell, result: Result, time: Interval) -> Line:
@@ -260,7 +277,7 @@ def _line(
         return Line(cell, result)
     return _timed_line(cell, result, rounds.time(name))._replace(
         over_read_limit=rounds.ratio(name, READ_LIMIT) if READ_LIMIT in rounds else None,
-        over_base=None if base is None or name == base else rounds.ratio(name, base),
+        over_base=None if base is None or base not in rounds or name == base else rounds.ratio(name, base),
         is_base=name == base,
         is_fastest=fastest is not None and result.median == rounds.median(fastest.name).value,
         bound=bounds.bound(
@@ -277,11 +294,12 @@ def _line(
 def _fastest(cell: Cell, rounds: Rounds, timed: Sequence[Result]) -> Fastest | None:
     if not timed:
         return None
-    first, *others = sorted((result.contender for result in timed), key=lambda name: rounds.median(name).value)
+    first, *others = rounds.ranked([result.contender for result in timed])
     ratios = {name: rounds.ratio(name, first) for name in others}
     alike = [name for name, ratio in ratios.items() if ratio.verdict != "slower"]
     margin = Interval(*ratios[others[0]][:3]) if others else None
-    return Fastest(cell.m, cell.n, first, margin, alike)
+    verdict = decision([ratios[name] for name in alike], min(len(result.samples) for result in timed))
+    return Fastest(cell.m, cell.n, first, margin, alike, verdict)
 
 
 def rows_along(cells: Sequence[CellFindings], axis: Axis) -> Iterator[list[CellFindings]]:
@@ -300,16 +318,19 @@ def size_along(cell: Cell, axis: Axis) -> int:
 
 def _scaling(row: Sequence[CellFindings], axis: Axis, contender: str) -> Iterator[Scaling]:
     timed = [(each, line) for each in row for line in each.timed if line.name == contender]
-    if len(timed) < 2:
+    if len(timed) < _FEWEST_SIZES:
         return
     first = timed[0][0].cell
     sizes = [size_along(each.cell, axis) for each, _ in timed]
+    exponent = statistics.exponent(sizes, [each.rounds.median(contender) for each, _ in timed])
+    if exponent.upper - exponent.lower > _WIDEST:
+        return
     yield Scaling(
         contender,
         first.setup,
         axis,
         fixed=first.n if axis == "m" else first.m,
         sizes=sizes,
-        exponent=statistics.exponent(sizes, [each.rounds.median(contender) for each, _ in timed]),
+        exponent=exponent,
         bounds=[line.bound for _, line in timed if line.bound is not None],
     )

@@ -32,7 +32,7 @@ LEVEL = 0.95
 FEWEST = 6
 """The range of this many samples covers the median 1 - 2/2**6 = 96.9 % of the time; that of five 93.8 %."""
 
-# The quantiles in use lie at 0.004 and above: some twenty resampled values lie beyond them.
+# The quantiles of verdicts lie at 0.004 and above: some twenty resampled values lie beyond them.
 _RESAMPLES = 4999
 
 NOISY = 0.10
@@ -104,7 +104,8 @@ class Rounds:
 
     A resample draws whole rounds, the same ones for every contender. So the ratio of two medians keeps what the
     contenders of a round have in common, and one ratio and two times never contradict each other: the ratio of the
-    medians orders contenders as the medians do.
+    medians orders contenders as the medians do. A contender that was not timed in the last rounds is drawn on its own:
+    then the ratio keeps nothing in common, which makes its interval wider, never too narrow.
 
     Parameters
     ----------
@@ -116,7 +117,7 @@ class Rounds:
     Raises
     ------
     ValueError
-        If the numbers of samples differ, there is none, or one is not positive and finite.
+        If a contender has no sample, or one that is not positive and finite.
 
     Examples
     --------
@@ -128,13 +129,14 @@ class Rounds:
     """
 
     def __init__(self, samples: Mapping[str, Sequence[float]], stream: int = 0) -> None:
-        counts = {name: len(each) for name, each in samples.items()}
-        if len(set(counts.values())) > 1:
-            raise ValueError(f"the numbers of samples differ, so they are not of the same rounds: {counts}")
         self._medians = {name: Median.of(each, stream) for name, each in samples.items()}
 
     def __contains__(self, name: str) -> bool:
         return name in self._medians
+
+    def ranked(self, names: Sequence[str]) -> list[str]:
+        """Return names in order of their median times, the fastest first."""
+        return sorted(names, key=lambda name: self._medians[name].value)
 
     def median(self, name: str) -> Median:
         """Return the median time of a contender with its resamples."""
@@ -145,11 +147,12 @@ class Rounds:
         median = self._medians[name]
         return Interval(median.value, *_percentiles(median.resampled, median.size))
 
-    def ratio(self, name: str, base: str) -> Ratio:
-        """Return the median time of a contender over that of a base."""
+    def ratio(self, name: str, base: str, level: float = LEVEL) -> Ratio:
+        """Return the median time of a contender over that of a base, with the interval of this level."""
         above, below = self._medians[name], self._medians[base]
-        lower, upper = _percentiles(above.resampled / below.resampled, above.size)
-        return Ratio(above.value / below.value, lower, upper, verdict(lower, upper, above.size))
+        count = min(above.size, below.size)
+        lower, upper = _percentiles(above.resampled / below.resampled, count, level)
+        return Ratio(above.value / below.value, lower, upper, verdict(lower, upper, count))
 
 
 def verdict(lower: float, upper: float, count: int) -> Verdict:
@@ -226,17 +229,18 @@ def spread(samples: Sequence[float]) -> float:
 
 
 @functools.cache
-def student(freedom: int) -> float:
-    """Return the t that Student's distribution exceeds in absolute value 5 % of the time.
+def student(freedom: int, level: float = LEVEL) -> float:
+    """Return the t that Student's distribution exceeds in absolute value 5 % of the time, or 1 - level of it.
 
     Examples
     --------
     >>> round(student(6), 3)
     2.447
     """
-    from scipy import stats
+    # scipy.stats has the same function and takes a second to import.
+    from scipy import special
 
-    return float(stats.t.ppf(0.5 + 0.5 * LEVEL, freedom))
+    return float(special.stdtrit(freedom, 0.5 + 0.5 * level))
 
 
 def _positive(samples: Sequence[float]) -> NDArray[np.float64]:
@@ -248,23 +252,24 @@ def _positive(samples: Sequence[float]) -> NDArray[np.float64]:
     return values
 
 
-@functools.lru_cache(maxsize=128)
+# Few, because those of many rounds are large; a cell needs two.
+@functools.lru_cache(maxsize=8)
 def draws(count: int, stream: int) -> NDArray[np.intp]:
-    """Return which of `count` samples each resample takes, one row per resample: the same ones in every call."""
+    """Return which of `count` samples each resample takes, one row per resample: the same ones for the same count."""
     return np.random.default_rng([count, stream]).integers(0, count, (_RESAMPLES, count))
 
 
-def _percentiles(resampled: NDArray[np.float64], count: int) -> tuple[float, float]:
+def _percentiles(resampled: NDArray[np.float64], count: int, level: float = LEVEL) -> tuple[float, float]:
     """Return the ends of the interval, rounded outwards where they lie between two resampled values."""
-    tail = _tail(count)
+    tail = _tail(count, level)
     lower = np.quantile(resampled, tail, method="lower")
     return float(lower), float(np.quantile(resampled, 1.0 - tail, method="higher"))
 
 
 @functools.cache
-def _tail(count: int) -> float:
+def _tail(count: int, level: float) -> float:
     """Return Hesterberg's expanded share of resampled values beyond each end of the interval."""
     if count == 1:
         return 0.0
-    stretch = math.sqrt(count / (count - 1)) * student(count - 1)
+    stretch = math.sqrt(count / (count - 1)) * student(count - 1, level)
     return statistics.NormalDist().cdf(-stretch)

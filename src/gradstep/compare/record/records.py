@@ -33,8 +33,8 @@ from gradstep.files import write_whole
 from gradstep.machine import Machine
 
 __all__ = [
-    "READ_LIMIT", "SCHEMA", "Cause", "Cell", "Check", "Conditions", "FirstCall", "LeftOut", "Machine", "Noise",
-    "Record", "Result", "Settings", "Setup", "Status", "as_json", "changed", "load", "save", "schema", "timed",
+    "FAR_SLOWER", "READ_LIMIT", "SCHEMA", "Cause", "Cell", "Check", "Conditions", "FirstCall", "LeftOut", "Machine",
+    "Noise", "Record", "Result", "Settings", "Setup", "Status", "as_json", "changed", "load", "save", "schema", "timed",
 ]  # fmt: skip
 
 SCHEMA = 3
@@ -42,6 +42,9 @@ SCHEMA = 3
 
 READ_LIMIT = "read limit"
 """The name under which the time just to read X once is listed among the contenders."""
+
+FAR_SLOWER = 10.0
+"""A contender this many times slower than the fastest cannot be the fastest, so it is timed in no added rounds."""
 
 Status = Literal["timed", "wrong", "skipped"]
 Cause = Literal["memory", "budget"]
@@ -74,7 +77,8 @@ class Result(Part, frozen=True):
         list[Sample],
         says(
             "Each is the mean time of one call within calls_per_sample calls. Sample k was taken in round k, as was "
-            "sample k of every other contender of the cell."
+            "sample k of every other contender of the cell. Rounds that were added to decide which contender is the "
+            "fastest leave out those that are more than ten times slower, so these have fewer samples."
         ),
     ] = msgspec.field(default_factory=list)
     warm_up: Annotated[
@@ -124,7 +128,7 @@ class Settings(Part, frozen=True):
     dtypes: Annotated[list[Words], says("Of the data.")] = msgspec.field(default_factory=lambda: ["float64"])
     orders: Annotated[list[Order], says("Of the data.")] = msgspec.field(default_factory=lambda: ["C"])
     threads: list[Threads] = msgspec.field(default_factory=lambda: [1])
-    rounds: Annotated[Count, says("The number of samples per contender and problem.")] = 7
+    rounds: Annotated[Count, says("The least number of samples per contender and problem, time allowing.")] = 7
     limit: Annotated[Duration, says("A contender was skipped where its calls were expected to take longer.")] = 20.0
     seed: Annotated[int, says("Fixes the random problems and the order of the samples.")] = 0
     alpha: Annotated[float, Meta(gt=0.0, description="The learning rate of the steps.")] = 1.0
@@ -132,7 +136,10 @@ class Settings(Part, frozen=True):
     budget: Annotated[Duration | None, says("How long the run should last at most; null: as long as it takes.")] = None
     base: Annotated[
         str | None,
-        says("The contender that others are compared with; null takes python where it was timed, else numpy."),
+        says(
+            "The contender that others are compared with; null takes python, or numpy if python was timed in fewer "
+            "than half of the cells."
+        ),
     ] = None
 
 
@@ -274,9 +281,17 @@ def _contradictions(record: Record) -> Iterator[str]:
         if cell.read_limit is not None:
             results.append((f"{place}.read_limit", cell.read_limit))
         yield from itertools.chain.from_iterable(_contradictions_of(*each) for each in results)
-        counts = {len(result.samples) for _, result in results if result.status == "timed"}
-        if len(counts) > 1:
-            yield f"{place} has results of unequal numbers of samples: {', '.join(map(str, sorted(counts)))}"
+        yield from _missed_rounds(place, [result for _, result in results if result.samples])
+
+
+def _missed_rounds(place: str, timed: Sequence[Result]) -> Iterator[str]:
+    """Give the results with fewer samples than others, unless they are so much slower that they missed added rounds."""
+    most = max((len(result.samples) for result in timed), default=0)
+    shortest = min((min(result.samples) for result in timed if result.contender != READ_LIMIT), default=0.0)
+    for result in timed:
+        if len(result.samples) < most and max(result.samples) < FAR_SLOWER * shortest:
+            count = len(result.samples)
+            yield f'{place} has {count} samples of "{result.contender}" and {most} of others, and it is not far slower'
 
 
 def _contradictions_of(place: str, result: Result) -> Iterator[str]:

@@ -1,7 +1,9 @@
 """The colour, the marker and the dash of each contender, the same in every picture and chart.
 
-The colours are those of M. Okabe and K. Ito ("Color Universal Design", 2008), which people with any common colour
-vision can distinguish. No picture relies on them: every line has a marker and a name at its end.
+Kernels have solid lines in the strong colours of M. Okabe and K. Ito ("Color Universal Design", 2008), which people
+with any common colour vision can distinguish. Peers are dashed and have colours of their own, from the rest of that
+palette and from Paul Tol's muted one ("Colour Schemes", 2021). No picture relies on them: every line has a marker and a
+name at its end.
 """
 
 from __future__ import annotations
@@ -12,8 +14,12 @@ from typing import NamedTuple
 
 from gradstep import registry
 
-BLACK, GREY = "#000000", "#767676"
-ORANGE, SKY, GREEN, BLUE, PURPLE = "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#CC79A7"
+BLACK, GREY, WHITE = "#000000", "#767676", "#FFFFFF"
+INK, SOFT, GRID = "#1F2328", "#59616A", "#E6E8EA"
+"""Of words, of lesser words and axes, and of the lines behind them: as in html/assets/style.css."""
+
+SKY, GREEN, PURPLE = "#56B4E9", "#009E73", "#CC79A7"
+WINE, OLIVE, INDIGO = "#882255", "#999933", "#332288"
 
 
 class Style(NamedTuple):
@@ -25,26 +31,22 @@ class Style(NamedTuple):
 
     @property
     def ink(self) -> str:
-        """The colour of its name: darkened until it can be read on white (WCAG 2.2, contrast 4.5)."""
-        colour = self.colour
-        while contrast_with_white(colour) < 4.5:
-            colour = _darker(colour)
-        return colour
+        """The colour of its name on white."""
+        return readable(self.colour, WHITE)
 
 
-# A library that wraps the same idea as a kernel has the kernel's colour, dashed.
 _PEERS = {
-    "numpy-formula": Style(ORANGE, "v", dashed=True),
-    "numba-loop": Style(BLUE, "d", dashed=True),
+    "numpy-formula": Style(OLIVE, "v", dashed=True),
+    "numba-loop": Style(INDIGO, "d", dashed=True),
     "scikit-learn": Style(GREEN, "P", dashed=True),
     "daal4py": Style(PURPLE, "X", dashed=True),
     "torch": Style(SKY, "p", dashed=True),
-    "jax": Style(BLACK, "*", dashed=True),
+    "jax": Style(WINE, "*", dashed=True),
 }
 READ_LIMIT_STYLE = Style(BLACK, "", dashed=True)
 
 _OTHERS = [
-    Style(colour, marker, dashed=True) for marker in ("h", "<", ">", "8") for colour in (GREEN, PURPLE, SKY, GREY)
+    Style(colour, marker, dashed=True) for marker in ("h", "<", ">", "8") for colour in (GREEN, PURPLE, SKY, WINE)
 ]
 
 
@@ -67,16 +69,34 @@ def styles(names: Iterable[str]) -> dict[str, Style]:
     return found
 
 
-def contrast_with_white(colour: str) -> float:
-    """Return the contrast ratio of WCAG 2.2 between a colour and white, from 1 to 21."""
+def readable(colour: str, paper: str) -> str:
+    """Return a colour, moved away from that of the paper until words in it can be read (WCAG 2.2, contrast 4.5).
+
+    Examples
+    --------
+    >>> readable("#E69F00", "#FFFFFF"), readable("#0072B2", "#FFFFFF")
+    ('#966700', '#0072B2')
+    """
+    away = BLACK if luminance(paper) > luminance(GREY) else WHITE
+    steps = (_mixed(colour, away, share / 20) for share in range(21))
+    return next(step for step in steps if contrast(step, paper) >= 4.5)
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast ratio of WCAG 2.2 between two colours, from 1 to 21."""
+    darker, lighter = sorted([luminance(one), luminance(other)])
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance of WCAG 2.2, from 0 for black to 1 for white."""
     red, green, blue = (_linear(channel / 255) for channel in _channels(colour))
-    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
-    return 1.05 / (luminance + 0.05)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def tint(colour: str, strength: float) -> str:
     """Return a colour mixed with white."""
-    return "#" + "".join(f"{round(255 - strength * (255 - channel)):02X}" for channel in _channels(colour))
+    return _mixed(WHITE, colour, strength)
 
 
 def transparent(colour: str, opacity: float) -> str:
@@ -93,5 +113,6 @@ def _channels(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
-def _darker(colour: str) -> str:
-    return "#" + "".join(f"{round(0.95 * channel):02X}" for channel in _channels(colour))
+def _mixed(one: str, other: str, share: float) -> str:
+    pairs = zip(_channels(one), _channels(other), strict=True)
+    return "#" + "".join(f"{round(first + share * (second - first)):02X}" for first, second in pairs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,6 +34,18 @@ def ratio(value: float) -> str:
 def times(value: float) -> str:
     """Return a ratio as pictures and pages show it, such as 0.50×."""
     return f"{three_digits(value, ',')}×"
+
+
+def factor(value: float) -> str:
+    """Return how many times faster something is in about two digits, such as 1.02×, 1.9× or 158×."""
+    if value < 1.195:
+        return f"{value:.2f}×"
+    return f"{value:.1f}×" if value < 9.95 else f"{value:,.0f}×"
+
+
+def speed_up(value: float) -> str:
+    """Return a speed-up with a number above 1 where it is a slow-down as well, such as 158× or 1.3× slower."""
+    return factor(value) if value >= 0.995 else f"{factor(1.0 / value)} slower"
 
 
 def unit(seconds: float) -> tuple[str, float]:
@@ -80,6 +93,13 @@ def size(count: float) -> str:
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun, such as 1,000 rows."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def listed(names: Sequence[str], last: str = "and") -> str:
+    """Return names in one phrase, such as "a, b and c"."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} {last} {names[-1]}"
 
 
 def sizes(m: int, n: int) -> str:

@@ -1,4 +1,4 @@
-"""The rates that were reached, below the highest ones that were measured."""
+"""The operations a second that were reached, below the limits that the machine has shown."""
 
 from __future__ import annotations
 
@@ -13,72 +13,68 @@ from gradstep.compare.record.records import Record
 from gradstep.compare.show import styles
 from gradstep.compare.show.pictures import canvas
 from gradstep.compare.show.pictures.labels import Label, label_beside
-from gradstep.compare.show.styles import BLACK, GREY, READ_LIMIT_STYLE
+from gradstep.compare.show.styles import BLACK, SOFT
+
+# The dash of each bandwidth, so that they can be told apart without their names.
+_BANDWIDTHS: dict[str, Any] = {"memory": "-", "cache": (0, (1, 1.5))}
 
 
 def draw(found: Findings) -> dict[str, Any]:
-    """Draw the rates of each setup, as operations and as bytes a second."""
+    """Draw the operations a second of each setup."""
     return canvas.of_each_setup(series.roofs(found), partial(_figure, found.record))
 
 
 def _figure(record: Record, roof: Roof) -> Any:
     figure = canvas.figure(
         record,
-        7.6,
-        "What was reached, and what the machine has shown it can do",
+        5.2,
+        "Speed reached, and the limits that this machine has shown",
         f"{roof.setup.words}; for each n the largest m",
-        "Operations and bytes are those of one pass over X and y, whatever a contender does",
+        "Counted are the operations of the formula and one pass over X, whatever a contender does",
     )
-    upper, lower = canvas.axes(figure, 0.7, 4.0, 2.4, 1.2), canvas.axes(figure, 0.7, 1.05, 2.4, 4.15)
+    axes = canvas.axes(figure, 0.85, 1.15, 2.4, 1.05)
     look = styles.styles(record.settings.contenders)
-    for axes, quantity, title in ((upper, "operations", "10⁹ operations a second"), (lower, "bytes", "GB/s")):
-        _draw_axes(axes, roof, title)
-        label_beside(axes, [*_draw_rates(axes, roof, quantity, look), *_draw_ceilings(axes, roof, quantity)])
-    _name_intensities(lower, roof)
-    lower.set_xlabel("arithmetic intensity: operations per byte", labelpad=28)
-    return figure
-
-
-def _draw_axes(axes: Any, roof: Roof, title: str) -> None:
-    intensities = sorted({point.intensity for point in roof.points})
     canvas.logarithmic(axes)
     axes.set_xlim(*roof.span)
     canvas.label_powers_of_ten(axes.yaxis, lambda value: f"{value / 1e9:g}")
-    axes.set_title(title, loc="left", size=10, pad=7)
-    ticker = canvas.matplotlib("ticker")
-    axes.xaxis.set_major_locator(ticker.FixedLocator(intensities))
-    axes.xaxis.set_minor_locator(ticker.NullLocator())
-    axes.xaxis.set_major_formatter(ticker.NullFormatter())
+    axes.set_ylabel("10⁹ operations a second", labelpad=4)
+    label_beside(axes, [*_draw_rates(axes, roof, look), *_draw_ceilings(axes, roof)])
+    _name_intensities(axes, roof)
+    axes.set_xlabel("arithmetic intensity: operations per byte", labelpad=28)
+    return figure
 
 
-def _draw_rates(axes: Any, roof: Roof, quantity: str, look: dict[str, styles.Style]) -> list[Label]:
-    """Draw one rate of each contender against intensity; return their names."""
+def _draw_rates(axes: Any, roof: Roof, look: dict[str, styles.Style]) -> list[Label]:
+    """Draw the rate of each contender against intensity; return their names."""
     labels = []
     for name, points in roof.by_contender().items():
-        rates = [getattr(point, quantity) for point in points]
+        rates = [point.operations for point in points]
         canvas.line(axes, [point.intensity for point in points], rates, look[name], 1.3)
         labels.append(Label(name, points[-1].intensity, rates[-1], look[name].ink, bold=not look[name].dashed))
     return labels
 
 
-def _draw_ceilings(axes: Any, roof: Roof, quantity: str) -> list[Label]:
-    """Draw the bandwidths and the best rate of operations, which swap their slopes; return their names."""
+def _draw_ceilings(axes: Any, roof: Roof) -> list[Label]:
+    """Draw the bandwidths, which rise with the intensity, and the best rate; return their names."""
     labels = []
     for place, bandwidth in roof.bandwidths.items():
-        rates = [bandwidth * intensity if quantity == "operations" else bandwidth for intensity in roof.span]
-        canvas.line(axes, roof.span, rates, READ_LIMIT_STYLE, 1.6)
+        rates = [bandwidth * intensity for intensity in roof.span]
+        axes.plot(roof.span, rates, color=BLACK, linestyle=_BANDWIDTHS[place], linewidth=1.6)
         words = f"read from {place}: {bandwidth / 1e9:.3g} GB/s"
         labels.append(Label(words, roof.span[1], rates[1], BLACK, bold=False))
     best = roof.best.operations
-    rates = [best if quantity == "operations" else best / intensity for intensity in roof.span]
-    axes.plot(roof.span, rates, color=GREY, linestyle=(0, (6, 2)), linewidth=1.3)
-    return [*labels, Label(f"most seen: {best / 1e9:.3g} · 10⁹/s", roof.span[1], rates[1], GREY, bold=False)]
+    axes.axhline(best, color=SOFT, linestyle=(0, (8, 3)), linewidth=1.3)
+    return [*labels, Label(f"most reached: {best / 1e9:.3g} · 10⁹/s", roof.span[1], best, SOFT, bold=False)]
 
 
 def _name_intensities(axes: Any, roof: Roof) -> None:
     """Write each intensity and its n below the axes; one label for those that lie too close together."""
+    ticker = canvas.matplotlib("ticker")
+    axes.xaxis.set_minor_locator(ticker.NullLocator())
+    axes.xaxis.set_major_formatter(ticker.NullFormatter())
     n_of = {point.intensity: point.n for point in roof.points}
     intensities = sorted(n_of)
+    axes.xaxis.set_major_locator(ticker.FixedLocator(intensities))
     to_inches = 1 / axes.figure.dpi
     places = [axes.transData.transform((intensity, 1.0))[0] * to_inches for intensity in intensities]
     for members in clusters(places, 0.62):
@@ -97,7 +93,7 @@ def _name_intensities(axes: Any, roof: Roof) -> None:
             ha="center",
             va="top",
             size=8.5,
-            color="#404040",
+            color=SOFT,
             annotation_clip=False,
         )
 

@@ -9,12 +9,12 @@ from gradstep.compare.judge.findings import Findings
 from gradstep.compare.judge.series import Bar, Bars
 from gradstep.compare.show import styles, words
 from gradstep.compare.show.pictures import canvas
-from gradstep.compare.show.styles import GREY, Style
+from gradstep.compare.show.styles import INK, SOFT, Style
 
 _MOST_PROBLEMS = 4
 
-# The height of a bar, and of what stands above the bars of a problem, in inches.
-_BAR, _BARS_HEAD = 0.24, 0.55
+# The height of a bar, of what stands above the bars of a problem, and of the axis below them, in inches.
+_BAR, _BARS_HEAD, _AXIS = 0.24, 0.5, 0.5
 
 
 def draw(found: Findings) -> dict[str, Any]:
@@ -22,12 +22,14 @@ def draw(found: Findings) -> dict[str, Any]:
     problems = series.speed_ups(found, _MOST_PROBLEMS)
     rows = [problems[k : k + 2] for k in range(0, len(problems), 2)]
     heights = [_BAR * max(len(each.bars) for each in row) for row in rows]
+    bases = dict.fromkeys(each.base for each in problems)
+    pale = ". Pale: peers" if found.record.peers else ""
     figure = canvas.figure(
         found.record,
-        1.0 + sum(heights) + _BARS_HEAD * len(rows) + 0.45,
-        "Speed-up over the base",
-        "One gradient-descent step; some problems, from the smallest to the largest",
-        "Ratios of the medians, with their 95 % intervals. Hatched: too close to call. Logarithmic scale",
+        1.0 + sum(heights) + (_BARS_HEAD + _AXIS) * len(rows) + 0.45,
+        f"How many times faster than {' or '.join(bases)}",
+        f"One gradient-descent step{'' if len(problems) == 1 else ', from the smallest problem to the largest'}",
+        f"Ratios of the medians, with their 95 % intervals. Hatched: too close to call{pale}",
     )
     look = styles.styles(found.record.settings.contenders)
     ends = [end for each in problems for bar in each.bars for end in (bar.speed_up.lower, bar.speed_up.upper)]
@@ -37,10 +39,10 @@ def draw(found: Findings) -> dict[str, Any]:
     for row, height in zip(rows, heights, strict=True):
         top += _BARS_HEAD
         for column, each in enumerate(row):
-            left, right = (1.35, 4.55) if column == 0 else (5.2, 0.7)
+            left, right = (1.35, 0.7) if len(problems) == 1 else (1.35, 4.55) if column == 0 else (5.2, 0.7)
             axes = canvas.axes(figure, left, whole - top - _BAR * len(each.bars), right, top)
             _draw_bars(axes, each, look, limits)
-        top += height
+        top += height + _AXIS
     return {"": figure}
 
 
@@ -50,12 +52,16 @@ def _draw_bars(axes: Any, bars: Bars, look: dict[str, Style], limits: tuple[floa
     axes.set_xlim(*limits)
     axes.set_ylim(len(bars.bars) - 0.4, -0.6)
     for row, bar in enumerate(bars.bars):
-        _draw_bar(axes, row, bar, look[bar.name].colour)
-    axes.axvline(1, color="#606060", linewidth=1)
+        style = look[bar.name]
+        _draw_bar(axes, row, bar, styles.tint(style.colour, 0.45) if style.dashed else style.colour)
+    axes.axvline(1, color=SOFT, linewidth=1)
     axes.set_yticks(range(len(bars.bars)), [bar.name for bar in bars.bars])
+    canvas.label_powers_of_ten(axes.xaxis, lambda value: f"{value:g}×")
+    axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0, labelsize=9.5)
-    axes.tick_params(axis="x", which="both", length=0, labelbottom=False)
-    axes.spines[["left", "bottom"]].set_visible(False)
+    axes.tick_params(axis="x", length=3, labelsize=8.5)
+    axes.set_xlabel(f"times faster than {bars.base}, logarithmic", labelpad=2, size=8.5)
+    axes.spines["left"].set_visible(False)
 
 
 def _head(axes: Any, bars: Bars) -> None:
@@ -63,9 +69,8 @@ def _head(axes: Any, bars: Bars) -> None:
     to_left = -canvas.inches(axes.figure, 1.1, 0)[0] / axes.get_position().width
     place = {"xycoords": "axes fraction", "textcoords": "offset points"}
     size = words.sizes(cell.m, cell.n)
-    axes.annotate(size, (to_left, 1), xytext=(0, 19), size=9.5, weight="bold", color="#303030", **place)
-    setup = f"{cell.setup.words}; base: {bars.base}"
-    axes.annotate(setup, (to_left, 1), xytext=(0, 7), size=7.5, color=GREY, **place)
+    axes.annotate(size, (to_left, 1), xytext=(0, 19), size=9.5, weight="bold", color=INK, **place)
+    axes.annotate(cell.setup.words, (to_left, 1), xytext=(0, 7), size=7.5, color=SOFT, **place)
 
 
 def _draw_bar(axes: Any, row: int, bar: Bar, colour: str) -> None:
@@ -81,13 +86,18 @@ def _draw_bar(axes: Any, row: int, bar: Bar, colour: str) -> None:
         hatch=None if sure else "/////",
         linewidth=0.8,
     )
-    axes.plot([lower, upper], [row, row], color="#202020", linewidth=1.0, solid_capstyle="butt")
+    axes.plot([lower, upper], [row, row], color=INK, linewidth=1.0, solid_capstyle="butt")
     axes.annotate(
-        words.times(value),
+        _words(value),
         (max(value, upper, 1.0), row),
         xytext=(4, 0),
         textcoords="offset points",
         va="center_baseline",
         size=9,
-        color="#202020",
+        color=INK,
     )
+
+
+def _words(speed_up: float) -> str:
+    faster, slower = words.times(speed_up), words.times(1 / speed_up)
+    return faster if speed_up >= 1 or slower == words.times(1.0) else f"{slower} slower"

@@ -31,7 +31,7 @@ def figure(record: Record, shown: AllSeries) -> Any:
         5.0,
         f"Time of one gradient-descent step against the number of {NOUNS[shown.along]}",
         f"{shown.across} = {shown.fixed:,} {NOUNS[shown.across]}; {shown.setup.words}",
-        "Medians; the bands are their 95 % intervals. Dashed: not gradstep",
+        f"Medians; the bands are the 95 % intervals of kernels{'. Dashed: peers' if record.peers else ''}",
     )
     axes = canvas.axes(made, 0.85, 0.85, 1.65, 1.05)
     canvas.logarithmic(axes)
@@ -52,13 +52,13 @@ def figure(record: Record, shown: AllSeries) -> Any:
 
 
 def _draw_lines(axes: Any, shown: AllSeries, look: dict[str, styles.Style]) -> list[Label]:
-    """Draw a line and a band for each contender and for the read limit; return their names."""
+    """Draw a line for each contender and for the read limit, and a band for each kernel; return their names."""
     labels = []
     for line in [*shown.lines, *([] if shown.read_limit is None else [shown.read_limit])]:
         style = look.get(line.name, READ_LIMIT_STYLE)
-        width, alpha = (1.6, 0.12) if style is READ_LIMIT_STYLE else (1.8, 0.22)
         size, seconds, lower, upper = zip(*line.points, strict=True)
-        axes.fill_between(size, lower, upper, color=style.colour, alpha=alpha, linewidth=0)
-        canvas.line(axes, size, seconds, style, width)
+        if not style.dashed:
+            axes.fill_between(size, lower, upper, color=style.colour, alpha=0.22, linewidth=0)
+        canvas.line(axes, size, seconds, style, 1.2 if style.dashed and style is not READ_LIMIT_STYLE else 2.0)
         labels.append(Label(line.name, size[-1], seconds[-1], style.ink, bold=not style.dashed))
     return labels

@@ -1,0 +1,154 @@
+"""Rows of a data file, some at a time: the numbers of some columns, and the text of others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradstep.contract import FloatArray
+from gradstep.data import labels
+
+# About as many cells are in memory at a time.
+_CELLS = 1 << 18
+
+
+class Unusable(ValueError):
+    """A file cannot be used as it is.
+
+    Attributes
+    ----------
+    advice : str
+        What to do, by options that ``gradstep fit`` has; may be empty.
+    """
+
+    def __init__(self, message: str, advice: str = "") -> None:
+        super().__init__(message)
+        self.advice = advice
+
+
+class NotNumbers(Unusable):
+    """Columns hold something else than numbers."""
+
+
+class Texts(NamedTuple):
+    """A column as text: the value of row i is ``values[codes[i]]``, and every value occurs."""
+
+    values: list[str]
+    codes: NDArray[np.intp]
+
+
+class Block(NamedTuple):
+    """Rows that follow each other."""
+
+    first: int
+    """How many rows lie before these."""
+    X: FloatArray
+    """The columns asked for as numbers, all finite."""
+    texts: tuple[Texts, ...]
+    """The columns asked for as text; an empty text is a cell without a value."""
+
+
+class Source(Protocol):
+    """A data file that is open at its first row; it can be read once."""
+
+    path: Path
+    names: tuple[str, ...]
+    """The names of the columns; of npz those of X are x0, x1, ..., and each other array is a column."""
+    by_position: bool
+    """Whether the file does not name its features: the first columns are these."""
+    features: int
+    """The number of columns that may be features."""
+
+    def index(self, name: str) -> int:
+        """Return the index of the one column of this name; raises ValueError if there is none, or more than one."""
+
+    def blocks(self, numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Block]:
+        """Yield the rows: some columns as numbers, some as text, each by its index in `names`."""
+
+    def whole(self, numbers: Sequence[int], texts: Sequence[int]) -> Block:
+        """Return all rows at once."""
+
+
+def rows_at_a_time(columns: int) -> int:
+    """Return how many rows a block has."""
+    return max(16, _CELLS // max(1, columns))
+
+
+def gathered(blocks: Iterable[Block]) -> Block:
+    """Put the blocks of a file together; there may be none."""
+    all_blocks = list(blocks)
+    if not all_blocks:
+        return Block(0, np.empty((0, 0)), ())
+    X = np.concatenate([block.X for block in all_blocks])
+    columns = zip(*(block.texts for block in all_blocks), strict=True)
+    return Block(0, X, tuple(_joined(parts) for parts in columns))
+
+
+def _joined(parts: Sequence[Texts]) -> Texts:
+    numbers: dict[str, int] = {}
+    codes = []
+    for values, part in parts:
+        translated = np.array([numbers.setdefault(value, len(numbers)) for value in values], np.intp)
+        codes.append(translated[part])
+    return Texts(list(numbers), np.concatenate(codes))
+
+
+def require_finite(path: Path, X: FloatArray, names: Sequence[str], first: int = 0) -> None:
+    """Raise ValueError for the first cell that is not finite; `first` rows lie before X."""
+    finite = np.isfinite(X)
+    if not finite.all():
+        i, j = (int(k) for k in np.unravel_index(int(np.argmin(finite)), finite.shape))
+        raise ValueError(f"{path}, row {first + i + 1}, column {names[j]!r}: {X[i, j]} is not a finite number")
+
+
+def index(path: Path, names: Sequence[str], name: str) -> int:
+    """Return the index of the one column of this name.
+
+    Raises
+    ------
+    Unusable
+        If there is none, or more than one.
+    """
+    alike = list(map(labels.composed, names))
+    found = alike.count(labels.composed(name))
+    if found == 0:
+        raise Unusable(
+            f"{path}: there is no column {name!r}; there are {labels.listed(list(names))}", delimiter_advice(names)
+        )
+    if found > 1:
+        raise Unusable(f"{path}: {found} columns are called {name!r}")
+    return alike.index(labels.composed(name))
+
+
+def delimiter_advice(names: Sequence[str]) -> str:
+    """Return the advice for a file that seems to have one column because another character separates them."""
+    if len(names) > 1:
+        return ""
+    for character, spelled in ((";", "';'"), ("\t", "tab"), ("|", "'|'")):
+        if character in names[0]:
+            return f"read it with --delimiter {spelled}"
+    return ""
+
+
+def text_columns(where: str, first_values: Sequence[tuple[str, str]]) -> NotNumbers:
+    """Return the error that names columns of text, each with its first value."""
+    names = [name for name, _ in first_values]
+    shown = ", ".join(f"{name!r} ({value!r})" for name, value in first_values[: labels.VALUES_SHOWN])
+    if len(names) > labels.VALUES_SHOWN:
+        shown += f" and {len(names) - labels.VALUES_SHOWN} more"
+    one = len(names) == 1
+    return NotNumbers(
+        f"{where}: {'column' if one else 'columns'} {shown} {'holds' if one else 'hold'} text, not numbers",
+        f"leave {'it' if one else 'them'} out with --drop {_as_option(names)}",
+    )
+
+
+def _as_option(names: Sequence[str]) -> str:
+    """Return names as one value of an option of the command line."""
+    quoted = ['"' + name.replace('"', '""') + '"' if set(name) & set(',"') else name for name in names]
+    value = ",".join(quoted)
+    return value if all(character.isalnum() or character in "_-.,/" for character in value) else f"'{value}'"

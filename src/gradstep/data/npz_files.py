@@ -1,0 +1,183 @@
+"""Files of NumPy arrays (npz): the array X of features, read whole or some rows at a time, and arrays beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradstep.contract import FloatArray
+from gradstep.data import labels
+from gradstep.data.blocks import Block, Texts, require_finite, rows_at_a_time
+
+# Text, whole and broken numbers, and truth values; the codes are NumPy's.
+_KINDS_OF_LABELS = "fiubU"
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[NpzSource]:
+    """Open an npz file and read the header of X."""
+    with path.open("rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise ValueError(f"{path}: not an npz file")
+        with _explained(path):
+            archive = zipfile.ZipFile(file)
+        with archive:
+            yield NpzSource(path, archive)
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn the exceptions of a damaged file, nearly any of zipfile, its decompressors and NumPy, into one."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except Exception as error:  # each of them fails in its own way
+        raise ValueError(f"{path}: not read as npz: {error or type(error).__name__}") from error
+
+
+class NpzSource:
+    """An npz file: a `Source` whose features are the columns of X, by position."""
+
+    by_position = True
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
+        self.path = path
+        self._archive = archive
+        members = [member.removesuffix(".npy") for member in archive.namelist()]
+        with _explained(path):
+            self._require_member("X")
+            with self._of_array("X"), archive.open("X.npy") as file:
+                shape, self._by_columns, self._dtype = _header(file)
+        if len(shape) != 2 or self._dtype.kind not in "fiub":
+            raise ValueError(f"{path}: X has shape {shape} and dtype {self._dtype}; it should be 2-D and hold numbers")
+        self.m, self.features = shape
+        others = [member for member in members if member != "X"]
+        self.names = (*(f"x{j}" for j in range(self.features)), *others)
+
+    def index(self, name: str) -> int:
+        """Return the index in `names` of the array of this name, or of this column of X."""
+        if f"{name}.npy" not in self._archive.namelist() and name in self.names[: self.features]:
+            return self.names.index(name)
+        with _explained(self.path):
+            self._require_member(name)
+        return self.features + self.names[self.features :].index(name)
+
+    def _require_member(self, name: str) -> None:
+        members = self._archive.namelist()
+        if f"{name}.npy" not in members:
+            there = labels.listed([member.removesuffix(".npy") for member in members])
+            raise ValueError(f"there is no array {name!r}; there are {there}")
+
+    @contextlib.contextmanager
+    def _of_array(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # as above
+            raise ValueError(f"array {name!r}: {error or type(error).__name__}") from error
+
+    def whole(self, numbers: Sequence[int], texts: Sequence[int]) -> Block:
+        """Return all rows at once, in the order in memory that X has."""
+        X = self._array("X")
+        if 0 in X.shape:
+            raise ValueError(f"{self.path}: X has shape {X.shape}; it should have rows and columns")
+        if len(numbers) < self.features:
+            X = X[:, list(numbers)]
+        return Block(0, self._checked(X, 0, numbers), tuple(self._texts(j) for j in texts))
+
+    def blocks(self, numbers: Sequence[int], texts: Sequence[int]) -> Iterator[Block]:
+        """Yield the rows, some at a time; an X that is stored by columns is read whole."""
+        columns = [self._texts(j) for j in texts]
+        first = 0
+        for rows in self._rows():
+            here = slice(first, first + len(rows))
+            block = tuple(_part(column, here) for column in columns)
+            yield Block(first, self._checked(rows[:, list(numbers)], first, numbers), block)
+            first += len(rows)
+
+    def _rows(self) -> Iterator[NDArray[Any]]:
+        count = rows_at_a_time(self.features)
+        if self._by_columns:
+            X = self._array("X")
+            yield from (X[i : i + count] for i in range(0, self.m, count))
+            return
+        with _explained(self.path), self._of_array("X"):
+            file = self._archive.open("X.npy")
+            _header(file)
+        with file:
+            for i in range(0, self.m, count):
+                with _explained(self.path), self._of_array("X"):
+                    rows = self._read(file, min(count, self.m - i))
+                yield rows
+            with _explained(self.path), self._of_array("X"):
+                _require_end(file)
+
+    def _read(self, file: IO[bytes], count: int) -> NDArray[Any]:
+        size = count * self.features * self._dtype.itemsize
+        content = file.read(size)
+        if len(content) < size:
+            raise ValueError("it is shorter than it says")
+        return np.frombuffer(content, self._dtype).reshape(count, self.features)
+
+    def _array(self, name: str) -> NDArray[Any]:
+        with _explained(self.path), self._of_array(name), self._archive.open(f"{name}.npy") as file:
+            values: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+            _require_end(file)
+        return values
+
+    def _checked(self, X: NDArray[Any], first: int, numbers: Sequence[int]) -> FloatArray:
+        """Return rows of X as floats, all of them finite."""
+        if X.dtype != np.float32:
+            with np.errstate(over="ignore"):
+                X = X.astype(np.float64, copy=False)
+        require_finite(self.path, X, [self.names[j] for j in numbers], first)
+        return X
+
+    def _texts(self, j: int) -> Texts:
+        """Return one of the other arrays as text, or a column of X."""
+        name = self.names[j]
+        if j < self.features:
+            raise ValueError(f"{self.path}: {name!r} is a column of X; it should be an array of its own")
+        values = self._array(name)
+        if values.shape != (self.m,):
+            raise ValueError(
+                f"{self.path}: {name} has shape {values.shape}; it should have one label per row of X: "
+                f"{(self.m, self.features)}"
+            )
+        if values.dtype.kind == "S":
+            try:
+                values = np.char.decode(values, "utf-8")
+            except UnicodeDecodeError:
+                raise ValueError(f"{self.path}: array {name!r} holds bytes that are no text in UTF-8") from None
+        if values.dtype.kind not in _KINDS_OF_LABELS:
+            raise ValueError(f"{self.path}: array {name!r} holds {values.dtype}, neither numbers nor text")
+        distinct, codes = np.unique(values, return_inverse=True)
+        return Texts([str(value) for value in distinct], codes)
+
+
+def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Read the header of an array: its shape, whether it is stored by columns, and its dtype."""
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(file)
+    if version == (2, 0):
+        return np.lib.format.read_array_header_2_0(file)
+    raise ValueError(f"version {version[0]}.{version[1]} of the format; it should be 1.0 or 2.0")
+
+
+def _require_end(file: IO[bytes]) -> None:
+    """Read on to the end, where the checksum is compared."""
+    if file.read(1):
+        raise ValueError("it is longer than it says")
+
+
+def _part(column: Texts, rows: slice) -> Texts:
+    used, codes = np.unique(column.codes[rows], return_inverse=True)
+    return Texts([column.values[k] for k in used], codes)

@@ -1,0 +1,249 @@
+"""The states that a descent passes through, and how far each step goes."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import numpy as np
+
+from gradstep import advice, coordinates
+from gradstep.contract import Fit, FloatArray, Gradient
+from gradstep.coordinates import Given, Standard, Vector
+from gradstep.cost import Objective
+from gradstep.outcomes import FitDiverged, Iterate
+from gradstep.validate import Data
+
+# The longest step of alpha="auto", in steps that are safe everywhere.
+_LONGEST = 1e6
+
+
+class _State(NamedTuple):
+    n_iter: int
+    w: Vector
+    b: float
+    gradient: Gradient
+    slope: Vector
+    """The derivative of J in the coordinates of the descent."""
+    largest: float
+    """Its largest absolute component; NaN if there is one."""
+
+
+class Path(ABC):
+    """A descent: its state is replaced as a whole after each pass, so an interrupt finds it intact."""
+
+    alpha: float
+
+    def __init__(self, examples: Data, cost: Objective, w: FloatArray, b: float) -> None:
+        self._examples = examples
+        self._cost = cost
+        self._dtype = w.dtype
+        # Updates far smaller than a rounding of w in float32 must still add up.
+        wide_w = w.astype(np.float64)
+        gradient = Gradient(*cost._gradient(wide_w, b))
+        if not math.isfinite(gradient.J):
+            raise ValueError(f"J is {gradient.J} at (w0, b0); start nearer to zero")
+        self._coordinates = self._choose_coordinates()
+        self._state = self._state_at(0, wide_w, b, gradient)
+        self._history = [gradient.J]
+
+    @abstractmethod
+    def _choose_coordinates(self) -> Given | Standard:
+        """Return the coordinates in which the steps are computed, now that the values are known to be good."""
+
+    @abstractmethod
+    def _next(self) -> _State | None:
+        """Return the state after a step; None, or a state whose J is not finite, where the descent diverges."""
+
+    @property
+    def n_iter(self) -> int:
+        """The number of steps taken."""
+        return self._state.n_iter
+
+    @property
+    def J(self) -> float:
+        """The cost."""
+        return self._state.gradient.J
+
+    @property
+    def largest(self) -> float:
+        """The largest component of the gradient in the coordinates of the descent."""
+        return self._state.largest
+
+    @np.errstate(all="ignore")
+    def iterate(self) -> Iterate:
+        """Return the state as a callback sees it."""
+        n_iter, w, b, gradient, _, largest = self._state
+        return Iterate(n_iter, w.astype(self._dtype), b, gradient.J, _largest(gradient), self.alpha, largest)
+
+    def advance(self) -> None:
+        """Take a step."""
+        if not math.isfinite(self.largest):
+            raise FitDiverged(
+                f"the gradient is not finite after {self.n_iter} steps, where J is {self.J:.6g}: "
+                "start nearer to zero, take a smaller l2, or scale the columns of X",
+                self.reached(),
+            )
+        following = self._next()
+        if following is None or not math.isfinite(following.gradient.J):
+            raise FitDiverged(
+                f"J is no longer finite after {self.n_iter + 1} steps; the last good J was {self.J:.6g} after "
+                f"{self.n_iter} steps. {self._way_out()}",
+                self.reached(),
+            )
+        self._history.append(following.gradient.J)
+        self._state = following
+
+    @abstractmethod
+    def _way_out(self) -> str:
+        """Return what to change where J is no longer finite."""
+
+    @np.errstate(all="ignore")
+    def reached(self, converged: bool = False, to_change: str | None = None) -> Fit:
+        """Return the present state as a result."""
+        n_iter, w, b, gradient, _, largest = self._state
+        # An interrupt may have come between the two lines that end a step.
+        history = np.array(self._history[: n_iter + 1])
+        return Fit(
+            w.astype(self._dtype),
+            b,
+            gradient.J,
+            n_iter,
+            converged,
+            history,
+            largest=_largest(gradient),
+            largest_scaled=largest,
+            advice=to_change,
+        )
+
+    def result(self, tol: float) -> Fit:
+        """Return the result of a descent that reached `tol` or max_iter."""
+        _, w, b, gradient, _, largest = self._state
+        if advice.separable(self._cost, self._examples, w, b, gradient.J):
+            return self.reached(to_change=advice.SEPARABLE)
+        if largest <= tol:
+            return self.reached(converged=True)
+        return self.reached(to_change=self._to_go_on())
+
+    @abstractmethod
+    def _to_go_on(self) -> str:
+        """Return what to change where max_iter came before the minimum."""
+
+    def _state_at(self, n_iter: int, w: Vector, b: float, gradient: Gradient) -> _State:
+        with np.errstate(all="ignore"):
+            slope = self._coordinates.slope(gradient)
+            return _State(n_iter, w, b, gradient, slope, float(np.abs(slope).max()))
+
+    @np.errstate(all="ignore")
+    def _after(self, alpha: float) -> _State | None:
+        """Return the state after a step with `alpha`; None where it cannot be represented."""
+        n_iter, w, b, _, slope, _ = self._state
+        new_w, new_b = self._coordinates.moved(w, b, slope, alpha)
+        representable = bool(np.isfinite(new_w.astype(self._cost.dtype)).all()) and math.isfinite(new_b)
+        if not representable:
+            return None
+        return self._state_at(n_iter + 1, new_w, new_b, Gradient(*self._cost._gradient(new_w, new_b)))
+
+
+class GivenSteps(Path):
+    """Steps with the learning rate that the caller gave, in the coordinates of X: each is `gradstep.step`."""
+
+    def __init__(self, examples: Data, cost: Objective, w: FloatArray, b: float, alpha: float) -> None:
+        self.alpha = alpha
+        super().__init__(examples, cost, w, b)
+
+    def _choose_coordinates(self) -> Given:
+        return Given()
+
+    def _next(self) -> _State | None:
+        return self._after(self.alpha)
+
+    def _way_out(self) -> str:
+        return f"alpha = {self.alpha:g} is too large: take a smaller one, or alpha='auto'"
+
+    def _to_go_on(self) -> str:
+        return advice.FOR_A_GIVEN_ALPHA
+
+
+class AutomaticSteps(Path):
+    """Steps in standard coordinates, each as long as the last two gradients allow; J never rises but for rounding."""
+
+    def _choose_coordinates(self) -> Standard:
+        measured = coordinates.standard(self._examples, self._cost.l2)
+        self.alpha = self._safe = 1.0 / measured.curvature
+        return measured
+
+    def _next(self) -> _State | None:
+        following = self._after(self.alpha)
+        while self.alpha > self._safe and not self._descends(following):
+            self.alpha = self._within(self._line_minimum(following), self.alpha / 2.0)
+            following = self._after(self.alpha)
+        # The bound of the curvature is exact, its evaluation is not. Halving ends: alpha is 0 after at most 2098 times,
+        # and then the step changes nothing.
+        while not self._stays(following):
+            self.alpha /= 2.0
+            self._safe = min(self._safe, self.alpha)
+            following = self._after(self.alpha)
+        if following is not None:
+            self.alpha = self._within(self._step_for(following), _LONGEST * self._safe)
+        return following
+
+    def _way_out(self) -> str:
+        return "Start nearer to zero, or scale the columns of X"
+
+    def _to_go_on(self) -> str:
+        return advice.to_go_on(self._cost, self._history)
+
+    def _within(self, alpha: float, longest: float) -> float:
+        """Return alpha, or the nearest that is safe or at most `longest`; a NaN becomes the safe one."""
+        return min(alpha, max(longest, self._safe)) if alpha > self._safe else self._safe
+
+    def _stays(self, following: _State | None) -> bool:
+        """Whether J and its gradient are finite after a step, and J is no higher but for rounding."""
+        if following is None or not math.isfinite(following.largest):
+            return False
+        return following.gradient.J <= self.J + advice.rounding(self._cost, self.J)
+
+    @np.errstate(all="ignore")
+    def _descends(self, following: _State | None) -> bool:
+        """Whether J is lower after a step; where its change drowns in rounding the slopes at both ends tell."""
+        if following is None or not self._stays(following):
+            return False
+        if following.gradient.J < self.J - advice.rounding(self._cost, self.J):
+            return True
+        along, along_new, _ = self._products(following)
+        return bool(along + along_new >= 0.0)
+
+    @np.errstate(all="ignore")
+    def _line_minimum(self, following: _State | None) -> float:
+        """Return where J is lowest along the last step, by the slopes at both ends; NaN where they do not tell."""
+        if following is None:
+            return math.nan
+        along, along_new, _ = self._products(following)
+        return float(self.alpha * along / (along - along_new))
+
+    @np.errstate(all="ignore")
+    def _step_for(self, following: _State) -> float:
+        """Return the next alpha by the change of the slope in the last step (Barzilai and Borwein 1988).
+
+        Both of their formulas are inverse curvatures along it; where the second is less than half of the first, the
+        step was a mixture of directions, and the shorter one is taken (Zhou, Gao and Dai 2006).
+        """
+        along, along_new, change = self._products(following)
+        fall = along - along_new
+        if fall <= 0.0:
+            return math.inf
+        long, short = self.alpha * along / fall, self.alpha * fall / change
+        return float(short if short < 0.5 * long else long)
+
+    def _products(self, following: _State) -> tuple[np.float64, np.float64, np.float64]:
+        """Return g . g, g . h and (h - g) . (h - g) for the slopes g before a step and h after it, up to a factor."""
+        g, h = self._state.slope / self.largest, following.slope / self.largest
+        return np.sum(g * g), np.sum(g * h), np.sum((h - g) ** 2)
+
+
+@np.errstate(all="ignore")
+def _largest(gradient: Gradient) -> float:
+    """Return the largest absolute component of (dw, db); NaN if there is one."""
+    return float(np.maximum(np.abs(gradient.dw).max(), abs(gradient.db)))
