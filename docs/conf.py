@@ -8,6 +8,7 @@ from typing import Any
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.domains.python import PyObject
 
 import gradstep
 
@@ -39,6 +40,7 @@ autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 napoleon_google_docstring = False
 napoleon_use_rtype = False
+napoleon_use_ivar = True
 default_role = "py:obj"
 
 # A reader copies commands and code, not prompts and output.
@@ -63,4 +65,6 @@ def setup(app: Any) -> None:
     from tools import docs_record
 
     app.add_html_math_renderer("mathml", (_inline_formula, None), (_formula, None))
+    # What napoleon makes of a section Attributes would be called Variables.
+    next(field for field in PyObject.doc_field_types if field.name == "variable").label = "Attributes"
     app.connect("builder-inited", lambda _: docs_record.write(DOCS / "comparison.json", RECORD))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import doctest
 import io
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -22,8 +24,7 @@ def run(page: Path, *, commands: bool = False) -> list[str]:
     """Run the blocks of a page in the current folder, and return their languages.
 
     Python blocks share one namespace; a block of text after one that printed something is what it printed. A block of
-    Cython is saved under the name that the sentence before it gives. With `commands` the lines of console blocks that
-    begin with a prompt are run; what they print is not compared.
+    Cython is saved under the name that the sentence before it gives. With `commands` those of console blocks are run.
     """
     evaluators = {"python": _run_python, "text": _compare, "cython": _save}
     if commands:
@@ -56,18 +57,20 @@ def _save(example: Example) -> None:
 
 
 def _run_commands(example: Example) -> str | None:
+    """Run the lines that begin with a prompt; what stands below one is its output, where "..." stands for anything."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    for line in example.parsed.splitlines():
-        if not line.startswith("$ "):
-            continue
+    for entry in re.split(r"^\$ ", example.parsed, flags=re.MULTILINE)[1:]:
+        line, _, expected = entry.partition("\n")
         done = subprocess.run(
-            shlex.split(line[2:], comments=True),
-            env={**os.environ, "PATH": path},
+            shlex.split(line, comments=True),
+            env={**os.environ, "PATH": path, "PYTHONUTF8": "1"},
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             check=False,
             timeout=300,
         )
         if done.returncode != 0:
             return f"{line}\nexits with {done.returncode}:\n{done.stdout}{done.stderr}"
+        if expected and not doctest.OutputChecker().check_output(expected, done.stdout, doctest.ELLIPSIS):
+            return f"the page says that {line} prints\n{expected}and it prints\n{done.stdout}"
     return None

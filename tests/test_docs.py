@@ -67,6 +67,15 @@ def test_wrong_output_on_a_page_is_noticed(folder):
         blocks.run(page)
 
 
+def test_wrong_output_of_a_command_is_noticed(folder):
+    page = folder / "page.md"
+    page.write_text("```console\n$ python --version\nPython 2.7\n```\n", encoding="utf-8")
+    with pytest.raises(Exception, match="prints\nPython 2.7\nand it prints\nPython 3"):
+        blocks.run(page, commands=True)
+    page.write_text("```console\n$ python --version\nPython 3...\n```\n", encoding="utf-8")
+    assert blocks.run(page, commands=True) == ["console"]
+
+
 def test_every_page_is_in_the_table_of_contents():
     trees = re.findall(r"```\{toctree\}\n(.*?)```", (DOCS / "index.md").read_text(encoding="utf-8"), re.DOTALL)
     listed = [line for tree in trees for line in tree.splitlines() if line and not line.startswith(":")]
@@ -77,6 +86,13 @@ def test_every_public_name_is_on_the_page_of_functions():
     page = (DOCS / "api.md").read_text(encoding="utf-8")
     described = re.findall(r"auto(?:function|class|exception):: (\w+)", page)
     assert sorted(described) == sorted(gradstep.__all__)
+
+
+def test_no_description_sends_the_reader_to_another():
+    described = [getattr(gradstep, name) for name in gradstep.__all__]
+    described += [gradstep.Objective.gradient, gradstep.Objective.__call__]
+    sent = [each.__name__ for each in described if re.search(r"^\s*As (in |from )?`", each.__doc__, re.MULTILINE)]
+    assert sent == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

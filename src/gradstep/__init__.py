@@ -1,7 +1,8 @@
 """gradstep: the gradient-descent step of logistic regression, as fast as the machine can read the data."""
 
-from gradstep.api import Objective, gradient, objective, step
+from gradstep.api import gradient, objective, step
 from gradstep.contract import Fit, Gradient, Kernel, KernelUnavailable, Step
+from gradstep.cost import Objective
 from gradstep.descent import fit
 from gradstep.outcomes import ConvergenceWarning, FitDiverged, FitInterrupted, Iterate
 from gradstep.registry import available

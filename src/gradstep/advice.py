@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from gradstep.api import Objective
+from gradstep.cost import Objective
 from gradstep.validate import Array, Data
 
 # J may differ from the exact one by this many roundings, relative to 1 + |J|.

@@ -1,15 +1,13 @@
-"""The gradient, the step, and the objective that an optimizer calls again and again."""
+"""The functions for one step: the gradient, the step, and the objective for an optimizer that calls it many times."""
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from gradstep import engine, select, validate
+from gradstep import validate
 from gradstep.contract import FloatArray, Gradient, Kernel, KernelName, Step
+from gradstep.cost import Objective
 
 # Between these a number has the full accuracy of a float32.
 _SMALLEST, _LARGEST = float(np.finfo(np.float32).smallest_normal), float(np.finfo(np.float32).max)
@@ -47,8 +45,7 @@ def gradient(
         "auto", "python", "numba", "cython", "numpy", or a kernel such as `fastest` returns.
     threads : int, optional
         The number of threads; None chooses by the size of X (or by the environment variable ``GRADSTEP_THREADS``;
-        ``OMP_NUM_THREADS`` limits the choice).
-        The result has the same bits for every number.
+        ``OMP_NUM_THREADS`` limits the choice). The result has the same bits for every number.
 
     Returns
     -------
@@ -62,13 +59,21 @@ def gradient(
         If shapes disagree, X is not 2-D or is empty, a value is NaN or infinite, a label lies outside [0, 1], a weight
         is negative or all are zero, l2 is negative, threads < 1, or the kernel is unknown.
     TypeError
-        If an array does not hold real numbers.
+        If an array does not hold real numbers, or a number is none.
     KernelUnavailable
-        If a kernel is named that cannot run here.
+        If a kernel is named that cannot run here; the message names the reason and the fix.
 
     Notes
     -----
-    The formula and its source are in `gradstep.contract`, its evaluation and error bounds in docs/numerics.md.
+    With ``z_i = w . x_i + b``, sample weights c and ``C = sum c_i``::
+
+        J  = (1/C) sum_i c_i [log(1 + exp(z_i)) - y_i z_i] + (l2/2) ||w||^2
+        dw = (1/C) sum_i c_i (sigmoid(z_i) - y_i) x_i + l2 w
+        db = (1/C) sum_i c_i (sigmoid(z_i) - y_i)
+
+    J is the mean negative log-likelihood of logistic regression: Hastie, Tibshirani and Friedman, "The Elements of
+    Statistical Learning" (2nd ed., 2009), equations 4.20 and 4.21. docs/numerics.md says how it is evaluated, and how
+    far the result may be from the exact one.
 
     Examples
     --------
@@ -98,10 +103,26 @@ def step(
 
     Parameters
     ----------
-    X, y, w, b, sample_weight, l2, kernel, threads
-        As in `gradient`.
+    X : array-like of shape (m, n)
+        The examples, one per row, of any real dtype and memory layout. float16 and float32 are computed in float32,
+        all others in float64. Never written to and never copied as a whole.
+    y : array-like of shape (m,)
+        The labels: 0 or 1, or a probability between them.
+    w : array-like of shape (n,)
+        The weights of the features before the step.
+    b : float
+        The intercept before the step.
     alpha : float
         The learning rate, positive and finite.
+    sample_weight : array-like of shape (m,), optional
+        The weights of the examples, not negative and not all zero; None weighs all alike.
+    l2 : float
+        The strength of the penalty ``(l2/2) ||w||^2``; b is not penalized.
+    kernel : str or Kernel
+        "auto", "python", "numba", "cython", "numpy", or a kernel such as `fastest` returns.
+    threads : int, optional
+        The number of threads; None chooses by the size of X (or by the environment variable ``GRADSTEP_THREADS``;
+        ``OMP_NUM_THREADS`` limits the choice). The result has the same bits for every number.
 
     Returns
     -------
@@ -111,9 +132,23 @@ def step(
     Raises
     ------
     ValueError
-        As `gradient` does, and if alpha is not positive and finite.
-    TypeError, KernelUnavailable
-        As `gradient` does.
+        If shapes disagree, X is not 2-D or is empty, a value is NaN or infinite, a label lies outside [0, 1], a weight
+        is negative or all are zero, l2 is negative, alpha is not positive and finite, threads < 1, or the kernel is
+        unknown.
+    TypeError
+        If an array does not hold real numbers, or a number is none.
+    KernelUnavailable
+        If a kernel is named that cannot run here; the message names the reason and the fix.
+
+    Notes
+    -----
+    This is the update of gradient descent (Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning", 2nd
+    ed., 2009, equation 11.13) for the cost of logistic regression (equation 4.20 there, here as a mean).
+    With ``z_i = w . x_i + b``, sample weights c and ``C = sum c_i``::
+
+        J  = (1/C) sum_i c_i [log(1 + exp(z_i)) - y_i z_i] + (l2/2) ||w||^2
+        dw = (1/C) sum_i c_i (sigmoid(z_i) - y_i) x_i + l2 w
+        db = (1/C) sum_i c_i (sigmoid(z_i) - y_i)
 
     Examples
     --------
@@ -159,8 +194,20 @@ def objective(
 
     Parameters
     ----------
-    X, y, sample_weight, l2, kernel, threads
-        As in `gradient`. They are checked once, here. X and y are kept, not copied: leave them unchanged.
+    X : array-like of shape (m, n)
+        The examples, one per row, of any real dtype and memory layout. float16 and float32 are computed in float32,
+        all others in float64. Kept, not copied: leave it unchanged.
+    y : array-like of shape (m,)
+        The labels: 0 or 1, or a probability between them. Kept, not copied: leave them unchanged.
+    sample_weight : array-like of shape (m,), optional
+        The weights of the examples, not negative and not all zero; None weighs all alike.
+    l2 : float
+        The strength of the penalty ``(l2/2) ||w||^2``; b is not penalized.
+    kernel : str or Kernel
+        "auto", "python", "numba", "cython", "numpy", or a kernel such as `fastest` returns.
+    threads : int, optional
+        The number of threads; None chooses by the size of X (or by the environment variable ``GRADSTEP_THREADS``;
+        ``OMP_NUM_THREADS`` limits the choice). The result has the same bits for every number.
 
     Returns
     -------
@@ -169,8 +216,26 @@ def objective(
 
     Raises
     ------
-    ValueError, TypeError, KernelUnavailable
-        As `gradient` does. The first call raises what concerns the values of X, y and sample_weight.
+    ValueError
+        If shapes disagree, X is not 2-D or is empty, a value is NaN or infinite, a label lies outside [0, 1], a weight
+        is negative or all are zero, l2 is negative, threads < 1, or the kernel is unknown.
+    TypeError
+        If an array does not hold real numbers, or a number is none.
+    KernelUnavailable
+        If a kernel is named that cannot run here; the message names the reason and the fix.
+
+    Notes
+    -----
+    Shapes and dtypes are checked here; the first call checks the values of X, y and sample_weight, in the pass that
+    computes with them.
+
+    With ``z_i = w . x_i + b``, sample weights c and ``C = sum c_i``::
+
+        J  = (1/C) sum_i c_i [log(1 + exp(z_i)) - y_i z_i] + (l2/2) ||w||^2
+        dw = (1/C) sum_i c_i (sigmoid(z_i) - y_i) x_i + l2 w
+        db = (1/C) sum_i c_i (sigmoid(z_i) - y_i)
+
+    The gradient is ``[dw, db]``, in float64 whatever the dtype of X.
 
     Examples
     --------
@@ -186,128 +251,3 @@ def objective(
         # A copy: the total weight is added up once, in the first call.
         sample_weight = validate.copied("sample_weight", sample_weight)
     return Objective(X, y, sample_weight=sample_weight, l2=l2, kernel=kernel, threads=threads)
-
-
-class Objective:
-    """The cost of logistic regression on one set of examples; made by `objective`.
-
-    Attributes
-    ----------
-    m, n : int
-        The number of examples and of features.
-    dtype : dtype
-        The dtype that the kernels compute in, float32 or float64.
-    l2 : float
-        The strength of the penalty.
-    kernel : Kernel
-        The kernel that runs.
-    threads : int
-        The number of threads that it runs on.
-    """
-
-    def __init__(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        *,
-        sample_weight: ArrayLike | None = None,
-        l2: float = 0.0,
-        kernel: KernelName | Kernel = "auto",
-        threads: int | None = None,
-    ) -> None:
-        examples = validate.data(X, y, sample_weight)
-        self.m, self.n = examples.X.shape
-        self.dtype = examples.dtype
-        self.l2 = validate.nonnegative("l2", l2)
-        self.kernel = select.resolve(kernel, self.m, self.n)
-        self._pass = engine.Pass(
-            self.kernel, examples, None if threads is None else validate.count("threads", threads, 1)
-        )
-        self.threads = self._pass.threads
-        self._plain = sample_weight is None and self.l2 == 0.0
-
-    def __repr__(self) -> str:
-        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
-        size = f"{self.m:,} examples, {self.n:,} features"
-        return f"<Objective: {size}, {self.dtype}, l2={self.l2:g}, {self.kernel.name} kernel, {threads}>"
-
-    def __call__(self, theta: NDArray[Any]) -> tuple[float, NDArray[np.float64]]:
-        """Return the cost and its gradient at ``theta = [w, b]``.
-
-        Parameters
-        ----------
-        theta : array-like of shape (n + 1,)
-            The weights of the features, and last the intercept.
-
-        Returns
-        -------
-        J : float
-            The cost.
-        grad : ndarray of shape (n + 1,), float64
-            Its derivative with respect to theta.
-        """
-        theta = validate.theta(theta, self.n)
-        J, grad = self._evaluate(theta[:-1], float(theta[-1]))
-        return J, grad
-
-    def gradient(self, w: ArrayLike, b: float) -> Gradient:
-        """Return the cost and its gradient at (w, b).
-
-        Parameters
-        ----------
-        w, b
-            As in `gradstep.gradient`.
-
-        Returns
-        -------
-        Gradient
-            As from `gradstep.gradient`.
-
-        Raises
-        ------
-        ValueError, TypeError
-            As `gradstep.gradient` does.
-        """
-        checked = validate.weights("w", w, self.n, self.dtype)
-        return Gradient(*self._gradient(checked, validate.number("b", b)))
-
-    def _gradient(self, w: FloatArray, b: float) -> tuple[float, FloatArray, float]:
-        """Return the cost and its gradient at a w and b that have been checked."""
-        J, grad = self._evaluate(w, b)
-        dw = grad[:-1]
-        if dw.dtype is not w.dtype:
-            with np.errstate(all="ignore"):
-                dw = dw.astype(w.dtype)
-        return J, dw, grad.item(-1)
-
-    def _evaluate(self, w: FloatArray, b: float) -> tuple[float, NDArray[np.float64]]:
-        """Return the cost and [dw, db].
-
-        An overflow shows in the result, and an underflow is no error. To set NumPy's error state in each call takes as
-        long as a tenth of a small one, so it is set where the caller's made an error of something.
-        """
-        if self._plain:
-            try:
-                means = self._pass.means(w, b)
-            except (FloatingPointError, RuntimeWarning):
-                with np.errstate(all="ignore"):
-                    means = self._pass.means(w, b)
-            return means.item(-1), means[:-1]
-        with np.errstate(all="ignore"):
-            means = self._pass.means(w, b)
-            wide_w = w.astype(np.float64, copy=False)
-            J = means.item(-1) + _penalty(self.l2, wide_w)
-            means[:-2] += self.l2 * wide_w
-        return J, means[:-1]
-
-
-def _penalty(l2: float, w: NDArray[np.float64]) -> float:
-    """Return ``(l2/2) ||w||^2``; the square may overflow although the product does not."""
-    if l2 == 0.0:
-        return 0.0
-    squares = float(np.sum(w * w))
-    if math.isfinite(squares):
-        return 0.5 * l2 * squares
-    largest = float(np.abs(w).max())
-    root = math.sqrt(0.5) * math.sqrt(l2) * largest
-    return root * root * float(np.sum((w / largest) ** 2))

@@ -40,6 +40,11 @@ def shown(values: NDArray[Any]) -> str:
     return f"[{', '.join(numbers)}]"
 
 
+def steps(number: int) -> str:
+    """Return a number of steps in words."""
+    return "1 step" if number == 1 else f"{number:,} steps"
+
+
 class Gradient(NamedTuple):
     """The cost and its derivatives at (w, b).
 
@@ -143,7 +148,7 @@ class Fit(_Fit):
 
     def __repr__(self) -> str:
         ending = "converged" if self.converged else "not converged"
-        return f"Fit({ending} after {self.n_iter:,} steps: J={self.J:.6g}, w={shown(self.w)}, b={self.b:.5g})"
+        return f"Fit({ending} after {steps(self.n_iter)}: J={self.J:.6g}, w={shown(self.w)}, b={self.b:.5g})"
 
 
 class PartialSums(Protocol):

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gradstep import fit_progress, validate
-from gradstep.api import Objective
-from gradstep.contract import Fit, Kernel, KernelName
+from gradstep.contract import Fit, Kernel, KernelName, steps
+from gradstep.cost import Objective
 from gradstep.outcomes import ConvergenceWarning, FitInterrupted, Iterate
 from gradstep.path import AutomaticSteps, GivenSteps, Path
 
@@ -121,7 +121,7 @@ def fit(
     >>> hours, passed = [[0.5], [1.0], [1.5], [2.0], [2.5], [3.0]], [0, 0, 1, 0, 1, 1]
     >>> result = gradstep.fit(hours, passed)
     >>> result
-    Fit(converged after 7 steps: J=0.412998, w=[2.42805], b=-4.2491)
+    Fit(converged after 7 steps: J=0.412998, w=[2.4281], b=-4.2491)
     >>> w, b, J, n_iter, converged, history = result
     """
     tol = validate.positive("tol", tol)
@@ -184,7 +184,7 @@ def _descend(
 
 def _without_minimum(result: Fit, tol: float) -> str:
     """Return the message for a descent that ended without a minimum."""
-    ending = f"fit stopped after {result.n_iter:,} steps without converging"
+    ending = f"fit stopped after {steps(result.n_iter)} without converging"
     return f"{ending}: the largest gradient component is {result.largest_scaled:.3g}, tol is {tol:g}. {result.advice}"
 
 

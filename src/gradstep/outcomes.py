@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gradstep.contract import Fit, FloatArray, shown
+from gradstep.contract import Fit, FloatArray, shown, steps
 
 
 class Iterate(NamedTuple):
@@ -39,7 +39,7 @@ class Iterate(NamedTuple):
 
     def __repr__(self) -> str:
         where = f"w={shown(self.w)}, b={self.b:.6g}, J={self.J:.6g}"
-        return f"Iterate(after {self.n_iter:,} steps: {where}, largest_scaled={self.largest_scaled:.3g})"
+        return f"Iterate(after {steps(self.n_iter)}: {where}, largest_scaled={self.largest_scaled:.3g})"
 
 
 class ConvergenceWarning(UserWarning):

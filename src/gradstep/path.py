@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from gradstep import advice, coordinates
-from gradstep.api import Objective
 from gradstep.contract import Fit, FloatArray, Gradient
 from gradstep.coordinates import Given, Standard, Vector
+from gradstep.cost import Objective
 from gradstep.outcomes import FitDiverged, Iterate
 from gradstep.validate import Data
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, NoReturn, TypeGuard
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from gradstep import frames
 from gradstep.contract import FloatArray
 
 Array = NDArray[Any]
@@ -228,6 +229,7 @@ def _real_array(name: str, values: ArrayLike) -> Array:
 def _converted(name: str, values: ArrayLike) -> Array:
     """Return `values` as an array; the error names the argument and the way out."""
     _refuse_masked(name, values)
+    values = frames.numbers(name, values)
     try:
         array = np.asarray(values)
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:

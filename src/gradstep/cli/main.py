@@ -37,7 +37,7 @@ COMMANDS = {
     "fit": Place("gradstep.cli.fit", "cli", "Train logistic regression on a data file by gradient descent."),
     "info": Place("gradstep.cli.info", "cli", "Show versions, processor, threads and kernels."),
     "predict": Place("gradstep.cli.predict", "cli", "Predict probabilities and labels with a saved model."),
-    "report": Place("gradstep.cli.records", "compare", "Write the report or the pictures of a saved record."),
+    "report": Place("gradstep.cli.records", "compare", "Show a saved record, and write its report or its pictures."),
 }
 
 

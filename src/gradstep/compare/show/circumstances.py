@@ -8,7 +8,7 @@ from rich.text import Text
 
 from gradstep.compare.judge.findings import Findings
 from gradstep.compare.record.records import LeftOut, Record
-from gradstep.compare.show import words
+from gradstep.compare.show import summary, words
 
 
 def circumstances(found: Findings) -> Iterator[Text]:
@@ -24,6 +24,39 @@ def circumstances(found: Findings) -> Iterator[Text]:
         yield Text(f"peers     {', '.join(f'{name} ({version})' for name, version in record.peers.items())}")
 
 
+def in_short(found: Findings) -> Iterator[Text]:
+    """Return what a reader must not miss, in a few lines."""
+    record = found.record
+    if found.spread is not None and found.noise_warning is not None:
+        spread = f"{found.spread:.0%}".replace("%", " %")
+        yield Text(
+            f"Noisy machine: the same reading varied by {spread}; small differences mean little.", style="yellow"
+        )
+    yield from map(Text, [*summary.beyond(record), *_absent(record)])
+    yield from map(Text, record.notes)
+    machine = record.machine
+    cores = f"{machine.usable_cores} of {words.counted(machine.cores, 'core')}"
+    yield Text(
+        f"{machine.processor}, {cores}, gradstep {record.versions['gradstep']}. More with --details.", style="dim"
+    )
+
+
+def _absent(record: Record) -> Iterator[str]:
+    """Say what is not there, or not everywhere: the reasons where they are few."""
+    skipped = [name for name in record.settings.contenders if _is_beyond_limit(record, name)]
+    if skipped:
+        yield f"{words.listed(skipped)} skipped where a call would take too long (--limit {record.settings.limit:g})."
+    if len(record.unavailable) > 1:
+        yield f"{words.listed(list(record.unavailable))} did not take part; --details says why."
+    else:
+        yield from record.unavailable.values()
+
+
+def _is_beyond_limit(record: Record, name: str) -> bool:
+    results = (result for cell in record.cells for result in cell.results)
+    return any(result.contender == name and result.expected is not None for result in results)
+
+
 def _noise(found: Findings) -> Iterator[Text]:
     noise = found.record.noise
     if noise is None or found.spread is None:
@@ -32,7 +65,7 @@ def _noise(found: Findings) -> Iterator[Text]:
     if found.noise_warning is None:
         yield Text(f"noise     {spread}: the machine was quiet")
     else:
-        yield Text(f"noise     {spread}: {found.noise_warning}", style="bold yellow")
+        yield Text(f"noise     {spread}: the machine was noisy, small differences mean little", style="bold yellow")
 
 
 def _machine(record: Record) -> str:
