@@ -224,7 +224,8 @@ def test_ids_and_threshold(command, saved, tmp_path):
     assert [row["a"] for row in predicted(outcome.out)] == ["1", "-3", "0", "4"]
     assert_one_line(command("predict", saved, table, "--id", "nosuch"), 1, "no column 'nosuch'", "'a', 'b', 'key'")
     assert_one_line(command("predict", saved, table, "--threshold", 1.5), 2, "--threshold")
-    assert_one_line(command("predict", saved, table, "--threshold", "nan"), 2, "--threshold")
+    for wrong in ("nan", "half", "-0.1"):
+        assert_one_line(command("predict", saved, table, "--threshold", wrong), 2, wrong, "a number from 0 to 1")
 
 
 # Other kinds of file
