@@ -63,6 +63,16 @@ def test_winners_by_size():
     ]
 
 
+def test_lead_is_that_of_the_winner_who_is_named_first():
+    # Each wins once; numba is ahead where it is open as well.
+    record = made_records.record(
+        spread_cell(100, 2, {"numba": (3e-5, 0.0), "cython": (1e-5, 0.0)}),
+        spread_cell(1000, 2, {"numba": (1e-5, 0.0), "cython": (2e-5, 0.0)}),
+        spread_cell(10_000, 2, {"numba": (1e-5, 0.0), "cython": (1.1e-5, 0.9)}),
+    )
+    assert said(record)[0] == "numba is the fastest kernel at m = 1,000, 2.0× faster than the next; cython at m = 100."
+
+
 def test_tie_is_called_a_tie_and_what_is_open_too_close_to_call():
     record = made_records.record(
         spread_cell(100, 2, {"numba": (1.01e-5, 0.04), "cython": (1e-5, 0.0)}),
