@@ -210,10 +210,10 @@ def test_wrong_kernel_ends_in_exit_code_1(command, monkeypatch, tmp_path):
 def test_run_that_measures_nothing_fails(command):
     outcome = command("compare", "--m", "1e4", "--n", "1e2", "--kernels", "python", "--limit", "0.01", "--quiet")
     assert_one_line(outcome, 1, "skipped")
-    assert "python skipped where a call would take too long (--limit 0.01)." in outcome.out
+    assert "Not timed within --limit 0.01: python at m = 10,000, n = 100." in outcome.out
     outcome = command("compare", "--m", "1e9", "--n", "1e4", "--kernels", "numpy", "--limit", "1e9", "--quiet")
     assert_one_line(outcome, 1, "nothing was measured")
-    assert "1 problem does not fit into memory; the smallest is m = 1,000,000,000, n = 10,000: " in outcome.out
+    assert "Not timed for lack of memory: everything at m = 1,000,000,000, n = 10,000." in outcome.out
 
 
 def test_unavailable_kernel_is_shown_or_fails_if_named(command, monkeypatch):

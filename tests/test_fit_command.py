@@ -67,6 +67,15 @@ def test_the_kernel_that_ran_is_named(command, separable):
     assert f"\nkernel    {gradstep.fastest(10, 2).name}\n" in command(*line, "auto").out
 
 
+@pytest.mark.parametrize("name", ["fit", "predict"])
+def test_help_fits_a_terminal(command, name):
+    lines = command(name, "--help").out.splitlines()
+    assert len(lines) <= 60
+    assert max(map(len, lines)) <= 80
+    for title in ("Data:", "Result:", "Other options:"):
+        assert title in lines
+
+
 # What it advises
 
 

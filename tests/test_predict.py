@@ -5,24 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import pty
-import signal
-import subprocess
-import sys
-import textwrap
+import unicodedata
 
+import hypothesis
+import hypothesis.strategies as st
 import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
-from command_line import assert_one_line, shell, write_csv
+from command_line import assert_one_line, write_csv
 from test_models import model
 
-from gradstep.data import models
-from gradstep.files import write_whole
-
-posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such devices, pipes and links")
+from gradstep.data import models, tables
+from gradstep.data.predictions import Predictions
 
 # z = 0.25 + 0.5 a - 2 b
 TABLE = "a,b\n1,2\n-3,0.5\n0,0\n4,1\n"
@@ -185,6 +180,30 @@ def test_values_of_any_size(command, saved, tmp_path):
     assert_predicts(command("predict", saved, table), [0, 1 / (1 + np.exp(-z)), 0, 1], ["well", "ill", "well", "ill"])
 
 
+NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=6).map(
+    lambda name: unicodedata.normalize("NFC", name.strip())
+)
+
+
+@hypothesis.settings(suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+@hypothesis.given(st.data())
+def test_columns_are_found_in_any_order_among_others(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("any")
+    # A name of letters, because a header of numbers is none.
+    names = data.draw(st.lists(NAMES.map(lambda name: f"c{name}"), min_size=1, max_size=6, unique=True))
+    order = data.draw(st.permutations(names))
+    columns = names[: data.draw(st.integers(1, len(names)))]
+    numbers = st.floats(allow_nan=False, allow_infinity=False)
+    rows = data.draw(st.lists(st.lists(numbers, min_size=len(names), max_size=len(names)), max_size=4))
+    with (folder / "t.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([order, *rows])
+    trained = model(columns, data.draw(st.lists(numbers, min_size=len(columns), max_size=len(columns))), label="no")
+    with tables.opened(folder / "t.csv") as source:
+        found = [p for block in Predictions(trained, source) for p in block.probability.tolist()]
+    X = np.array(rows, float).reshape(len(rows), len(names))[:, [order.index(name) for name in columns]]
+    np.testing.assert_allclose(found, trained.probabilities(X), rtol=1e-9)
+
+
 # Labels in the table
 
 
@@ -205,7 +224,8 @@ def test_ids_and_threshold(command, saved, tmp_path):
     assert [row["a"] for row in predicted(outcome.out)] == ["1", "-3", "0", "4"]
     assert_one_line(command("predict", saved, table, "--id", "nosuch"), 1, "no column 'nosuch'", "'a', 'b', 'key'")
     assert_one_line(command("predict", saved, table, "--threshold", 1.5), 2, "--threshold")
-    assert_one_line(command("predict", saved, table, "--threshold", "nan"), 2, "--threshold")
+    for wrong in ("nan", "half", "-0.1"):
+        assert_one_line(command("predict", saved, table, "--threshold", wrong), 2, wrong, "a number from 0 to 1")
 
 
 # Other kinds of file
@@ -282,139 +302,3 @@ def test_model_of_a_newer_version(command, saved, tmp_path):
     saved.write_text(json.dumps({**content, "schema": 2, "gradstep": "9.9"}))
     outcome = command("predict", saved, write_csv(tmp_path / "t.csv", TABLE))
     assert_one_line(outcome, 1, "m.json: written by gradstep 9.9", "update gradstep")
-
-
-# Where it goes
-
-
-@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_output_that_is_an_input_is_refused_before_the_work(command, saved, tmp_path, monkeypatch, suffix):
-    monkeypatch.setattr(models, "load", None)
-    (tmp_path / f"link{suffix}").symlink_to(saved)
-    for out in (tmp_path / f"t{suffix}", tmp_path / f"link{suffix}"):
-        outcome = command("predict", saved, tmp_path / f"t{suffix}", "--out", out)
-        assert_one_line(outcome, 1, "--out", "would overwrite", "MODEL" if "link" in out.name else "DATA")
-
-
-def test_output_that_cannot_be_written_is_refused_before_the_work(command, saved, tmp_path, monkeypatch):
-    monkeypatch.setattr(models, "load", None)
-    for out, code, part in (("p.xlsx", 2, ".csv or .parquet"), ("no/p.csv", 1, "folder")):
-        assert_one_line(command("predict", saved, tmp_path / "t.csv", "--out", tmp_path / out), code, part)
-    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    outcome = command("predict", saved, tmp_path / "t.csv", "--out", tmp_path / "p.parquet")
-    assert_one_line(outcome, 1, "Writing Parquet needs pyarrow", "gradstep[parquet]")
-
-
-@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_interrupt_leaves_the_old_file_and_no_part(command, saved, tmp_path, monkeypatch, suffix):
-    right = models.Model.probabilities
-    calls = []
-
-    def once(model, X):
-        calls.append(len(X))
-        if len(calls) == 2:
-            signal.raise_signal(signal.SIGINT)
-        return right(model, X)
-
-    monkeypatch.setattr(models.Model, "probabilities", once)
-    folder = tmp_path / "out"
-    folder.mkdir()
-    write_whole(folder / f"p{suffix}", "old")
-    table = write_csv(tmp_path / "t.csv", TABLE + "1,1\n" * 140_000)
-    outcome = command("predict", saved, table, "--out", folder / f"p{suffix}")
-    assert_one_line(outcome, 130, "interrupted")
-    assert [entry.name for entry in folder.iterdir()] == [f"p{suffix}"]
-    assert (folder / f"p{suffix}").read_text() == "old"
-
-
-@posix
-def test_interrupted_process_leaves_no_part(saved, tmp_path):
-    write_csv(tmp_path / "t.csv", TABLE)
-    os.mkfifo(tmp_path / "slow.csv")
-    line = [sys.executable, "-m", "gradstep", "predict", "m.json", "slow.csv", "--out", "p.csv"]
-    child = subprocess.Popen(line, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
-    # Opening waits until the child opens its end; then it waits for rows.
-    with (tmp_path / "slow.csv").open("wb", buffering=0) as rows:
-        rows.write(b"a,b\n")
-        child.send_signal(signal.SIGINT)
-        _, err = child.communicate(timeout=60)
-    assert (child.returncode, err) == (130, "gradstep: error: interrupted\n")
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["m.json", "slow.csv", "t.csv"]
-
-
-@posix
-def test_reader_that_leaves_and_output_that_is_full(saved, tmp_path):
-    write_csv(tmp_path / "t.csv", TABLE + "1,1\n" * 400_000)
-    done = shell("g predict m.json t.csv | head -2; echo ${PIPESTATUS[0]}", tmp_path)
-    assert done.stdout.splitlines()[::2] == ["probability,label", "1"]
-    assert done.stderr == ""
-    done = shell("g predict m.json t.csv > /dev/full", tmp_path)
-    assert (done.returncode, done.stderr) == (1, "gradstep: error: standard output: No space left on device\n")
-    done = shell("g predict m.json t.csv >&-", tmp_path)
-    assert (done.returncode, done.stderr) == (
-        1,
-        "gradstep: error: there is no standard output; name a file with --out\n",
-    )
-    for suffix in ("csv", "parquet"):
-        (tmp_path / f"full.{suffix}").symlink_to("/dev/full")
-        done = shell(f"g predict m.json t.csv --out full.{suffix}", tmp_path)
-        assert (done.returncode, done.stderr) == (1, f"gradstep: error: full.{suffix}: No space left on device\n")
-
-
-@posix
-def test_pipe_has_utf8_and_a_terminal_obeys_nothing(tmp_path):
-    model(positive="größer\x1b[2J").save(tmp_path / "m.json")
-    write_csv(tmp_path / "t.csv", "a,b\n9,0\n")
-    done = shell("g predict m.json t.csv > p.csv", tmp_path, PYTHONIOENCODING="ascii", PYTHONUTF8="0", LC_ALL="C")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert predicted((tmp_path / "p.csv").read_text(encoding="utf-8"))[0]["label"] == "größer\x1b[2J"
-    primary, secondary = pty.openpty()
-    line = [sys.executable, "-m", "gradstep", "predict", "m.json", "t.csv"]
-    subprocess.run(line, cwd=tmp_path, stdout=secondary, check=True)
-    os.close(secondary)
-    shown = os.read(primary, 1000).decode()
-    os.close(primary)
-    assert "größer\\x1b[2J" in shown
-    assert "\x1b" not in shown
-
-
-# Larger than memory
-
-MEMORY = """
-import sys
-from gradstep.cli.main import main
-try:
-    main(sys.argv[1:], prog_name="gradstep")
-except SystemExit as end:
-    assert end.code == 0
-print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
-"""
-
-
-def peak(folder, *arguments: str) -> float:
-    """Return the peak of a process's memory in MB."""
-    line = [sys.executable, "-c", textwrap.dedent(MEMORY), "predict", "m.json", *arguments]
-    done = subprocess.run(line, cwd=folder, capture_output=True, text=True, check=True)
-    return int(done.stdout.split()[-1]) / 1e3
-
-
-@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="only Linux says it in /proc")
-@pytest.mark.parametrize("suffix", ["csv", "npz", "parquet"])
-def test_file_larger_than_the_memory_it_takes(tmp_path, suffix):
-    n = 4
-    model([f"x{j}" for j in range(n)], [0.1] * n).save(tmp_path / "m.json")
-    X = np.random.default_rng(0).standard_normal((2_000_000, n))
-    small, big = tmp_path / f"small.{suffix}", tmp_path / f"big.{suffix}"
-    for path, rows in ((small, 10), (big, len(X))):
-        if suffix == "npz":
-            np.savez(path, X=X[:rows])
-        elif suffix == "parquet":
-            columns = {f"x{j}": X[:rows, j] for j in range(n)}
-            pyarrow.parquet.write_table(pyarrow.table(columns), path, row_group_size=200_000)
-        else:
-            lines = "".join(",".join(f"{x:.9g}" for x in row) + "\n" for row in X[: min(rows, 1000)].tolist())
-            repeats = max(1, rows // 1000)
-            path.write_text(",".join(f"x{j}" for j in range(n)) + "\n" + lines * repeats)
-    assert big.stat().st_size >= 60e6
-    extra = peak(tmp_path, big.name, "--out", "p.csv") - peak(tmp_path, small.name, "--out", "p.csv")
-    assert extra < 40

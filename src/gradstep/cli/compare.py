@@ -105,7 +105,7 @@ _of_time = partial(_option, group="Time")
 @outputs.options(OUTPUTS)
 @_option("--quiet", group="Output", is_flag=True, help="Show no progress, and do not name the files.")
 @_option(
-    "--baseline", group="Earlier record", type=RECORD_FILE, metavar="FILE",
+    "--baseline", group="Differences", type=RECORD_FILE, metavar="FILE",
     help="Compare with this record, as gradstep diff does.",
 )  # fmt: skip
 @FAIL_ON

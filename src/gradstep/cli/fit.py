@@ -37,9 +37,9 @@ are not. Labels are numbers in [0, 1], or text of which --positive names the val
 
 \b
 What is shown
-  coefficients  of the columns as they are in the file, the largest first; with
-                --standardize also per standard deviation, and in that order
-  J             the cost at the end: the mean negative log-likelihood, plus the penalty
+  coefficients  for the columns as they are in the file, the largest first;
+                with --standardize also per standard deviation, in that order
+  J             the cost: the mean negative log-likelihood, plus the penalty
   accuracy      the share of these examples whose label the model predicts
   stopped       converged, or after --max-iter steps, and what to do then
 
@@ -50,7 +50,7 @@ gradstep predict applies it to new data. Ctrl-C ends the training, shows where i
 \b
 Examples
   gradstep fit patients.csv --label outcome --positive ill --save model.json
-  gradstep fit export.csv --delimiter ';' --label y --drop id,name --standardize
+  gradstep fit export.csv --delimiter ';' --label y --drop id,name
   gradstep fit arrays.npz --l2 0.01
 """
 

@@ -59,7 +59,8 @@ def show(model: Model, training: Training, saved: Path | None) -> None:
 def _data(model: Model, training: Training) -> Iterator[tuple[str, str]]:
     features = "1 feature" if len(model.columns) == 1 else f"{len(model.columns):,} features"
     yield "examples", f"{model.m:,} with {features}"
-    yield "label", f"1 where {model.label} = {model.positive}"
+    plain = (model.positive, model.negative) == ("1", "0")
+    yield "label", model.label if plain else f"1 where {model.label} = {model.positive}"
     yield "kernel", training.kernel
 
 

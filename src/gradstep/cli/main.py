@@ -110,7 +110,7 @@ The kernels are python (two explicit loops), numba and cython (the loops, compil
 
 \b
 Begin with
-  gradstep compare                   how fast each kernel is on this machine
+  gradstep compare                   which kernel is the fastest on this machine
   gradstep diff old.json new.json    what became faster or slower between two records
   gradstep info                      what is installed, and what "auto" chooses
   gradstep fit data.csv --label y    train on a file

@@ -20,16 +20,17 @@ from gradstep.extras import require
 _HELP = """Predict probabilities and labels for a data file.
 
 MODEL is what gradstep fit --save wrote. DATA is a CSV, npz or Parquet file with the columns of the model, in any
-order; other columns are ignored. Where the columns have no names (npz, or a CSV file without a header) there
-have to be as many as the model has, in its order.
+order; other columns are ignored. Columns without names (npz, or a CSV file without a header) must be as many as
+the model has, in its order.
 
 \b
 The result, a row for each row of DATA
   probability   of the label that counted as 1 in the training
-  label         that label where the probability is at least --threshold, else the other
+  label         this label if the probability is at least --threshold, else the
+                other one
 
-It goes to the screen or into a pipe as CSV, or into a file with --out. If DATA holds the column of the labels,
-predict does not use it, and shows the accuracy at the end (on stderr).
+It goes to stdout as CSV, or into a file with --out. If DATA holds the column of the labels, predict does not use
+it, and shows the accuracy on stderr at the end.
 
 DATA is read some rows at a time, so it may be larger than memory. Only an npz file whose X is stored by columns
 is read whole.
@@ -39,7 +40,7 @@ Examples
   gradstep fit patients.csv --label outcome --positive ill --save model.json
   gradstep predict model.json new.csv
   gradstep predict model.json new.csv --id patient --out predictions.csv
-  gradstep predict model.json big.parquet --threshold 0.2 --out predictions.parquet
+  gradstep predict model.json big.parquet --threshold 0.2 --out big-out.parquet
 """
 
 _option = partial(click.option, cls=GroupedOption)
@@ -52,12 +53,12 @@ _of_result = partial(_option, group="Result")
 @click.argument("data", type=click.Path(path_type=Path))
 @_of_data(
     "--delimiter", callback=options.delimiter, metavar="CHARACTER", default=",", show_default=True,
-    help="What separates the cells of a CSV file; tab is the tabulator.",
+    help="What separates the cells of a CSV file, such as ';' or tab.",
 )  # fmt: skip
 @_of_data("--id", "id_column", metavar="COLUMN", help="A column to repeat in the result, such as a key.")
 @_of_result(
-    "--threshold", type=click.FloatRange(0.0, 1.0), callback=options.finite, default=0.5, show_default=True,
-    help="The least probability that gives the label that counted as 1.",
+    "--threshold", callback=options.probability, metavar="P", default="0.5", show_default=True,
+    help="The least probability for the label that counted as 1.",
 )  # fmt: skip
 @_of_result(
     "--out", type=click.Path(path_type=Path), metavar="FILE",
