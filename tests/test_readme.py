@@ -19,6 +19,7 @@ from gradstep.compare.record import records
 from gradstep.compare.record.records import READ_LIMIT, timed
 from gradstep.compare.show import styles
 from tools import readme_picture, update_readme
+from tools.dashboard.publish import START
 
 CHECKOUT = Path(__file__).parents[1]
 README = CHECKOUT / "README.md"
@@ -93,7 +94,7 @@ def test_its_gradstep_commands_run_as_they_are_typed(tmp_path):
     (tmp_path / "new.csv").write_text("age,visits\n30,2\n70,1\n", encoding="utf-8")
     for command in COMMANDS:
         if command.startswith(GRADSTEP):
-            run(shlex.split(command), tmp_path)
+            run(shlex.split(command, comments=True), tmp_path)
     assert len((tmp_path / "predictions.csv").read_text(encoding="utf-8").splitlines()) == 3
 
 
@@ -103,6 +104,11 @@ def test_its_make_targets_exist():
     assert {"compare", "dashboard"} <= set(typed)
     for target in {*mentioned, *typed}:
         run(["make", "--dry-run", target], CHECKOUT)
+
+
+def test_dashboard_ends_with_the_page_that_it_names():
+    (address,) = re.findall(r"^The start page: file://(.*)$", TEXT, re.MULTILINE)
+    assert address.endswith(f"/.asv/html/{START}")
 
 
 def test_its_extras_exist():
