@@ -10,10 +10,10 @@ from gradstep.compare.show import words
 from gradstep.compare.show.html import theme
 from gradstep.compare.show.styles import styles
 from gradstep.registry import KERNELS
-from tools.dashboard.noise import BASELINE, Line, Noise
+from tools.dashboard.noise import BASELINE
 from tools.dashboard.results import AXES, SPEEDUP, TIME, Axis, Measured, Points
 
-# Two kernels this near each other are too close to call, however quiet the machine.
+# Two kernels this near each other are too close to call.
 CLOSE = 1.05
 
 LOOPS = "python"
@@ -29,7 +29,7 @@ class Place(NamedTuple):
     speeds : dict
         How fast each kernel is, the NumPy kernel being 1 where it was measured.
     alike : list of str
-        The fastest kernel first, and those that are too close to call.
+        The fastest kernel, and those that are too close to call.
     """
 
     fixed: int
@@ -42,33 +42,42 @@ class Place(NamedTuple):
         return self.speeds[self.alike[0]] / self.speeds[kernel] if kernel in self.speeds else None
 
 
-def places(axis: Axis, points: Points, noise: Noise) -> list[Place]:
+def places(axis: Axis, measured: Measured) -> list[Place]:
     """Return all sizes along an axis at which several kernels were measured."""
     # Measured interleaved, the speed-ups are the better comparison.
-    return list(_places(axis, SPEEDUP, points, noise)) or list(_places(axis, TIME, points, noise))
+    return list(_places(axis, SPEEDUP, measured)) or list(_places(axis, TIME, measured))
 
 
-def _places(axis: Axis, kind: str, points: Points, noise: Noise) -> Iterator[Place]:
-    name = f"{axis.suite}.{kind}"
-    for fixed, size in sorted({(row.fixed, row.size) for row in points if row.benchmark == name}):
-        here = {
-            row.kernel: point.value for row, point in points.items() if row[::2] == (name, fixed) and row.size == size
-        }
-        speeds = here if kind == SPEEDUP else {kernel: 1 / value for kernel, value in here.items()}
-        if len(speeds) > 1:
-            apart = {kernel: noise.get(Line(name, kernel, fixed), 1.0) for kernel in speeds}
-            yield Place(fixed, size, speeds, _alike(speeds, apart))
+def _places(axis: Axis, kind: str, measured: Measured) -> Iterator[Place]:
+    first, second = (_speeds(axis, kind, points) for points in (measured.points, measured.again))
+    for place in sorted(first):
+        if len(first[place]) > 1:
+            yield Place(*place, first[place], _alike(first[place], second.get(place, {})))
 
 
-def _alike(speeds: dict[str, float], apart: dict[str, float]) -> list[str]:
-    """Return the fastest kernel and those that differ from it by no more than the noise."""
+def _speeds(axis: Axis, kind: str, points: Points) -> dict[tuple[int, int], dict[str, float]]:
+    """Return how fast each kernel is, by the fixed number and the size."""
+    found: dict[tuple[int, int], dict[str, float]] = {}
+    for row, point in points.items():
+        if row.benchmark == f"{axis.suite}.{kind}":
+            speed = point.value if kind == SPEEDUP else 1 / point.value
+            found.setdefault((row.fixed, row.size), {})[row.kernel] = speed
+    return found
+
+
+def _alike(speeds: dict[str, float], again: dict[str, float]) -> list[str]:
+    """Return the fastest kernel and those that came close to it, or ahead of it, in either measurement."""
     first, *rest = sorted(speeds, key=speeds.__getitem__, reverse=True)
-    return [first, *(each for each in rest if speeds[first] / speeds[each] <= max(CLOSE, apart[first], apart[each]))]
+    return [first, *(each for each in rest if any(_is_close(first, each, found) for found in (speeds, again)))]
 
 
-def sentences(measured: Measured, noise: Noise) -> list[str]:
+def _is_close(first: str, other: str, speeds: dict[str, float]) -> bool:
+    return first in speeds and other in speeds and speeds[first] <= CLOSE * speeds[other]
+
+
+def sentences(measured: Measured) -> list[str]:
     """Return what the maps say in words; nothing where no size was measured."""
-    found = [place for axis in AXES for place in places(axis, measured.points, noise)]
+    found = [place for axis in AXES for place in places(axis, measured)]
     if not found:
         return []
     won = Counter(place.alike[0] for place in found if len(place.alike) == 1)
@@ -100,9 +109,9 @@ def _gain(found: Sequence[Place], kernel: str, name: str) -> str | None:
     return f"{least} to {most} faster than {name}" if least != most else f"{least} faster than {name}"
 
 
-def maps(measured: Measured, noise: Noise) -> list[dict[str, Any]]:
+def maps(measured: Measured) -> list[dict[str, Any]]:
     """Return a map for each axis: which kernel is fastest, and how many times faster than NumPy."""
-    return [_map(axis, found) for axis in AXES if (found := places(axis, measured.points, noise))]
+    return [_map(axis, found) for axis in AXES if (found := places(axis, measured))]
 
 
 def _map(axis: Axis, found: Sequence[Place]) -> dict[str, Any]:
