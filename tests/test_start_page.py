@@ -135,7 +135,7 @@ def test_read_limit_is_in_the_unit_of_each_benchmark():
 def test_fastest_kernel_in_words_and_on_the_map():
     each = measured(points())
     assert fastest.sentences(each) == [
-        "The fastest kernel is cython at all 3 sizes.",
+        "cython is the fastest kernel at all 3 sizes.",
         "The fastest one is 2.00× faster than NumPy and 50.0× faster than Python loops.",
     ]
     (shown,) = fastest.maps(each)
@@ -150,19 +150,29 @@ def test_fastest_kernel_in_words_and_on_the_map():
 )
 def test_kernels_that_are_too_close_to_call_in_one_measurement_are_both_named(first, second):
     each = measured(points(costs={**COSTS, "numba": first}), points(costs={**COSTS, "numba": second}))
-    assert fastest.sentences(each)[0] == "At all 3 sizes the first ones are too close to call."
+    assert fastest.sentences(each)[0] == "At all 3 sizes the fastest kernel is too close to call."
     (shown,) = fastest.maps(each)
     assert all(cell["names"] == ["numba", "cython"] and not cell["colour"] for cell in shown["rows"][0]["cells"])
 
 
 def test_kernel_that_is_ahead_in_both_measurements_is_the_fastest():
     each = measured(points(), points(costs={**COSTS, "numba": 2.2e-9}))
-    assert fastest.sentences(each)[0] == "The fastest kernel is cython at all 3 sizes."
+    assert fastest.sentences(each)[0] == "cython is the fastest kernel at all 3 sizes."
+
+
+def test_sizes_are_counted_for_each_kernel():
+    found = points(costs={kernel: cost for kernel, cost in COSTS.items() if kernel != "python"})
+    for size, kernel in ((SIZES[0], "numba"), (SIZES[1], "numpy")):
+        found[Row(f"{IN_M.suite}.{SPEEDUP}", kernel, 16, size)] = point(9.0 if kernel == "numba" else 2.0)
+    assert fastest.sentences(measured(found)) == [
+        "numba is the fastest kernel at 1 of 3 sizes and cython at 1; 1 is too close to call.",
+        "The fastest one is 1.00× to 9.00× faster than NumPy.",
+    ]
 
 
 def test_times_decide_where_no_speed_up_was_measured():
     each = measured(points(kinds=(TIME,)))
-    assert fastest.sentences(each)[0] == "The fastest kernel is cython at all 3 sizes."
+    assert fastest.sentences(each)[0] == "cython is the fastest kernel at all 3 sizes."
     assert fastest.sentences(measured({})) == fastest.maps(measured({})) == []
 
 

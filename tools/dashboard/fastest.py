@@ -80,21 +80,24 @@ def sentences(measured: Measured) -> list[str]:
     found = [place for axis in AXES for place in places(axis, measured)]
     if not found:
         return []
-    won = Counter(place.alike[0] for place in found if len(place.alike) == 1)
-    open_ones = len(found) - won.total()
     gains = [_gain(found, kernel, name) for kernel, name in ((BASELINE, "NumPy"), (LOOPS, "Python loops"))]
-    said = [
-        f"The fastest kernel is {_listed([f'{name} at {_of(n, found)}' for name, n in won.most_common()])}."
-        if won
-        else "",
-        f"At {_of(open_ones, found)} the first ones are too close to call." if open_ones else "",
-        f"The fastest one is {' and '.join(filter(None, gains))}." if any(gains) else "",
-    ]
-    return [sentence for sentence in said if sentence]
+    said = [_winners(found)]
+    if any(gains):
+        said.append(f"The fastest one is {' and '.join(filter(None, gains))}.")
+    return said
 
 
-def _of(count: int, found: Sequence[Place]) -> str:
-    return f"all {count} sizes" if count == len(found) else f"{count} of {len(found)} sizes"
+def _winners(found: Sequence[Place]) -> str:
+    won = Counter(place.alike[0] for place in found if len(place.alike) == 1).most_common()
+    count, undecided = len(found), sum(len(place.alike) > 1 for place in found)
+    if not won:
+        return f"At all {count} sizes the fastest kernel is too close to call."
+    (first, times), *others = won
+    winner = f"{first} is the fastest kernel at {'all' if times == count else f'{times} of'} {count} sizes"
+    decided = _listed([winner, *(f"{name} at {times}" for name, times in others)])
+    return (
+        f"{decided}; {undecided} {'is' if undecided == 1 else 'are'} too close to call." if undecided else f"{decided}."
+    )
 
 
 def _listed(parts: Sequence[str]) -> str:
