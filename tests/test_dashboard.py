@@ -158,7 +158,7 @@ def test_charts_follow_when_the_screen_turns_dark(open_page, published):
 def test_first_screen_says_which_kernel_is_fastest(open_page, published):
     page = open_page(published / "index.html")
     charts_of(page)
-    assert page.locator("#verdict").inner_text().startswith("The fastest kernel is cython at all 30 sizes.")
+    assert page.locator("#verdict").inner_text().startswith("cython is the fastest kernel at all 30 sizes.")
     maps = page.locator("#maps")
     assert maps.locator("td").count() == len(FIXED_N) * 5 + len(FIXED_M) * 5
     box = maps.bounding_box()

@@ -102,6 +102,18 @@ def test_without_a_second_measurement_there_is_no_band():
     assert {trace["name"] for trace in drawn} == {*COSTS, charts.READ_LIMIT}
 
 
+def test_single_point_has_a_bar_and_the_read_limit_a_dash():
+    few = {row: each for row, each in points().items() if row.size == SIZES[0]}
+    each = measured(few, few)
+    *bands, limit = [
+        trace
+        for trace in charts.traces(panel_of(each, TIME), each, noise.noise(each))
+        if trace.get("name") not in COSTS
+    ]
+    assert {band["line"]["width"] for band in bands} == {14}
+    assert limit["mode"] == "markers"
+
+
 # The read limit
 
 
@@ -122,30 +134,46 @@ def test_read_limit_is_in_the_unit_of_each_benchmark():
 
 def test_fastest_kernel_in_words_and_on_the_map():
     each = measured(points())
-    assert fastest.sentences(each, {}) == [
-        "The fastest kernel is cython at all 3 sizes.",
+    assert fastest.sentences(each) == [
+        "cython is the fastest kernel at all 3 sizes.",
         "The fastest one is 2.00× faster than NumPy and 50.0× faster than Python loops.",
     ]
-    (shown,) = fastest.maps(each, {})
+    (shown,) = fastest.maps(each)
     assert shown["head"] == ["m =", "100", "1k", "10k"]
     (row,) = shown["rows"]
     assert row["head"] == "n = 16"
     assert all(cell["names"] == ["cython"] and cell["gain"] == "2.00×" and cell["colour"] for cell in row["cells"])
 
 
-@pytest.mark.parametrize(("apart", "second"), [(1.0, 2.09e-9), (1.6, 3e-9)], ids=["within 5 %", "within the noise"])
-def test_kernels_that_are_too_close_to_call_are_both_named(apart, second):
-    each = measured(points(costs={**COSTS, "numba": second}))
-    width = {noise.Line(f"{IN_M.suite}.{SPEEDUP}", "cython", 16): apart}
-    assert fastest.sentences(each, width)[0] == "At all 3 sizes the first ones are too close to call."
-    (shown,) = fastest.maps(each, width)
+@pytest.mark.parametrize(
+    ("first", "second"), [(2.09e-9, 3e-9), (3e-9, 2.09e-9), (3e-9, 1.5e-9)], ids=["within 5 %", "again", "order"]
+)
+def test_kernels_that_are_too_close_to_call_in_one_measurement_are_both_named(first, second):
+    each = measured(points(costs={**COSTS, "numba": first}), points(costs={**COSTS, "numba": second}))
+    assert fastest.sentences(each)[0] == "At all 3 sizes the fastest kernel is too close to call."
+    (shown,) = fastest.maps(each)
     assert all(cell["names"] == ["numba", "cython"] and not cell["colour"] for cell in shown["rows"][0]["cells"])
+
+
+def test_kernel_that_is_ahead_in_both_measurements_is_the_fastest():
+    each = measured(points(), points(costs={**COSTS, "numba": 2.2e-9}))
+    assert fastest.sentences(each)[0] == "cython is the fastest kernel at all 3 sizes."
+
+
+def test_sizes_are_counted_for_each_kernel():
+    found = points(costs={kernel: cost for kernel, cost in COSTS.items() if kernel != "python"})
+    for size, kernel in ((SIZES[0], "numba"), (SIZES[1], "numpy")):
+        found[Row(f"{IN_M.suite}.{SPEEDUP}", kernel, 16, size)] = point(9.0 if kernel == "numba" else 2.0)
+    assert fastest.sentences(measured(found)) == [
+        "numba is the fastest kernel at 1 of 3 sizes and cython at 1; 1 is too close to call.",
+        "The fastest one is 1.00× to 9.00× faster than NumPy.",
+    ]
 
 
 def test_times_decide_where_no_speed_up_was_measured():
     each = measured(points(kinds=(TIME,)))
-    assert fastest.sentences(each, {})[0] == "The fastest kernel is cython at all 3 sizes."
-    assert fastest.sentences(measured({}), {}) == fastest.maps(measured({}), {}) == []
+    assert fastest.sentences(each)[0] == "cython is the fastest kernel at all 3 sizes."
+    assert fastest.sentences(measured({})) == fastest.maps(measured({})) == []
 
 
 # The tables

@@ -114,22 +114,22 @@ def traces(panel: Panel, measured: Measured, noise: Noise) -> list[dict[str, Any
 
 
 def _band(kernel: str, series: Sequence[tuple[Any, Point]], factors: Sequence[float | None]) -> list[dict[str, Any]]:
-    """Return the band of the noise around a line."""
+    """Return the band of the noise around a line; around a single point it is a bar."""
     within = [(x, *around(point, factor)) for (x, point), factor in zip(series, factors, strict=True) if factor]
-    if len(within) < 2:
+    if not within:
         return []
     x, lower, upper = zip(*within, strict=True)
+    colour = theme.band_colour(styles([kernel])[kernel])
     band = {
         "x": [*x, *reversed(x)],
         "y": [*upper, *reversed(lower)],
-        "fill": "toself",
         "mode": "lines",
-        "line": {"width": 0},
-        "fillcolor": theme.band_colour(styles([kernel])[kernel]),
         "hoverinfo": "skip",
         "meta": {"band": kernel},
     }
-    return [band]
+    if len(within) == 1:
+        return [{**band, "line": {"width": 14, "color": colour}}]
+    return [{**band, "line": {"width": 0}, "fill": "toself", "fillcolor": colour}]
 
 
 def _line(kernel: str, x: Sequence[Any], values: Sequence[float], hovers: Sequence[str]) -> dict[str, Any]:
@@ -151,8 +151,9 @@ def _limit_line(limits: dict[Any, float], measure: Measure) -> list[dict[str, An
     values = list(limits.values())
     line = {
         **_named(READ_LIMIT, list(limits), values, [_number(value, measure) for value in values]),
-        "mode": "lines",
+        "mode": "lines" if len(values) > 1 else "markers",
         "line": {"color": theme.INK, "width": 1.5, "dash": "dash"},
+        "marker": {"symbol": "line-ew-open", "size": 14, "color": theme.INK},
         "meta": {"ink": theme.INK},
     }
     return [line]

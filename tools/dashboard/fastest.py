@@ -10,10 +10,10 @@ from gradstep.compare.show import words
 from gradstep.compare.show.html import theme
 from gradstep.compare.show.styles import styles
 from gradstep.registry import KERNELS
-from tools.dashboard.noise import BASELINE, Line, Noise
+from tools.dashboard.noise import BASELINE
 from tools.dashboard.results import AXES, SPEEDUP, TIME, Axis, Measured, Points
 
-# Two kernels this near each other are too close to call, however quiet the machine.
+# Two kernels this near each other are too close to call.
 CLOSE = 1.05
 
 LOOPS = "python"
@@ -29,7 +29,7 @@ class Place(NamedTuple):
     speeds : dict
         How fast each kernel is, the NumPy kernel being 1 where it was measured.
     alike : list of str
-        The fastest kernel first, and those that are too close to call.
+        The fastest kernel, and those that are too close to call.
     """
 
     fixed: int
@@ -42,50 +42,62 @@ class Place(NamedTuple):
         return self.speeds[self.alike[0]] / self.speeds[kernel] if kernel in self.speeds else None
 
 
-def places(axis: Axis, points: Points, noise: Noise) -> list[Place]:
+def places(axis: Axis, measured: Measured) -> list[Place]:
     """Return all sizes along an axis at which several kernels were measured."""
     # Measured interleaved, the speed-ups are the better comparison.
-    return list(_places(axis, SPEEDUP, points, noise)) or list(_places(axis, TIME, points, noise))
+    return list(_places(axis, SPEEDUP, measured)) or list(_places(axis, TIME, measured))
 
 
-def _places(axis: Axis, kind: str, points: Points, noise: Noise) -> Iterator[Place]:
-    name = f"{axis.suite}.{kind}"
-    for fixed, size in sorted({(row.fixed, row.size) for row in points if row.benchmark == name}):
-        here = {
-            row.kernel: point.value for row, point in points.items() if row[::2] == (name, fixed) and row.size == size
-        }
-        speeds = here if kind == SPEEDUP else {kernel: 1 / value for kernel, value in here.items()}
-        if len(speeds) > 1:
-            apart = {kernel: noise.get(Line(name, kernel, fixed), 1.0) for kernel in speeds}
-            yield Place(fixed, size, speeds, _alike(speeds, apart))
+def _places(axis: Axis, kind: str, measured: Measured) -> Iterator[Place]:
+    first, second = (_speeds(axis, kind, points) for points in (measured.points, measured.again))
+    for place in sorted(first):
+        if len(first[place]) > 1:
+            yield Place(*place, first[place], _alike(first[place], second.get(place, {})))
 
 
-def _alike(speeds: dict[str, float], apart: dict[str, float]) -> list[str]:
-    """Return the fastest kernel and those that differ from it by no more than the noise."""
+def _speeds(axis: Axis, kind: str, points: Points) -> dict[tuple[int, int], dict[str, float]]:
+    """Return how fast each kernel is, by the fixed number and the size."""
+    found: dict[tuple[int, int], dict[str, float]] = {}
+    for row, point in points.items():
+        if row.benchmark == f"{axis.suite}.{kind}":
+            speed = point.value if kind == SPEEDUP else 1 / point.value
+            found.setdefault((row.fixed, row.size), {})[row.kernel] = speed
+    return found
+
+
+def _alike(speeds: dict[str, float], again: dict[str, float]) -> list[str]:
+    """Return the fastest kernel and those that came close to it, or ahead of it, in either measurement."""
     first, *rest = sorted(speeds, key=speeds.__getitem__, reverse=True)
-    return [first, *(each for each in rest if speeds[first] / speeds[each] <= max(CLOSE, apart[first], apart[each]))]
+    return [first, *(each for each in rest if any(_is_close(first, each, found) for found in (speeds, again)))]
 
 
-def sentences(measured: Measured, noise: Noise) -> list[str]:
+def _is_close(first: str, other: str, speeds: dict[str, float]) -> bool:
+    return first in speeds and other in speeds and speeds[first] <= CLOSE * speeds[other]
+
+
+def sentences(measured: Measured) -> list[str]:
     """Return what the maps say in words; nothing where no size was measured."""
-    found = [place for axis in AXES for place in places(axis, measured.points, noise)]
+    found = [place for axis in AXES for place in places(axis, measured)]
     if not found:
         return []
-    won = Counter(place.alike[0] for place in found if len(place.alike) == 1)
-    open_ones = len(found) - won.total()
     gains = [_gain(found, kernel, name) for kernel, name in ((BASELINE, "NumPy"), (LOOPS, "Python loops"))]
-    said = [
-        f"The fastest kernel is {_listed([f'{name} at {_of(n, found)}' for name, n in won.most_common()])}."
-        if won
-        else "",
-        f"At {_of(open_ones, found)} the first ones are too close to call." if open_ones else "",
-        f"The fastest one is {' and '.join(filter(None, gains))}." if any(gains) else "",
-    ]
-    return [sentence for sentence in said if sentence]
+    said = [_winners(found)]
+    if any(gains):
+        said.append(f"The fastest one is {' and '.join(filter(None, gains))}.")
+    return said
 
 
-def _of(count: int, found: Sequence[Place]) -> str:
-    return f"all {count} sizes" if count == len(found) else f"{count} of {len(found)} sizes"
+def _winners(found: Sequence[Place]) -> str:
+    won = Counter(place.alike[0] for place in found if len(place.alike) == 1).most_common()
+    count, undecided = len(found), sum(len(place.alike) > 1 for place in found)
+    if not won:
+        return f"At all {count} sizes the fastest kernel is too close to call."
+    (first, times), *others = won
+    winner = f"{first} is the fastest kernel at {'all' if times == count else f'{times} of'} {count} sizes"
+    decided = _listed([winner, *(f"{name} at {times}" for name, times in others)])
+    return (
+        f"{decided}; {undecided} {'is' if undecided == 1 else 'are'} too close to call." if undecided else f"{decided}."
+    )
 
 
 def _listed(parts: Sequence[str]) -> str:
@@ -100,9 +112,9 @@ def _gain(found: Sequence[Place], kernel: str, name: str) -> str | None:
     return f"{least} to {most} faster than {name}" if least != most else f"{least} faster than {name}"
 
 
-def maps(measured: Measured, noise: Noise) -> list[dict[str, Any]]:
+def maps(measured: Measured) -> list[dict[str, Any]]:
     """Return a map for each axis: which kernel is fastest, and how many times faster than NumPy."""
-    return [_map(axis, found) for axis in AXES if (found := places(axis, measured.points, noise))]
+    return [_map(axis, found) for axis in AXES if (found := places(axis, measured))]
 
 
 def _map(axis: Axis, found: Sequence[Place]) -> dict[str, Any]:

@@ -76,7 +76,8 @@ function mapOf({ head, rows }) {
 
 function cellOf(cell) {
   if (!cell) return made("td", "", { className: "empty" });
-  const element = made("td", cell.names.join(", "));
+  const element = made("td");
+  element.append(made("span", cell.names.join(", ")));
   if (cell.colour) element.style.setProperty("--colour", cell.colour);
   if (cell.gain) element.append(made("small", cell.gain));
   return element;

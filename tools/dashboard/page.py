@@ -68,9 +68,9 @@ def _commit(measured: Measured, noise: Noise, history: History, panels: Sequence
     return {
         "label": measured.commit.label,
         "link": measured.commit.link,
-        "verdict": fastest.sentences(measured, noise),
+        "verdict": fastest.sentences(measured),
         "missing": tables.missing(measured, history),
-        "maps": fastest.maps(measured, noise),
+        "maps": fastest.maps(measured),
         "charts": [charts.traces(panel, measured, noise) for panel in panels],
         "noisy": bool(noise),
         "exponents": tables.exponents(measured),
