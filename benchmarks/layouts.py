@@ -47,3 +47,5 @@ class Layouts:
     def time_step(self, shelf: Shelf, kernel: str, dtype: str, order: str, log10_m: int) -> None:
         """Take one step."""
         step(shelf[at(dtype, order, log10_m)], kernel)
+
+    time_step.pretty_name = f"Dtypes and memory orders of X, n = {N}"

@@ -39,6 +39,7 @@ class Memory:
         """Read the arrays and take one step."""
         step(ready(shelf, n), kernel)
 
+    peakmem_step.pretty_name = "Peak memory of a process that takes a step"
     peakmem_step.params = (KERNEL_NAMES, N)
     peakmem_step.param_names = ("kernel", "n")
 
@@ -46,5 +47,6 @@ class Memory:
         """Read the arrays and take no step."""
         ready(shelf, n)
 
+    peakmem_reference.pretty_name = "Peak memory of a process that takes none"
     peakmem_reference.params = (N,)
     peakmem_reference.param_names = ("n",)

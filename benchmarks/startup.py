@@ -34,6 +34,8 @@ class Import:
         """Import gradstep in a fresh process."""
         return "import gradstep"
 
+    timeraw_import.pretty_name = "Importing gradstep"
+
 
 class FirstCall:
     """The first step after the import: it imports the kernel, and Numba loads its machine code or compiles."""
@@ -49,3 +51,5 @@ class FirstCall:
         """Take the first step in a fresh process."""
         setup = _EMPTY_CACHE + _ARRAYS if numba_cache == "empty" else _ARRAYS
         return f"gradstep.step(X, y, w, 0.0, 0.1, kernel={kernel!r}, threads=1)", setup
+
+    timeraw_first_call.pretty_name = "First step of a process"

@@ -54,3 +54,5 @@ class Threads:
         """Take one step."""
         free_blas()
         step(shelf[at(threads, log10_m)], kernel, THREADS[threads])
+
+    time_step.pretty_name = f"Threads, n = {N}"

@@ -4,6 +4,8 @@ import ast
 import itertools
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,9 @@ ROOT = Path(__file__).parents[1]
 COMMITS = 8
 # From this commit on, counted from 0, one kernel is this many times slower.
 SLOWER_FROM, SLOWER, SLOWER_KERNEL = 5, 1.8, "numba"
+
+# The last commit is measured twice; the second time everything is this much larger.
+SECOND = 1.2
 
 # Seconds for a call, for a row and for an element.
 COSTS = {"python": (1e-6, 4e-7, 1e-7), "numba": (4e-6, 8e-9, 4e-10), "cython": (2e-6, 6e-9, 3e-10)}
@@ -98,32 +103,69 @@ def value(benchmark, at, commit):
 
 
 def write_results(folder, hashes):
-    """Write a file of results for each commit, with asv's own classes."""
-    from asv.benchmarks import Benchmarks
+    """Write a file of results for each commit, with asv's own classes; the last commit is measured twice."""
+    conf = configuration(folder)
+    for commit, commit_hash in enumerate(hashes):
+        write(folder, conf.results_dir, commit_hash, commit)
+    again = Path(conf.results_dir).with_name("again")
+    for file in ("benchmarks.json", "*/machine.json"):
+        (original,) = Path(conf.results_dir).glob(file)
+        copy = again / original.relative_to(conf.results_dir)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(original, copy)
+    write(folder, str(again), hashes[-1], len(hashes) - 1, SECOND)
+
+
+def configuration(folder):
+    """Return asv's configuration of the repository, wherever the test runs."""
     from asv.config import Config
-    from asv.results import Results
-    from asv.runner import BenchmarkResult
 
     conf = Config.load(folder / "asv.conf.json")
     conf.results_dir = str(folder / conf.results_dir)
-    benchmarks = Benchmarks.load(conf)
-    machine = json.loads(next(Path(conf.results_dir).glob("*/machine.json")).read_text(encoding="utf-8"))
+    conf.html_dir = str(folder / conf.html_dir)
+    return conf
+
+
+def write(folder, results_dir, commit_hash, commit, factor=1.0, benchmarks=r""):
+    """Write the results of the benchmarks whose names match, every value multiplied by a factor."""
+    from asv.benchmarks import Benchmarks
+    from asv.results import Results
+    from asv.runner import BenchmarkResult
+
+    known = Benchmarks.load(configuration(folder))
+    machine = json.loads(next((folder / ".asv/results").glob("*/machine.json")).read_text(encoding="utf-8"))
     machine.pop("version", None)
-    for commit, commit_hash in enumerate(hashes):
-        date = int(git(folder, "show", "--no-patch", "--format=%at", commit_hash)) * 1000
-        results = Results({**machine, "python": "3.13", "numpy": "2.4"}, {}, commit_hash, date, "3.13", "made", {})
-        for name, benchmark in benchmarks.items():
-            values = [
-                value(name, dict(zip(benchmark["param_names"], map(ast.literal_eval, texts), strict=True)), commit)
-                for texts in itertools.product(*benchmark["params"])
-            ]
-            timed = ".time" in name
-            # Of the first commit there are two samples, from which asv makes an interval that includes 0.
-            spread = [1 + 0.01 * k for k in range(-4, 5)] if commit else [0.2, 1.8]
-            samples = [[x * factor for factor in spread] if timed else None for x in values]
-            results.add_result(
-                benchmark,
-                BenchmarkResult(values, samples, [1 if x else None for x in samples], 0, "", None),
-                record_samples=True,
-            )
-        results.save(conf.results_dir)
+    date = int(git(folder, "show", "--no-patch", "--format=%at", commit_hash)) * 1000
+    results = Results({**machine, "python": "3.13", "numpy": "2.4"}, {}, commit_hash, date, "3.13", "made", {})
+    for name, benchmark in known.items():
+        if not re.search(benchmarks, name):
+            continue
+        values = [
+            factor * value(name, dict(zip(benchmark["param_names"], map(ast.literal_eval, texts), strict=True)), commit)
+            for texts in itertools.product(*benchmark["params"])
+        ]
+        timed = ".time" in name
+        # Of the first commit there are two samples, from which asv makes an interval that includes 0.
+        spread = [1 + 0.01 * k for k in range(-4, 5)] if commit else [0.2, 1.8]
+        samples = [[x * each for each in spread] if timed else None for x in values]
+        results.add_result(
+            benchmark,
+            BenchmarkResult(values, samples, [1 if x else None for x in samples], 0, "", None),
+            record_samples=True,
+        )
+    results.save(results_dir)
+
+
+def run_dashboard(made, *arguments):
+    """Run the command of `make dashboard` on a history; its output is what it prints on both streams."""
+    repository, home, _ = made
+    command = [sys.executable, "-m", "tools.dashboard", *arguments]
+    return subprocess.run(
+        command,
+        cwd=repository,
+        env=environment(home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )

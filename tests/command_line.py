@@ -26,6 +26,19 @@ def process(*arguments: object, **environment: str) -> Outcome:
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
+def shell(line: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a line in which `g` is gradstep, and `$g` the same where a function will not do."""
+    python = f"'{sys.executable}' -m gradstep"
+    return subprocess.run(
+        ["bash", "-c", f'g() {{ {python} "$@"; }}; {line}'],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 def assert_one_line(outcome: Outcome, code: int, *parts: str) -> None:
     assert outcome.code == code
     assert outcome.err.startswith("gradstep: error: ")

@@ -7,12 +7,13 @@ import io
 from rich.console import Console
 
 from gradstep.compare.judge.findings import findings
+from gradstep.compare.judge.verdict import Auto
 from gradstep.compare.measure import run
 from gradstep.compare.measure.contenders import Call, Contender, kernel_contender
 from gradstep.compare.measure.problems import Examples, Problem, RealProblem
 from gradstep.compare.record import records
 from gradstep.compare.record.records import Record, Settings
-from gradstep.compare.show import tables
+from gradstep.compare.show import overview
 
 QUICK = Settings(["numpy"], rounds=3)
 
@@ -44,6 +45,14 @@ def never(name: str, calls: list[object]) -> Contender:
 
 
 def shown(record: Record, **options: object) -> str:
+    """Return all that is shown of a record."""
     stream = io.StringIO()
-    tables.show(findings(record), Console(file=stream, highlight=False, **options))
+    overview.show_details(findings(record), Console(file=stream, highlight=False, **options))
+    return stream.getvalue()
+
+
+def shown_in_short(record: Record, auto: Auto | None = None, **options: object) -> str:
+    """Return what is shown of a record by default."""
+    stream = io.StringIO()
+    overview.show(findings(record), Console(file=stream, highlight=False, **options), auto)
     return stream.getvalue()

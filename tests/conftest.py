@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import asv_history
 import browser as browsers
 import hypothesis
 import pytest
 from availability import load_or_explain
 from command_line import Command, Outcome, write_csv
+from sklearn.datasets import load_breast_cancer
 
 from gradstep import Kernel, environment, registry
 from gradstep.cli.main import main
@@ -65,6 +68,19 @@ def separable(tmp_path: Path) -> Path:
     return write_csv(tmp_path / "data.csv", f"x,square,state\n{rows}\n")
 
 
+@pytest.fixture(scope="session")
+def breast_cancer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The breast cancer table of scikit-learn as a CSV."""
+    data = load_breast_cancer()
+    path = tmp_path_factory.mktemp("data") / "breast cancer.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
+        writer.writerow(["diagnosis", *data.feature_names])
+        for x, target in zip(data.data.tolist(), data.target, strict=True):
+            writer.writerow([data.target_names[target], *x])
+    return path
+
+
 # One a module: while Playwright runs, no other test of the same thread can use asyncio.run.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -78,3 +94,16 @@ def open_page(browser: Browser) -> Iterator[browsers.Open]:
     """Opens a page without a network; the test fails if anything went wrong on it."""
     with browsers.visits(browser) as opening:
         yield opening
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[str]]:
+    """A repository with results of asv's that are not yet published, asv's home there, and the commits."""
+    folder = tmp_path_factory.mktemp("history")
+    home, repository = folder / "home", folder / "repository"
+    home.mkdir()
+    repository.mkdir()
+    hashes = asv_history.make_repository(repository)
+    asv_history.discover(repository, home)
+    asv_history.write_results(repository, hashes)
+    return repository, home, hashes

@@ -47,7 +47,7 @@ def pyperf(*arguments: object) -> str:
 
 def test_csv_has_a_line_for_each_sample(command, saved, tmp_path):
     outcome = command("export", saved, "--csv", tmp_path / "run.csv")
-    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", f"wrote {tmp_path / 'run.csv'}\n")
     with (tmp_path / "run.csv").open(newline="", encoding="utf-8") as file:
         lines = list(csv.DictReader(file))
     assert list(lines[0]) == list(exports.Row._fields)

@@ -18,8 +18,8 @@ import gradstep
 from gradstep import Kernel, registry
 from gradstep.compare.record import records
 from gradstep.registry import KERNELS, Entry
-from tools import scaling_page
-from tools.scaling_data import AXES, MEASURES, Commit, History, Point, Row
+from tools.dashboard import page as start_page
+from tools.dashboard.results import AXES, MEASURES, Commit, History, Measured, Point, Row
 
 NAME = "fifth"
 COLOUR = "#4B3A8F"
@@ -115,7 +115,7 @@ def test_compare_with_report_and_pictures(command: Command, tmp_path: Path):
     sizes = ("--m", "50,100,200", "--n", "2,5", "--rounds", 3, "--kernels", f"numpy,{NAME}")
     outcome = command("compare", *sizes, "--quiet", "--json", record, "--html", page, "--plot", pictures)
     assert (outcome.code, outcome.err) == (0, "")
-    assert any(line.split()[:1] == [NAME] for line in outcome.out.splitlines())
+    assert any(line.split() == ["m", "n", "numpy", NAME] for line in outcome.out.splitlines())
     cells = records.load(record).cells
     assert {result.status for cell in cells for result in cell.results if result.contender == NAME} == {"timed"}
     assert COLOUR in page.read_text(encoding="utf-8")
@@ -124,16 +124,17 @@ def test_compare_with_report_and_pictures(command: Command, tmp_path: Path):
 
 
 @pytest.mark.usefixtures("fifth")
-def test_scaling_page_of_the_dashboard():
-    commit = Commit(1, "0123456789abcdef", "01234567 2026-01-01", "")
-    page = scaling_page.render("gradstep", [History("a machine", [(commit, dict(_points()))])])
-    assert f"<th>{NAME}</th>" in page
+def test_start_page_of_the_dashboard():
+    measured = Measured(Commit(1, "0123456789abcdef", "01234567 2026-01-01", ""), dict(_points()))
+    page = start_page.render("gradstep", [History("a machine", [measured])])
     data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1])
     (shown,) = data["histories"][0]["commits"]
     for chart in shown["charts"]:
         (line,) = [trace for trace in chart if trace.get("name") == NAME]
-        assert line["line"]["color"] == COLOUR
-    assert all(table["cells"][NAME] != "-" for table in shown["exponents"])
+        assert line["line"]["color"] == f"var(--c-{COLOUR[1:]})"
+    assert f"--c-{COLOUR[1:]}:{COLOUR}" in page
+    (exponents,) = shown["exponents"]
+    assert all(row[exponents["head"].index(NAME)] != "–" for row in exponents["rows"])
 
 
 def _points():

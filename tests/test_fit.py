@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from gradstep import ConvergenceWarning, FitDiverged, FitInterrupted, KernelUnavailable, fit, gradient, objective, step
 from gradstep.compare.measure.run import RunInterrupted
-from gradstep.extras import MissingExtra
+from gradstep.extras import MissingExtra, install
 
 L2 = 0.05
 
@@ -343,4 +343,4 @@ def test_progress_without_rich_is_refused_before_the_work(small, monkeypatch):
     monkeypatch.setitem(sys.modules, "rich", None)
     with pytest.raises(MissingExtra) as raised:
         fit(*small, progress=True, callback=pytest.fail)
-    assert str(raised.value) == "The progress bar needs rich: pip install 'gradstep[cli]'"
+    assert str(raised.value) == f"The progress bar needs rich: {install('cli')}"

@@ -7,14 +7,13 @@ import json
 import os
 import signal
 import stat
-import subprocess
 import sys
 import xml.etree.ElementTree
 from pathlib import Path
 
 import pytest
 import sample_records
-from command_line import assert_one_line, write_csv
+from command_line import assert_one_line, shell, write_csv
 from rich.text import Text
 
 import gradstep
@@ -36,19 +35,6 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     return write_csv(tmp_path / "t.csv", TABLE)
-
-
-def shell(line: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a line in which `g` is gradstep, and `$g` the same where a function will not do."""
-    python = f"'{sys.executable}' -m gradstep"
-    return subprocess.run(
-        ["bash", "-c", f'g() {{ {python} "$@"; }}; {line}'],
-        cwd=folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 # Written before they are shown
@@ -117,8 +103,9 @@ def test_one_output_that_fails_does_not_keep_the_others_from_being_written(comma
         "--pyperf", tmp_path / "c.json",
     )  # fmt: skip
     lines = outcome.err.splitlines()
-    assert (outcome.code, len(lines)) == (1, 2)
-    assert [name in line for name, line in zip(("a.csv", "c.json"), lines, strict=True)] == [True, True]
+    assert (outcome.code, len(lines)) == (1, 3)
+    assert [name in line for name, line in zip(("a.csv", "b.parquet", "c.json"), lines, strict=True)] == [True] * 3
+    assert lines[1] == f"wrote {tmp_path / 'b.parquet'}"
     assert (tmp_path / "b.parquet").stat().st_size > 0
     line = ("compare", *SMALL, "--quiet", "--json", "/dev/full", "--csv", tmp_path / "run.csv")
     outcome = command(*line)
@@ -299,7 +286,7 @@ def test_pictures_of_any_name_are_drawn_without_a_word(command, tmp_path, recwar
     record = hostile_record("漢字 $\\nosuch$ \x1b -- <b>&")
     records.save(record, tmp_path / "r.json")
     outcome = command("report", tmp_path / "r.json", "--plot", tmp_path / "p", "--html", tmp_path / "r.html")
-    assert (outcome.code, outcome.err) == (0, "")
+    assert (outcome.code, outcome.err.count("\n"), outcome.err.count("wrote ")) == (0, 2, 2)
     assert [str(warning.message) for warning in recwarn] == []
     for path in (tmp_path / "p").glob("*.svg"):
         xml.etree.ElementTree.parse(path)

@@ -19,6 +19,7 @@ from availability import load_or_explain
 import gradstep
 from gradstep import registry
 from gradstep.cli import main
+from gradstep.extras import install
 
 ROOT = Path(__file__).parents[1]
 
@@ -97,14 +98,14 @@ except gradstep.KernelUnavailable as error:
     assert gradients == ["[-0.5]"] * 3
     assert converged == "True"
     assert refusal.startswith("the numba kernel is not available: ")
-    assert refusal.endswith(". Fix: pip install 'gradstep[numba]'")
+    assert refusal.endswith(f". Fix: {install('numba')}")
 
 
 def test_command_line_without_its_extra_says_what_to_install():
     ((status, said),) = commands(f"click rich {COMPARE} {REPORT} {REST}", "info")
-    assert (status, said) == ("gradstep: error: The command line needs click: pip install 'gradstep[cli]'", "")
+    assert (status, said) == (f"gradstep: error: The command line needs click: {install('cli')}", "")
     ((status, _),) = commands("rich", "info")
-    assert status == "gradstep: error: The command line needs rich: pip install 'gradstep[cli]'"
+    assert status == f"gradstep: error: The command line needs rich: {install('cli')}"
 
 
 def test_fit_and_info_need_the_extra_cli_alone(tmp_path):
@@ -120,7 +121,7 @@ def test_fit_and_info_need_the_extra_cli_alone(tmp_path):
     )
     assert [status for status, _ in runs] == [0] * 5
     assert "compare" in runs[0][1]
-    assert "pip install 'gradstep[numba]'" in runs[2][1]
+    assert install("numba") in runs[2][1]
     assert "converged after" in runs[3][1]
     assert model.exists()
 
@@ -129,7 +130,7 @@ def test_fit_and_info_need_the_extra_cli_alone(tmp_path):
 def test_a_command_without_its_extra_says_what_to_install(command):
     ((status, said),) = commands(f"{COMPARE} {REPORT} {REST}", f"{command} --help")
     assert status == 1
-    assert re.fullmatch(rf"gradstep: error: gradstep {command} needs \w+: pip install 'gradstep\[compare\]'\n", said)
+    assert re.fullmatch(rf"gradstep: error: gradstep {command} needs \w+: {re.escape(install('compare'))}\n", said)
 
 
 @pytest.mark.parametrize("name", main.COMMANDS)

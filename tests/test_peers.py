@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
+import re
 import subprocess
 import sys
 
@@ -15,7 +16,7 @@ from gradstep.compare.measure import peers
 from gradstep.compare.measure.contenders import Contender, kernel_contender
 from gradstep.compare.measure.problems import Problem
 from gradstep.compare.measure.reference import Reference, tolerance
-from gradstep.extras import MissingExtra
+from gradstep.extras import MissingExtra, install
 
 
 @pytest.fixture(params=peers.PEERS)
@@ -110,7 +111,7 @@ def test_peers_stay_on_the_one_thread_they_are_given():
 def test_missing_peer_names_the_extra(monkeypatch):
     # None in sys.modules makes an import fail as if the package were not installed.
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(MissingExtra, match=r"torch needs torch: pip install 'gradstep\[peers\]'"):
+    with pytest.raises(MissingExtra, match=re.escape(f"torch needs torch: {install('peers')}")):
         peers.chosen(["numba-loop", "torch"])
     present, reasons = peers.chosen(["all"])
     assert "torch" not in [each.name for each in present]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import unittest.mock
+import re
+from importlib import resources
 
 import pytest
 import sample_records
+from drawn_words import check_words, words_in
 from matplotlib.image import imread
-from matplotlib.text import Text
 
 from gradstep import registry
 from gradstep.compare.judge import series
@@ -18,7 +19,7 @@ from gradstep.compare.measure import peers
 from gradstep.compare.record import records
 from gradstep.compare.record.records import READ_LIMIT, Result, timed
 from gradstep.compare.show import styles
-from gradstep.compare.show.pictures import canvas, drawing, fastest
+from gradstep.compare.show.pictures import drawing, fastest
 from gradstep.compare.show.pictures.labels import apart
 
 ALL = {"time-against-m", "time-against-n", "speed-up", "roofline", "fastest"}
@@ -47,37 +48,11 @@ def figures_of(record):
     }
 
 
-def words_in(figure):
-    """Draw a figure, and return its words and the rectangles that they cover, in pixels."""
-    figure.set_dpi(100)
-    renderer = canvas.renderer(figure)
-    drawn = []
-    original = Text.draw
-
-    def noted(text, renderer):
-        original(text, renderer)
-        if text.get_visible() and text.get_text().strip():
-            drawn.append((text.get_text(), text.get_window_extent(renderer)))
-
-    # Asked while they are drawn: a figure also holds ticks that lie outside its axes and are not drawn.
-    with unittest.mock.patch.object(Text, "draw", noted):
-        figure.draw(renderer)
-    return drawn
-
-
 @pytest.mark.parametrize("kind", RECORDS)
 def test_no_words_overlap_and_all_lie_within_the_picture(kind):
     for name, figure in figures_of(RECORDS[kind]()).items():
-        words = words_in(figure)
-        assert len(words) > 10, name
-        for text, box in words:
-            inside = figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 and figure.bbox.y0 <= box.y0
-            assert inside and box.y1 <= figure.bbox.y1, (name, text)
-        for (one, first), (other, second) in itertools.combinations(words, 2):
-            # Less than a pixel of two rectangles may touch.
-            across = min(first.x1, second.x1) - max(first.x0, second.x0)
-            up = min(first.y1, second.y1) - max(first.y0, second.y0)
-            assert across < 1 or up < 1, (name, one, other)
+        assert len(words_in(figure)) > 10, name
+        check_words(figure)
 
 
 def test_every_contender_and_the_read_limit_are_named_in_the_pictures_of_times():
@@ -152,6 +127,24 @@ def test_map_is_unsure_where_the_interval_spans_one():
     assert sure.margin.lower > 1
     words = {text for text, _ in words_in(fastest.draw(findings(record))[""])}
     assert "cython\nor numpy" in words
+
+
+def test_tie_is_pale_and_only_what_is_open_is_hatched():
+    record = sample_records.sample(contenders=("cython", "numpy"))
+    steady, a_little_slower, unsteady = [1.0] * 7, [1.01, 0.99] * 3 + [1.01], [0.9, 1.1] * 3 + [1.0]
+    for cell, (cython, numpy) in zip(
+        record.cells, [(steady, a_little_slower), (steady, unsteady), *[(steady, [2.0] * 7)] * 4], strict=True
+    ):
+        cell.results[:] = [
+            timed("cython", sample_records.RIGHT, cython, 1),
+            timed("numpy", sample_records.RIGHT, numpy, 1),
+        ]
+    found = findings(record)
+    assert [each.fastest.verdict for each in found.cells] == ["tie", "open", *["decided"] * 4]
+    patches = fastest.draw(found)[""].axes[0].patches
+    assert sum(patch.get_hatch() is not None for patch in patches) == 1
+    # The tie, what is open, and what is decided have a shade each.
+    assert len({patch.get_facecolor() for patch in patches if patch.get_hatch() is None}) == 3
 
 
 def test_roof_counts_one_pass_over_the_data():
@@ -234,8 +227,9 @@ def test_command_refuses_a_folder_that_is_a_file(command, tmp_path):
     assert "record.json" in outcome.err
 
 
-def test_command_without_an_option_names_the_options(command, tmp_path):
-    outcome = command("report", tmp_path / "record.json")
-    assert outcome.code == 2
-    assert "--html" in outcome.err
-    assert "--plot" in outcome.err
+def test_pictures_have_the_ink_of_our_pages():
+    sheet = resources.files("gradstep.compare.show.html").joinpath("assets", "style.css").read_text(encoding="utf-8")
+    light = dict(re.findall(r"--([a-z]+): (#\w{6})", sheet[: sheet.index("@media")]))
+    assert [light[name].upper() for name in ("paper", "ink", "soft", "grid")] == [
+        *(styles.WHITE, styles.INK, styles.SOFT, styles.GRID)
+    ]

@@ -8,9 +8,7 @@ import json
 import numpy as np
 import pytest
 from comparisons import QUICK, planted, run_quickly, shown
-from rich.progress import Progress
 
-from gradstep.cli.progress import RunProgress
 from gradstep.compare.measure import run
 from gradstep.compare.measure.contenders import Call, Contender, kernel_contender
 from gradstep.compare.measure.problems import Examples, Problem
@@ -127,13 +125,3 @@ def test_record_survives_json(tmp_path):
     assert content["schema"] == records.SCHEMA
     assert [cell["m"] for cell in content["cells"]] == [20, 10]
     assert [entry.name for entry in tmp_path.iterdir()] == ["record.json"]
-
-
-def test_bar_grows_by_what_is_planned_anew():
-    bar = Progress(disable=True)
-    with RunProgress(bar) as progress:
-        progress.plan(10.0)
-        progress.advance(4.0)
-        progress.plan(3.0)
-        (task,) = bar.tasks
-        assert (task.completed, task.total) == (4.0, 7.0)

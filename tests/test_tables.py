@@ -1,4 +1,4 @@
-"""The tables of a record, in text."""
+"""The details of a record, as tables."""
 
 from __future__ import annotations
 
@@ -56,13 +56,6 @@ def test_tables_are_the_same_on_a_terminal_of_80_columns():
     assert len(block) > 12
     assert set(block) <= {line.rstrip() for line in on_terminal}
     assert max(map(len, on_terminal)) <= 80
-
-
-def test_overview_is_left_out_where_it_is_too_wide():
-    few, many = ({"python": 1.0} | {f"name-{k}": 1e-3 for k in range(count)} for count in (3, 5))
-    for seconds, is_there in ((few, True), (many, False)):
-        cells = [made_records.cell(m, 2, seconds) for m in (100, 1000)]
-        assert ("Times, and speed-ups over the base" in shown(made_records.record(*cells))) is is_there
 
 
 def test_block_shows_the_numbers_of_each_contender():

@@ -42,7 +42,7 @@ def test_winner_everywhere_with_its_lead_and_the_code():
         made_records.cell(1000, 2, {"python": 158e-5, "numba": 1.9e-5, "cython": 1e-5, "numpy": 2.2e-5}),
     )
     assert said(record, "cython") == [
-        "cython is the fastest kernel at every size, 1.2 to 1.9× faster than the next one.",
+        "cython is the fastest kernel at every size, 1.2 to 1.9× faster than the next.",
         "cython is 19 to 158× faster than Python loops and 2.2 to 4.3× faster than NumPy.",
         'import gradstep; gradstep.step(X, y, w, b, alpha)  # kernel="auto" is cython',
     ]
@@ -56,7 +56,7 @@ def test_winners_by_size():
         for n in (2, 10)
     ]
     assert said(made_records.record(*cells), "cython") == [
-        "cython is the fastest kernel from m = 1,000 on, 1.5× faster than the next one; numpy at m = 100.",
+        "cython is the fastest kernel from m = 1,000 on, 1.5× faster than the next; numpy at m = 100.",
         "cython is from 2.0× slower to 1.5× faster than NumPy.",
         'import gradstep; gradstep.step(X, y, w, b, alpha)  # kernel="auto" is cython',
     ]
@@ -69,7 +69,7 @@ def test_tie_is_called_a_tie_and_what_is_open_too_close_to_call():
         spread_cell(10_000, 2, {"numba": (1.3e-5, 0.0), "cython": (1e-5, 0.0)}),
     )
     assert said(record)[:2] == [
-        "cython is the fastest kernel at m = 10,000, 1.3× faster than the next one.",
+        "cython is the fastest kernel at m = 10,000, 1.3× faster than the next.",
         "cython and numba are within 5 % at m = 100. Too close to call at m = 1,000: cython or numba, cython ahead.",
     ]
     found = verdict(findings(record))
@@ -94,13 +94,13 @@ def test_peer_that_wins_is_named_with_the_sizes():
         for m in (100, 1000, 10_000)
     ]
     record = made_records.record(*cells, peers={"jax": "1.0"})
-    assert said(record)[0] == "cython is the fastest kernel at every size, 3.0× faster than the next one."
+    assert said(record)[0] == "cython is the fastest kernel at every size, 3.0× faster than the next."
     assert "A peer wins at m = 1,000: jax, 1.2× faster than the fastest kernel." in said(record)
     slower = made_records.record(cells[0], cells[2], peers={"jax": "1.0"})
     assert "No peer is as fast: the fastest kernel is 2.0× faster than the fastest peer." in said(slower)
     unsure = spread_cell(100, 2, {"cython": (1e-5, 0.0), "jax": (0.9e-5, 0.5)})
     text = " ".join(said(made_records.record(unsure, peers={"jax": "1.0"})))
-    assert "No peer is faster beyond doubt. Too close to call at m = 100, n = 2: jax." in text
+    assert "No peer is faster beyond doubt. Too close to call against jax at m = 100, n = 2." in text
 
 
 def test_code_names_the_kernel_that_auto_does_not_take():
@@ -133,7 +133,7 @@ def test_code_runs():
         (sample_records.sample(contenders=["scikit-learn"]), "scikit-learn is the only peer timed."),
         (
             sample_records.sample(m_list=[100], n_list=[2]),
-            "cython is the fastest kernel at m = 100, n = 2, 1.11× faster than the next one.",
+            "cython is the fastest kernel at m = 100, n = 2, 1.11× faster than the next.",
         ),
         (
             sample_records.sample(rounds=3),
@@ -141,11 +141,11 @@ def test_code_runs():
         ),
         (
             sample_records.sample(threads=[1, None], dtypes=["float64", "float32"]),
-            "cython is the fastest kernel on every problem, 1.09 to 1.15× faster than the next one.",
+            "cython is the fastest kernel on every problem, 1.09 to 1.15× faster than the next.",
         ),
         (
             sample_records.sample(problem="wine", m_list=[178], n_list=[13]),
-            "cython is the fastest kernel at m = 178, n = 13, 1.11× faster than the next one.",
+            "cython is the fastest kernel at m = 178, n = 13, 1.11× faster than the next.",
         ),
         (
             made_records.record(

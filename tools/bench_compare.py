@@ -22,7 +22,7 @@ from asv.repo import NoSuchNameError, get_repo
 from asv.results import Results, iter_results
 from asv.util import ProcessError, UserError
 
-from tools.dashboard import CONFIG, SOME_FAILED, add_machine, uncommitted
+from tools.dashboard.measure import CONFIG, SOME_FAILED, add_machine, uncommitted
 
 DEFAULT_BENCH = "time_step"
 

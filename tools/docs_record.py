@@ -132,7 +132,7 @@ def distance(found: Findings) -> Any:
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(left=0)
     axes.set_xlabel("time of a step / read limit", labelpad=4)
-    axes.axvline(1, color="#202020", linewidth=1.2, linestyle=(0, (1, 1.5)))
+    axes.axvline(1, color=styles.INK, linewidth=1.2, linestyle=(0, (1, 1.5)))
     return made
 
 
@@ -141,7 +141,7 @@ def _draw_bar(axes: Any, row: int, line: Line, colour: str) -> None:
     if ratio is None:
         return
     axes.barh(row, ratio.value, height=0.62, color=colour)
-    axes.plot([ratio.lower, ratio.upper], [row, row], color="#202020", linewidth=1.0, solid_capstyle="butt")
+    axes.plot([ratio.lower, ratio.upper], [row, row], color=styles.INK, linewidth=1.0, solid_capstyle="butt")
     place = {"xytext": (4, 0), "textcoords": "offset points", "va": "center_baseline"}
     axes.annotate(f"{ratio.value:.1f}", (max(ratio.value, ratio.upper), row), **place)
 

@@ -1,6 +1,6 @@
-"""Puts a record of `gradstep compare` into the README: its table between two markers, and its picture.
+"""Puts a record of `gradstep compare` into the README: its tables, what a run shows, and the picture for both themes.
 
-python tools/update_readme.py docs/comparison.json README.md docs/comparison.svg
+python -m tools.update_readme docs/comparison.json build/compare.txt README.md docs/comparison.svg
 """
 
 from __future__ import annotations
@@ -10,125 +10,125 @@ import sys
 import textwrap
 from pathlib import Path
 
-from gradstep.compare.judge import series
+from gradstep import registry
 from gradstep.compare.judge.findings import CellFindings, Findings, findings
 from gradstep.compare.record import records
-from gradstep.compare.record.records import READ_LIMIT, Record
-from gradstep.compare.show.pictures import canvas, times
-from gradstep.compare.show.summary import against_peers
-from gradstep.compare.show.words import counted, micro, three_digits
+from gradstep.compare.record.records import READ_LIMIT
+from gradstep.compare.show.words import counted, listed, micro
 from gradstep.files import write_whole
+from tools import docs_record, readme_picture
+from tools.readme_picture import BASE, three_digits
 
-KERNEL = "cython"
-BEGIN, END = "<!-- comparison: begin, written by make picture -->", "<!-- comparison: end -->"
-
-
-def update(readme: str, found: Findings) -> str:
-    """Return the README with the words and the table of a record in place of what stood between the markers."""
-    between = re.compile(f"(?<={re.escape(BEGIN)}\n).*?(?={re.escape(END)})", re.DOTALL)
-    updated, count = between.subn(lambda _: section(found), readme)
-    if count != 1:
-        raise ValueError(f"the README should have the markers {BEGIN} and {END} once, in this order")
-    return updated
+# Of what make compare writes: what it shows, under which conditions, the heads, and two problems.
+_FIRST_LINES = 6
 
 
-def section(found: Findings) -> str:
-    """Return what stands between the markers; raise `ValueError` if the record has no peer to compare with."""
+def update(readme: str, sections: dict[str, str]) -> str:
+    """Return the README with each section in place of what stood between its markers.
+
+    Raises
+    ------
+    ValueError
+        If the README does not have the markers of a section once, in their order.
+    """
+    for name, words in sections.items():
+        begin, end = markers(name)
+        between = re.compile(f"(?<={re.escape(begin)}\n).*?(?={re.escape(end)})", re.DOTALL)
+        readme, count = between.subn(lambda _, words=words: words, readme)
+        if count != 1:
+            raise ValueError(f"the README should have the markers {begin} and {end} once, in this order")
+    return readme
+
+
+def markers(name: str) -> tuple[str, str]:
+    """Return what stands before and after a section."""
+    return f"<!-- {name}: begin, written by make picture -->", f"<!-- {name}: end -->"
+
+
+def output(written: str) -> str:
+    """Return what `make compare` has written, as the README shows it: its first lines, and the verdict below them."""
+    paragraphs = written.strip().split("\n\n")
+    lines = [*paragraphs[0].splitlines()[:_FIRST_LINES], "...", *paragraphs[-1].splitlines()]
+    return "\n".join(["```console", "$ make compare", *lines, "```", ""])
+
+
+def comparison(found: Findings) -> str:
+    """Return the tables and the words around them; raise `ValueError` if the record has no peer to compare with."""
     if not found.record.peers:
         raise ValueError("the record has no peers; measure it with --peers all")
-    return f"\n{_introduction(found.record)}\n\n{table(found)}\n\n{_legend(found)}\n\n"
+    counts, _, lost = docs_record.losses(found).partition("\n\n")
+    words = [_introduction(found), f"{_losses(found)} {counts}", _legend(found)]
+    before, between, after = (textwrap.fill(each, 120, break_on_hyphens=False) for each in words)
+    return "\n".join([before, "", table(found), between, *(["", lost.rstrip()] if lost else []), "", after, ""])
+
+
+def _introduction(found: Findings) -> str:
+    cell = readme_picture.row(found)[0].cell
+    return (
+        f"The time of one step on m examples of {counted(cell.n, 'feature')} ({cell.setup.words}), and how many times "
+        f"faster than the Python loops that is. Bold: the fastest, and what is too close to it to call."
+    )
 
 
 def table(found: Findings) -> str:
-    """Return the table: a row for each size, and for each number of threads three columns."""
-    threads = found.record.settings.threads
-    heads = [("m", True), ("n", True)]
-    for count in threads:
-        heads += [(f"Cython, {_threads(count)}", True), (f"× {READ_LIMIT}", True), ("fastest peer", False)]
-    rows = [[words for words, _ in heads], ["---:" if number else "---" for _, number in heads]]
-    cells = {(each.cell.m, each.cell.n, each.cell.threads): each for each in _cells(found)}
-    for m, n in dict.fromkeys((m, n) for m, n, _ in cells):
-        row = [f"{m:,}", f"{n:,}"]
-        for count in threads:
-            row += _entries(found.record, cells.get((m, n, count)))
-        rows.append(row)
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    """Return a row for each size of the picture: the times of the kernels, the fastest peer, and the read limit."""
+    cells = readme_picture.row(found)
+    # From the slowest to the fastest where X is largest.
+    last = {name: -time.value for name, time in cells[-1].times.items()}
+    kernels = sorted(registry.KERNELS, key=lambda name: last.get(name, 0.0))
+    rows = [["m", *kernels, "fastest peer", READ_LIMIT], ["---:"] * (len(kernels) + 3)]
+    for each in cells:
+        peers = [name for name in each.times if name in found.record.peers]
+        peer = min(peers, key=lambda name: each.times[name].value, default="")
+        limit = "" if each.read_limit is None or each.read_limit.time is None else _unbroken(each.read_limit.time.value)
+        rows.append(
+            [f"{each.cell.m:,}", *(_entry(each, name) for name in kernels), f"{peer} {_entry(each, peer)}", limit]
+        )
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def _cells(found: Findings) -> list[CellFindings]:
-    """Return the cells of random data in the first dtype and order, in the order of the rows."""
-    kind = "random", found.record.settings.dtypes[0], found.record.settings.orders[0]
-    cells = [each for each in found.cells if (each.cell.problem, each.cell.dtype, each.cell.order) == kind]
-    return sorted(cells, key=lambda each: (each.cell.n, each.cell.m))
-
-
-def _entries(record: Record, each: CellFindings | None) -> list[str]:
-    kernel = None if each is None else next((line for line in each.timed if line.name == KERNEL), None)
-    if each is None or kernel is None or kernel.time is None:
-        return ["", "", ""]
-    over_limit = "" if kernel.over_read_limit is None else three_digits(kernel.over_read_limit.value)
-    return [micro(kernel.time.value), over_limit, _peer(record, each)]
-
-
-def _peer(record: Record, each: CellFindings) -> str:
-    """Return how many times as long the fastest peer takes, and its name: bold where it is faster."""
-    against = against_peers(record, each, KERNEL)
-    if against is None:
+def _entry(each: CellFindings, name: str) -> str:
+    if name not in each.times or each.fastest is None:
         return ""
-    words = f"{three_digits(against.ratio.value)} {against.peer}"
-    marks = {"faster": f"**{words}**", "slower": words, "too close to call": f"≈ {words}"}
-    return marks[against.ratio.verdict]
+    seconds, base = each.times[name].value, each.times[BASE].value
+    words = _unbroken(seconds) if name == BASE else f"{_unbroken(seconds)}, {three_digits(base / seconds)}"
+    return f"**{words}**" if name in (each.fastest.name, *each.fastest.alike) else words
 
 
-def _introduction(record: Record) -> str:
-    machine = record.machine
-    rounds = counted(record.settings.rounds, "round")
-    kind = f"{record.settings.dtypes[0]}, {record.settings.orders[0]} order"
-    virtual = ", virtual" if machine.virtual else ""
-    return _wrapped(
-        f"The time of a step by the Cython kernel, that time over the {READ_LIMIT}, and how many times as long the "
-        f"fastest of {_listed(list(record.peers))} takes with the same number of threads; {kind}, medians of "
-        f"{rounds}. Measured on {machine.processor} ({counted(machine.usable_cores, 'core')}{virtual}), "
-        f"{machine.system}, {record.created[:10]}:"
+def _unbroken(seconds: float) -> str:
+    """Return a time whose unit stays on the line of its number, however narrow a column is."""
+    return micro(seconds).replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def _losses(found: Findings) -> str:
+    counts = found.record.settings.threads
+    threads = listed(["threads by size" if count is None else counted(count, "thread") for count in counts])
+    sizes = {(each.cell.m, each.cell.n) for each in found.cells}
+    return (
+        f"**Where we lose.** The record has {counted(len(sizes), 'size')}, each with {threads}, and beside the kernels "
+        f"the peers {listed(list(found.record.peers))}."
     )
 
 
 def _legend(found: Findings) -> str:
-    peers = [words for each in _cells(found) if (words := _peer(found.record, each))]
-    lost, close = (sum(words.startswith(mark) for words in peers) for mark in ("**", "≈"))
+    machine = found.record.machine
+    virtual = ", virtual" if machine.virtual else ""
     noise = "" if found.spread is None else f" Reading the same array varied by {found.spread:.0%} through the run."
-    return _wrapped(
-        f"The {READ_LIMIT} is the time just to read X once. Bold: the peer is faster, in {lost} of {len(peers)} cases; "
-        f"≈: too close to call, because the 95 % interval of the ratio spans 1, in {close}.{noise} Every sample is in "
-        f"[docs/comparison.json](docs/comparison.json); `gradstep report docs/comparison.json --html report.html` "
-        f"shows it."
+    return (
+        f"All times are medians, measured on {machine.processor} ({counted(machine.usable_cores, 'core')}{virtual}), "
+        f"{machine.system}, {found.record.created[:10]}.{noise} Every sample is in "
+        f"[docs/comparison.json](docs/comparison.json), which "
+        f"`.venv/bin/gradstep report docs/comparison.json --details` shows."
     )
 
 
-def _threads(count: int | None) -> str:
-    return "threads by size" if count is None else counted(count, "thread")
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _wrapped(words: str) -> str:
-    return textwrap.fill(words, 120, break_long_words=False, break_on_hyphens=False)
-
-
-def drawn(found: Findings, suffix: str) -> bytes:
-    """Return the picture of the times against m, of the first number of threads, as the content of a file."""
-    threads = found.record.settings.threads[0]
-    shown = next(each for each in series.lines_along(found, "m") if each.setup.threads == threads)
-    return canvas.encoded(times.figure(found.record, shown), suffix)
-
-
-def main(record_file: Path, readme_file: Path, picture_file: Path) -> None:
-    """Update the README and draw the picture."""
+def main(record_file: Path, output_file: Path, readme_file: Path, picture_file: Path) -> None:
+    """Update the README and draw the picture, for light and for dark pages."""
     found = findings(records.load(record_file))
-    write_whole(readme_file, update(readme_file.read_text(encoding="utf-8"), found))
-    write_whole(picture_file, drawn(found, picture_file.suffix))
+    sections = {"output": output(output_file.read_text(encoding="utf-8")), "comparison": comparison(found)}
+    write_whole(readme_file, update(readme_file.read_text(encoding="utf-8"), sections))
+    write_whole(picture_file, readme_picture.drawn(found, dark=False))
+    write_whole(picture_file.with_stem(f"{picture_file.stem}-dark"), readme_picture.drawn(found, dark=True))
 
 
 if __name__ == "__main__":

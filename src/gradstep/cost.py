@@ -17,8 +17,10 @@ class Objective:
 
     Attributes
     ----------
-    m, n : int
-        The number of examples and of features.
+    m : int
+        The number of examples.
+    n : int
+        The number of features.
     dtype : dtype
         The dtype that the kernels compute in, float32 or float64.
     l2 : float

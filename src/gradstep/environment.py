@@ -2,6 +2,7 @@
 
 ``GRADSTEP_KERNEL`` names the kernel that "auto" takes, ``GRADSTEP_THREADS`` the number of threads where none is given,
 ``GRADSTEP_ISA`` the build of the Cython kernel. ``OMP_NUM_THREADS`` limits the threads where neither names a number.
+``JPY_PARENT_PID`` is set by Jupyter for what runs in a notebook.
 """
 
 import functools

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from typing import Any
 
 # Packages whose modules have another name.
@@ -32,9 +34,9 @@ def require(module: str, extra: str, purpose: str) -> Any:
 
     Examples
     --------
-    >>> require("no_such_module", "compare", "This example")
+    >>> require("no_such_module", "compare", "This example")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    gradstep.extras.MissingExtra: This example needs no_such_module: pip install 'gradstep[compare]'
+    gradstep.extras.MissingExtra: This example needs no_such_module: ...python... -m pip install "gradstep[compare]"
     """
     try:
         return importlib.import_module(module)
@@ -68,7 +70,31 @@ def require_all_of(module: str, extra: str, purpose: str) -> Any:
 def missing(error: ModuleNotFoundError, extra: str, purpose: str) -> MissingExtra:
     """Return the error that says which extra installs the package that could not be found."""
     top = _top(error.name) or str(error)
-    return MissingExtra(f"{purpose} needs {_PACKAGES.get(top, top)}: pip install 'gradstep[{extra}]'")
+    return MissingExtra(f"{purpose} needs {_PACKAGES.get(top, top)}: {install(extra)}")
+
+
+def install(extra: str, *options: str) -> str:
+    """Return the command that installs an extra where this Python runs, as it can be typed in the current folder.
+
+    In a checkout that is ``.venv/bin/python -m pip install "gradstep[extra]"``.
+    """
+    return " ".join([_python(), "-m pip install", *options, f'"gradstep[{extra}]"'])
+
+
+def _python() -> str:
+    """Return what starts this Python: a path below the current folder, the name that finds it, or else its whole path.
+
+    The name comes second, because Make finds the Python of a checkout by name, and the shell after it does not.
+    """
+    # Only where something is missing, because they take a while to import.
+    import shlex
+    import shutil
+
+    this, here = sys.executable, os.path.join(os.getcwd(), "")
+    if sys.prefix != sys.base_prefix and this.startswith(here):
+        return shlex.quote(this.removeprefix(here))
+    found = shutil.which("python")
+    return "python" if found is not None and os.path.dirname(found) == os.path.dirname(this) else shlex.quote(this)
 
 
 def _top(module: str | None) -> str | None:

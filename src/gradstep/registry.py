@@ -15,7 +15,7 @@ from typing import NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from gradstep import processor
+from gradstep import extras, processor
 from gradstep.contract import FloatArray, Kernel, KernelUnavailable, PartialSums
 from gradstep.environment import BadVariable
 
@@ -176,7 +176,7 @@ def _reason_and_fix(error: Exception, entry: Entry) -> str:
         if str(error.name).startswith("gradstep.kernels."):
             return f"{error}: this installation was built without it. Fix: {entry.fix}"
         if entry.extra is not None:
-            return f"{error}. Fix: pip install 'gradstep[{entry.extra}]'"
+            return f"{error}. Fix: {extras.install(entry.extra)}"
     reason = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
     return f"{reason.rstrip('.')}. Fix: {entry.fix}"
 

@@ -17,6 +17,7 @@ from gradstep.compare.measure.peers import numpy_formula
 from gradstep.compare.measure.problems import ALPHA, Examples, GivenX, Problem
 from gradstep.compare.record.records import READ_LIMIT, Cell
 from gradstep.contract import Gradient, Step
+from gradstep.extras import install
 from tools.targets import footprint
 from tools.targets.bench import MIB, Bench, Measured, NotMeasured, median
 
@@ -91,7 +92,7 @@ def _against_fastest(bench: Bench, cell: Cell) -> Measured:
     names = {peer.name for peer in bench.peers}
     rivals = [result for result in cell.results if result.contender in names and result.status == "timed"]
     if not rivals:
-        raise NotMeasured("no peer was measured: pip install 'gradstep[peers]'")
+        raise NotMeasured(f"no peer was measured: {install('peers')}")
     fastest = min(rivals, key=median).contender
     return bench.ratio(cell, fastest, "cython", against=fastest)
 

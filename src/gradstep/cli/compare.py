@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -13,18 +14,18 @@ from typing import Any
 import click
 
 from gradstep import registry
-from gradstep.cli import compare_help, endings, options, outputs
+from gradstep.cli import compare_help, endings, options, outputs, screen
+from gradstep.cli.grouped import GroupedCommand, GroupedOption
 from gradstep.cli.interrupts import Interrupts
 from gradstep.cli.outputs import OUTPUTS, RECORD, Output
 from gradstep.cli.progress import Heeding, RunProgress
 from gradstep.cli.records import FAIL_ON, RECORD_FILE, require_no_slower, show_differences
+from gradstep.compare.judge.decision import still_open
 from gradstep.compare.judge.findings import Findings, findings
 from gradstep.compare.measure import contenders, peers, presets, problems, run
 from gradstep.compare.measure.contenders import Contender
 from gradstep.compare.record import records
-from gradstep.compare.record.records import Record
-from gradstep.compare.show import tables
-from gradstep.compare.show.console import PlainConsole
+from gradstep.compare.record.records import Conditions, Record
 from gradstep.extras import MissingExtra
 
 
@@ -62,77 +63,58 @@ def peer_names(context: click.Context, option: click.Parameter, text: str | None
     return names
 
 
-@click.command("compare", help=compare_help.text())
-@click.option(
-    "--preset",
-    type=click.Choice(list(presets.PRESETS)),
-    default=presets.QUICK,
-    show_default=True,
-    help="What is compared where no other option says so.",
+_option = partial(click.option, cls=GroupedOption)
+_of_problems = partial(_option, group="Problems")
+_of_contenders = partial(_option, group="Contenders")
+_of_time = partial(_option, group="Time")
+
+
+@click.command("compare", cls=GroupedCommand, help=compare_help.text(), context_settings={"max_content_width": 80})
+@_of_problems(
+    "--preset", type=click.Choice(list(presets.PRESETS)), default=presets.QUICK,
+    help="What other options leave open; see above.",
+)  # fmt: skip
+@_of_problems("--m", "m_list", callback=options.counts, metavar="LIST", help="Numbers of examples, such as 100,1e5.")
+@_of_problems("--n", "n_list", callback=options.counts, metavar="LIST", help="Numbers of features, such as 2,10,100.")
+@_of_problems("--data", metavar="FILE|NAME", help=f"A file, or {', '.join(problems.DATA_SETS)}.")
+@_of_problems("--label", metavar="COLUMN", help="The column of the file with the labels.")
+@_of_problems("--positive", metavar="VALUE", help="The value of the label that counts as 1.")
+@_of_problems("--dtype", "dtypes", callback=options.dtypes, metavar="LIST", help="float64, float32 or both.")
+@_of_problems(
+    "--order", "orders", callback=options.orders, metavar="LIST", help="C (rows are contiguous), F (columns) or both."
 )
-@click.option(
-    "--m", "m_list", callback=options.counts, metavar="LIST", help="Numbers of examples, such as 100,1000,1e5."
+@_of_contenders(
+    "--kernels", callback=options.kernel_names, metavar="LIST", help=f"Some of {','.join(registry.KERNELS)}."
 )
-@click.option("--n", "n_list", callback=options.counts, metavar="LIST", help="Numbers of features, such as 2,10,100.")
-@click.option(
-    "--kernels",
-    callback=options.kernel_names,
-    metavar="LIST",
-    help=f"Some of {','.join(registry.KERNELS)}. Default: all that can run.",
-)
-@click.option(
-    "--peers",
-    "peer_names",
-    callback=peer_names,
-    metavar="all|LIST",
-    help="Other libraries beside the kernels. all: every one that is installed.",
-)
-@click.option("--data", metavar="FILE|NAME", help="A CSV, npz or Parquet file, or a data set of scikit-learn.")
-@click.option("--label", metavar="COLUMN", help="The column of the file that holds the labels.")
-@click.option("--positive", metavar="VALUE", help="The value of the label that counts as 1.")
-@click.option(
-    "--dtype", "dtypes", callback=options.dtypes, metavar="LIST", help="float64, float32 or both. Default: float64."
-)
-@click.option(
-    "--order",
-    "orders",
-    callback=options.orders,
-    metavar="LIST",
-    help="C: rows are contiguous in memory. F: columns are. Or both. Default: C.",
-)
-@click.option(
-    "--threads",
-    callback=options.thread_counts,
-    metavar="LIST",
-    help="Such as 1,2,auto. auto chooses by the size of X. The python kernel always runs on one. Default: 1.",
-)
-@click.option("--base", metavar="NAME", help="The kernel or peer that the others are compared with.")
-@click.option("--rounds", type=click.IntRange(1), default=7, show_default=True, help="Samples of each time.")
-@click.option(
-    "--limit",
-    type=click.FloatRange(0, min_open=True),
-    callback=options.finite,
-    metavar="SECONDS",
-    default=20.0,
-    show_default=True,
-    help="Skip a contender where its calls on one problem would take longer.",
-)
-@click.option(
-    "--budget",
-    type=click.FloatRange(0, min_open=True),
-    callback=options.finite,
-    metavar="SECONDS",
-    help=f"Plan the run to take no longer, and say what that leaves out. Default: {compare_help.budgets()}.",
-)
+@_of_contenders(
+    "--peers", "peer_names", callback=peer_names, metavar="all|LIST",
+    help=f"Other libraries: {', '.join(peers.PEERS)}.",
+)  # fmt: skip
+@_of_contenders("--threads", callback=options.thread_counts, metavar="LIST", help="Such as 1,2,auto: by the size of X.")
+@_of_contenders("--base", metavar="NAME", help="What the others are compared with.")
+@_of_time("--rounds", type=click.IntRange(1), default=7, metavar="NUMBER", help="Samples of each time; 7 by default.")
+@_of_time(
+    "--limit", type=click.FloatRange(0, min_open=True), callback=options.finite, metavar="SECONDS", default=20.0,
+    help="Skip what would take longer on a problem (20).",
+)  # fmt: skip
+@_of_time(
+    "--budget", type=click.FloatRange(0, min_open=True), callback=options.finite, metavar="SECONDS",
+    help=f"At most, by preset: {compare_help.budgets()}.",
+)  # fmt: skip
+@screen.DETAILS
 @outputs.options(OUTPUTS)
-@click.option("--baseline", type=RECORD_FILE, metavar="FILE", help="Compare with this record, as `gradstep diff` does.")
+@_option("--quiet", group="Output", is_flag=True, help="Show no progress, and do not name the files.")
+@_option(
+    "--baseline", group="Differences", type=RECORD_FILE, metavar="FILE",
+    help="Compare with this record, as gradstep diff does.",
+)  # fmt: skip
 @FAIL_ON
-@click.option("--quiet", is_flag=True, help="Show no progress and no warnings.")
 @click.pass_context
 def compare_command(
     context: click.Context,
     /,
     quiet: bool,
+    details: bool,
     rounds: int,
     limit: float,
     preset: str,
@@ -149,24 +131,23 @@ def compare_command(
         raise click.UsageError("--fail-on needs --baseline FILE, the record that is compared with")
     outputs.require(places, _inputs(data, baseline))
     base = None if baseline is None else records.load(baseline)
+    tell = _hush if quiet else endings.say
     with Interrupts() as interrupts:
         record = _measure(asked, interrupts, quiet)
         # First of all, so that nothing that fails on the way to the other outputs and to the screen loses it.
-        written = RECORD not in places or endings.succeeds(partial(records.save, record, places[RECORD]))
+        written = RECORD not in places or outputs.succeeds(partial(records.save, record), places[RECORD], tell)
         found = findings(record)
         try:
-            written &= _write(found, places)
+            written &= _write(found, places, tell)
         finally:
             # After the files, because a pager that is left early closes stdout; and also where writing them fails.
-            tables.show(found, PlainConsole())
+            screen.show(found, details)
         if interrupts.pressed:
             endings.complain("interrupted")
     if interrupts.pressed:
         context.exit(endings.INTERRUPTED)
     _require_right(context, found)
-    if not quiet and found.noise_warning is not None:
-        endings.warn(found.noise_warning)
-    differences = None if base is None else show_differences(base, record, (str(baseline), "this run"))
+    differences = None if base is None else show_differences(base, record, (str(baseline), "this run"), details)
     if not written:
         context.exit(endings.FAILED)
     if differences is not None:
@@ -174,19 +155,16 @@ def compare_command(
 
 
 def _measure(asked: _Wanted, interrupts: Interrupts, quiet: bool) -> Record:
-    """Return the record of the run, as far as it went; after that, Ctrl-C is only noted."""
-    watched: AbstractContextManager[run.Progress] = nullcontext(run.Progress()) if quiet else RunProgress()
-    with watched as progress:
-        try:
-            record = _run(asked, Heeding(progress, interrupts))
-        except run.RunInterrupted as interruption:
-            record = interruption.record
-        interrupts.hold()
-    return record
+    """Return the record of the run, as far as it went."""
+    try:
+        return _run(asked, interrupts, quiet)
+    except run.RunInterrupted as interruption:
+        return interruption.record
 
 
-def _run(asked: _Wanted, progress: run.Progress) -> Record:
-    """Measure what the options name, and what the preset says for the others."""
+def _run(asked: _Wanted, interrupts: Interrupts, quiet: bool) -> Record:
+    """Measure what the options name, and what the preset says for the others; after that, Ctrl-C is only noted."""
+    started = time.perf_counter()
     preset = presets.PRESETS[asked.preset]
     chosen, reasons = peers.chosen(asked.peer_names or preset.peers)
     names = asked.kernels or preset.kernels
@@ -209,25 +187,32 @@ def _run(asked: _Wanted, progress: run.Progress) -> Record:
     def line_up(threads: int | None) -> Sequence[Contender]:
         return peers.beside([contenders.kernel_contender(name, threads) for name in names], chosen, threads)
 
-    return run.run(
-        line_up,
-        given,
-        settings,
-        skip_unavailable=asked.kernels is None,
-        unavailable=reasons,
-        notes=notes,
-        progress=progress,
-    )
+    expected = [Conditions(**problems.conditions(*each)) for each in itertools.product(given, settings.threads)]
+    watched: AbstractContextManager[run.Progress] = nullcontext(run.Progress()) if quiet else RunProgress(expected)
+    with watched as progress:
+        record = run.run(
+            line_up,
+            given,
+            settings,
+            skip_unavailable=asked.kernels is None,
+            unavailable=reasons,
+            notes=notes,
+            progress=Heeding(progress, interrupts),
+            still_open=still_open,
+            started=started,
+        )
+        interrupts.hold()
+    return record
 
 
 def _problems(
     asked: _Wanted, preset: presets.Preset, kinds: Sequence[tuple[str, str]]
-) -> tuple[list[problems.Problem | problems.RealProblem], list[str]]:
+) -> tuple[list[problems.AnyProblem], list[str]]:
     """Return the problems of a run in each dtype and order, and notes on data sets that were left out."""
     sized = bool(asked.m_list or asked.n_list)
     grid = preset.sizes(asked.m_list, asked.n_list) if asked.data is None or sized else []
     notes = []
-    data: list[problems.Problem | problems.RealProblem] = []
+    data: list[problems.AnyProblem] = []
     if asked.data is not None:
         data = [problems.from_name_or_file(asked.data, asked.label, asked.positive, *kind) for kind in kinds]
     elif preset.data is not None and not sized:
@@ -244,11 +229,15 @@ def _inputs(data: str | None, baseline: Path | None) -> dict[str, Path]:
     return inputs if baseline is None else {**inputs, "--baseline": baseline}
 
 
-def _write(found: Findings, places: dict[Output, Path]) -> bool:
+def _hush(line: str) -> None:
+    """Say nothing."""
+
+
+def _write(found: Findings, places: dict[Output, Path], tell: Callable[[str], None]) -> bool:
     """Write all but the record, and return whether that worked; where nothing was timed there is nothing to write."""
     if not _timed(found):
         return True
-    return outputs.write(found, {output: path for output, path in places.items() if output is not RECORD})
+    return outputs.write(found, {output: path for output, path in places.items() if output is not RECORD}, tell)
 
 
 def _require_right(context: click.Context, found: Findings) -> None:

@@ -18,7 +18,7 @@ from gradstep.cli import endings, fit_results, options, places
 from gradstep.cli.grouped import GroupedCommand, GroupedOption
 from gradstep.cli.interrupts import Interrupts
 from gradstep.contract import Fit
-from gradstep.data import models, tables
+from gradstep.data import labels, models, tables
 from gradstep.data.blocks import Unusable
 from gradstep.outcomes import ConvergenceWarning, FitInterrupted
 
@@ -37,9 +37,9 @@ are not. Labels are numbers in [0, 1], or text of which --positive names the val
 
 \b
 What is shown
-  coefficients  of the columns as they are in the file, the largest first; with
-                --standardize also per standard deviation, and in that order
-  J             the cost at the end: the mean negative log-likelihood, plus the penalty
+  coefficients  for the columns as they are in the file, the largest first;
+                with --standardize also per standard deviation, in that order
+  J             the cost: the mean negative log-likelihood, plus the penalty
   accuracy      the share of these examples whose label the model predicts
   stopped       converged, or after --max-iter steps, and what to do then
 
@@ -50,7 +50,7 @@ gradstep predict applies it to new data. Ctrl-C ends the training, shows where i
 \b
 Examples
   gradstep fit patients.csv --label outcome --positive ill --save model.json
-  gradstep fit export.csv --delimiter ';' --label y --drop id,name --standardize
+  gradstep fit export.csv --delimiter ';' --label y --drop id,name
   gradstep fit arrays.npz --l2 0.01
 """
 
@@ -69,7 +69,11 @@ _of_training = partial(_option, group="Training")
     "--delimiter", callback=options.delimiter, metavar="CHARACTER", default=",", show_default=True,
     help="What separates the cells of a CSV file, such as ';' or tab.",
 )  # fmt: skip
-@_of_training("--standardize", is_flag=True, help="Give each column mean 0 and standard deviation 1 first.")
+@_of_training(
+    "--standardize",
+    is_flag=True,
+    help="Give each column mean 0 and standard deviation 1 first, so that --l2 weighs all alike.",
+)
 @_of_training(
     "--l2", type=float, default=0.0, show_default=True, metavar="NUMBER", help="Strength of the penalty (l2/2) ||w||^2."
 )
@@ -117,7 +121,7 @@ def fit_command(
 ) -> None:
     """Train logistic regression on a data file by gradient descent."""
     if label is None and data.suffix.lower() != ".npz":
-        raise click.UsageError("--label COLUMN is missing: the column of the file that holds the labels")
+        raise click.UsageError(f"--label COLUMN is missing: the column that holds the labels{_known(data, delimiter)}")
     if save is not None:
         places.require_apart({"--save": save}, {"DATA": data})
         files.require_place_for(save)
@@ -140,14 +144,22 @@ def fit_command(
         model = models.describe(fit, table, standardization, l2=l2, tol=tol)
         # Before it is shown: the output may be full, or its reader gone.
         saved = save is None or endings.succeeds(partial(model.save, save))
-        training = fit_results.Training(chosen.name, alpha, max_iter, interrupted, seconds)
-        fit_results.show(model, training, table.y, save if saved else None)
+        training = fit_results.Training(chosen.name, max_iter, interrupted, seconds, fit.largest, fit.advice)
+        fit_results.show(model, training, save if saved else None)
         if interrupts.pressed:
             endings.complain("interrupted")
     if interrupts.pressed:
         context.exit(endings.INTERRUPTED)
     if not saved:
         context.exit(endings.FAILED)
+
+
+def _known(data: Path, delimiter: str) -> str:
+    """Return the names of the columns as the end of a sentence; nothing where there is no file."""
+    if not data.is_file():
+        return ""
+    with tables.opened(data, delimiter) as source:
+        return f"; there are {labels.listed(list(source.names))}"
 
 
 def _trained(interrupts: Interrupts, table: tables.Table, **arguments: Any) -> tuple[Fit, bool]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.table import Table
 from rich.text import Text
 
+from gradstep import advice
 from gradstep.cli import facts
 from gradstep.compare.show import console
 from gradstep.compare.show.console import PlainConsole
@@ -25,13 +25,16 @@ class Training(NamedTuple):
     """How a model was trained, beside what it says itself."""
 
     kernel: str
-    alpha: float | Literal["auto"]
     max_iter: int
     interrupted: bool
     seconds: float
+    largest: float
+    """The largest component of the gradient for the columns that were given to the training."""
+    advice: str | None
+    """What `gradstep.fit` advises to a user of Python."""
 
 
-def show(model: Model, training: Training, y: NDArray[np.float64], saved: Path | None) -> None:
+def show(model: Model, training: Training, saved: Path | None) -> None:
     """Print a trained model on stdout.
 
     Parameters
@@ -40,8 +43,6 @@ def show(model: Model, training: Training, y: NDArray[np.float64], saved: Path |
         The model.
     training : Training
         How it was trained.
-    y : ndarray of shape (m,)
-        The labels.
     saved : Path or None
         The file it was written to.
     """
@@ -49,16 +50,17 @@ def show(model: Model, training: Training, y: NDArray[np.float64], saved: Path |
     screen = PlainConsole()
     screen.print()
     console.print_whole(_coefficients(model), screen)
-    if len(model.columns) > _SHOWN:
-        screen.print(f"the largest {_SHOWN} of {len(model.columns):,}; --save FILE keeps all")
+    for note in _notes(model):
+        screen.print(note)
     screen.print()
-    facts.show(_ending(model, training, y, saved))
+    facts.show(_ending(model, training, saved))
 
 
 def _data(model: Model, training: Training) -> Iterator[tuple[str, str]]:
     features = "1 feature" if len(model.columns) == 1 else f"{len(model.columns):,} features"
     yield "examples", f"{model.m:,} with {features}"
-    yield "label", f"1 where {model.label} = {model.positive}"
+    plain = (model.positive, model.negative) == ("1", "0")
+    yield "label", model.label if plain else f"1 where {model.label} = {model.positive}"
     yield "kernel", training.kernel
 
 
@@ -78,15 +80,30 @@ def _coefficients(model: Model) -> Table:
     return table
 
 
-def _ending(model: Model, training: Training, y: NDArray[np.float64], saved: Path | None) -> Iterator[tuple[str, str]]:
+def _notes(model: Model) -> Iterator[str]:
+    """Yield the lines below the table of coefficients."""
+    if len(model.columns) > _SHOWN:
+        yield f"the largest {_SHOWN} of {len(model.columns):,}; --save FILE keeps all"
+    if len(model.columns) > 1 and model.standardized is None:
+        yield "their size depends on the units of the columns; to compare them, --standardize"
+
+
+def _ending(model: Model, training: Training, saved: Path | None) -> Iterator[tuple[str, str]]:
     yield "J", f"{model.J:.9g}"
     yield "accuracy", f"{model.accuracy:.4f} on these examples ({model.correct:,} of {model.m:,})"
     yield "stopped", f"{_stopped(model, training.interrupted)} ({duration(training.seconds)})"
-    yield "gradient", f"largest component {model.largest_gradient:.3g} (--tol {model.tol:g})"
-    if (todo := advice(model, training, y)) is not None:
+    yield "gradient", _gradient(model, training)
+    if (todo := _advice(training)) is not None:
         yield "advice", todo
     if saved is not None:
         yield "wrote", f"{saved}; gradstep predict {saved} DATA applies it"
+
+
+def _gradient(model: Model, training: Training) -> str:
+    judged = f"largest component {model.largest_gradient:.3g} (--tol {model.tol:g})"
+    if model.standardized is not None or training.largest == model.largest_gradient:
+        return judged
+    return f"{judged} for standardized columns, {training.largest:.3g} for the columns as they are"
 
 
 def _stopped(model: Model, interrupted: bool) -> str:
@@ -97,17 +114,20 @@ def _stopped(model: Model, interrupted: bool) -> str:
     return f"at --max-iter, after {model.n_iter:,} steps, before --tol was reached"
 
 
-def advice(model: Model, training: Training, y: NDArray[np.float64]) -> str | None:
-    """Return what to change where the model is not the best there is; None if nothing."""
-    # A plane with every example on its side: twice as far from zero, each of them costs less.
-    if model.l2 == 0.0 and model.correct == model.m and np.isin(y, (0.0, 1.0)).all():
-        return (
-            "the columns separate the classes, so without a penalty there is no best model: the coefficients grow "
-            "for ever. Add --l2 0.01"
-        )
-    if model.converged or training.interrupted:
+def _advice(training: Training) -> str | None:
+    """Return what to change where the model is not the best there is, by the names of the options."""
+    if training.advice is None:
         return None
-    if training.alpha != "auto":
-        return "leave --alpha out, which chooses a rate that suits the data, or raise --max-iter"
-    more = f"raise --max-iter (it was {training.max_iter:,}) or add a penalty (--l2 0.01)"
-    return more if model.standardized is not None else f"add --standardize; if that is not enough, {more}"
+    if training.advice == advice.SEPARABLE:
+        return (
+            "the columns separate the classes, so without a penalty no model is the best: the coefficients grow for "
+            "ever. Add --l2 0.01"
+        )
+    if training.advice == advice.FOR_A_GIVEN_ALPHA:
+        return f"leave --alpha out, so that it is chosen for each step, or raise --max-iter ({training.max_iter:,} now)"
+    if training.advice == advice.SLOW:
+        return (
+            f"raise --max-iter ({training.max_iter:,} now), add a penalty (--standardize --l2 0.001), or leave out "
+            "columns that nearly depend on others (--drop)"
+        )
+    return "raise --tol: J no longer falls, for its sums are rounded"

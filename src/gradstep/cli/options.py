@@ -11,6 +11,7 @@ import click
 
 from gradstep import registry
 from gradstep.data.blocks import Unusable
+from gradstep.data.labels import as_number
 
 DTYPES = ("float64", "float32")
 ORDERS = ("C", "F")
@@ -95,6 +96,14 @@ def alpha(context: click.Context, option: click.Parameter, text: str) -> float |
         return float(text)
     except ValueError:
         raise click.BadParameter(f"{text!r} should be a positive number or auto") from None
+
+
+def probability(context: click.Context, option: click.Parameter, text: str) -> float:
+    """Turn a probability into a number."""
+    number = as_number(text)
+    if number is None or not 0.0 <= number <= 1.0:
+        raise click.BadParameter(f"{text!r} should be a number from 0 to 1")
+    return number
 
 
 def delimiter(context: click.Context, option: click.Parameter, text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +12,8 @@ from typing import Any
 import click
 
 from gradstep import files
-from gradstep.cli import endings, places
+from gradstep.cli import endings, places, screen
+from gradstep.cli.grouped import GroupedOption
 from gradstep.compare.judge.findings import Findings
 from gradstep.compare.record import exports, records
 from gradstep.compare.record.records import Record
@@ -55,6 +57,11 @@ def _of_record(save: Callable[[Record, Path], None]) -> Callable[[Findings, Path
     return lambda found, path: save(found.record, path)
 
 
+def _write_page(found: Findings, path: Path) -> None:
+    """Write the report, which names the kernel that "auto" takes here if the record is of this machine."""
+    page.write(found, path, screen.auto(found.record))
+
+
 def _draw(found: Findings, folder: Path) -> None:
     """Write every picture that the record supports, and name on stderr those that it does not."""
     for name, reason in drawing.write(found, folder).items():
@@ -64,7 +71,7 @@ def _draw(found: Findings, folder: Path) -> None:
 RECORD = Output(
     "--json",
     "FILE",
-    "Write the record with every sample to this file.",
+    "The record with every sample, for report, diff and export.",
     files.require_place_for,
     _of_record(records.save),
 )
@@ -73,21 +80,21 @@ EXPORTS = (
     Output(
         "--csv",
         "FILE",
-        "Write a table with a line per sample.",
+        "A line per sample.",
         files.require_place_for,
         _of_record(exports.save_csv),
     ),
     Output(
         "--parquet",
         "FILE",
-        "The same as a Parquet file.",
+        "The same as Parquet.",
         exports.require_parquet,
         _of_record(exports.save_parquet),
     ),
     Output(
         "--pyperf",
         "FILE",
-        "Write the samples for `python -m pyperf show` and `compare_to`.",
+        "For python -m pyperf show and compare_to.",
         exports.require_pyperf,
         _of_record(exports.save_pyperf),
     ),
@@ -98,14 +105,14 @@ DRAWINGS: tuple[Output, ...] = (
     Output(
         "--html",
         "FILE",
-        "Write a report with charts, tables and the record: one file that loads nothing.",
+        "A report with charts and tables: one file, offline.",
         page.require,
-        page.write,
+        _write_page,
     ),
     Output(
         "--plot",
         "DIR",
-        "Draw times, speed-ups, a roofline and a map of the fastest kernel, as PNG and SVG.",
+        "Pictures, as PNG and SVG.",
         drawing.require,
         _draw,
     ),
@@ -121,8 +128,10 @@ def options(outputs: Sequence[Output]) -> Callable[[Callable[..., None]], Callab
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         for output in reversed(outputs):
             path = click.Path(path_type=Path)
-            option = click.option(output.option, output.parameter, type=path, metavar=output.metavar, help=output.help)
-            command = option(command)
+            command = click.option(
+                output.option, output.parameter, cls=GroupedOption, group="Output", type=path, metavar=output.metavar,
+                help=output.help,
+            )(command)  # fmt: skip
         return command
 
     return decorate
@@ -141,8 +150,16 @@ def require(wanted: Mapping[Output, Path], inputs: Mapping[str, Path]) -> None:
         output.require(path)
 
 
-def write(found: Findings, wanted: Mapping[Output, Path]) -> bool:
-    """Write every output, and return whether all could be written; each that could not is one line on stderr."""
+def write(found: Findings, wanted: Mapping[Output, Path], tell: Callable[[str], None] = endings.say) -> bool:
+    """Write every output, and return whether all could be written; `tell` hears of each, stderr of what could not."""
     # A list, so that one that fails does not keep the others from being tried.
-    written = [endings.succeeds(partial(output.write, found, path)) for output, path in wanted.items()]
+    written = [succeeds(partial(output.write, found), path, tell) for output, path in wanted.items()]
     return all(written)
+
+
+def succeeds(save: Callable[[Path], None], path: Path, tell: Callable[[str], None]) -> bool:
+    """Write one output, and return whether that worked; `tell` hears of it, stderr of what could not be written."""
+    succeeded = endings.succeeds(partial(save, path))
+    if succeeded:
+        tell(f"wrote {path}{os.sep if path.is_dir() else ''}")
+    return succeeded

@@ -11,24 +11,26 @@ import click
 from gradstep import files
 from gradstep.cli import endings, options, places, prediction_files
 from gradstep.cli.grouped import GroupedCommand, GroupedOption
+from gradstep.cli.interrupts import Interrupts
 from gradstep.data import models, tables
-from gradstep.data.blocks import Unusable
+from gradstep.data.blocks import NotNumbers, Unusable
 from gradstep.data.predictions import Predictions
 from gradstep.extras import require
 
 _HELP = """Predict probabilities and labels for a data file.
 
 MODEL is what gradstep fit --save wrote. DATA is a CSV, npz or Parquet file with the columns of the model, in any
-order; other columns are ignored. Where the columns have no names (npz, or a CSV file without a header) there
-have to be as many as the model has, in its order.
+order; other columns are ignored. Columns without names (npz, or a CSV file without a header) must be as many as
+the model has, in its order.
 
 \b
 The result, a row for each row of DATA
   probability   of the label that counted as 1 in the training
-  label         that label where the probability is at least --threshold, else the other
+  label         this label if the probability is at least --threshold, else the
+                other one
 
-It goes to the screen or into a pipe as CSV, or into a file with --out. If DATA holds the column of the labels,
-predict does not use it, and shows the accuracy at the end (on stderr).
+It goes to stdout as CSV, or into a file with --out. If DATA holds the column of the labels, predict does not use
+it, and shows the accuracy on stderr at the end.
 
 DATA is read some rows at a time, so it may be larger than memory. Only an npz file whose X is stored by columns
 is read whole.
@@ -38,7 +40,7 @@ Examples
   gradstep fit patients.csv --label outcome --positive ill --save model.json
   gradstep predict model.json new.csv
   gradstep predict model.json new.csv --id patient --out predictions.csv
-  gradstep predict model.json big.parquet --threshold 0.2 --out predictions.parquet
+  gradstep predict model.json big.parquet --threshold 0.2 --out big-out.parquet
 """
 
 _option = partial(click.option, cls=GroupedOption)
@@ -51,19 +53,26 @@ _of_result = partial(_option, group="Result")
 @click.argument("data", type=click.Path(path_type=Path))
 @_of_data(
     "--delimiter", callback=options.delimiter, metavar="CHARACTER", default=",", show_default=True,
-    help="What separates the cells of a CSV file; tab is the tabulator.",
+    help="What separates the cells of a CSV file, such as ';' or tab.",
 )  # fmt: skip
 @_of_data("--id", "id_column", metavar="COLUMN", help="A column to repeat in the result, such as a key.")
 @_of_result(
-    "--threshold", type=click.FloatRange(0.0, 1.0), callback=options.finite, default=0.5, show_default=True,
-    help="The least probability that gives the label that counted as 1.",
+    "--threshold", callback=options.probability, metavar="P", default="0.5", show_default=True,
+    help="The least probability for the label that counted as 1.",
 )  # fmt: skip
 @_of_result(
     "--out", type=click.Path(path_type=Path), metavar="FILE",
     help="Write the result to this file: .csv or .parquet.",
 )  # fmt: skip
+@click.pass_context
 def predict_command(
-    model: Path, data: Path, delimiter: str, id_column: str | None, threshold: float, out: Path | None
+    context: click.Context,
+    model: Path,
+    data: Path,
+    delimiter: str,
+    id_column: str | None,
+    threshold: float,
+    out: Path | None,
 ) -> None:
     """Predict probabilities and labels for a data file."""
     if data.suffix.lower() == ".json" and model.suffix.lower() in tables.SUFFIXES:
@@ -74,13 +83,30 @@ def predict_command(
     elif sys.stdout is None:
         raise OSError("there is no standard output; name a file with --out")
     trained = models.load(model)
+    with Interrupts() as interrupts:
+        try:
+            predictions = _written(trained, data, delimiter, threshold, id_column, out)
+        except KeyboardInterrupt:
+            endings.complain("interrupted")
+    if interrupts.pressed:
+        context.exit(endings.INTERRUPTED)
+    _report(predictions, trained.label, out)
+
+
+def _written(
+    model: models.Model, data: Path, delimiter: str, threshold: float, id_column: str | None, out: Path | None
+) -> Predictions:
+    """Write the predictions for a file, and return them."""
     try:
         with tables.opened(data, delimiter) as source:
-            predictions = Predictions(trained, source, threshold, id_column)
+            predictions = Predictions(model, source, threshold, id_column)
             prediction_files.write(predictions, out, id_column)
+    except NotNumbers:
+        # No column of a model can be left out.
+        raise
     except Unusable as error:
         raise options.advised(error) from error
-    _report(predictions, trained.label, out)
+    return predictions
 
 
 def _require_place_for(out: Path) -> None:

@@ -19,7 +19,7 @@ from gradstep.text import printable_lines
 SUFFIXES = (".csv", ".parquet")
 
 # A row group of Parquet has at least as many rows, but for the last.
-_ROWS_OF_A_GROUP = 1 << 17
+_ROWS_OF_A_GROUP = 1 << 16
 
 
 def write(predictions: Predictions, out: Path | None, id_column: str | None) -> None:
@@ -68,7 +68,8 @@ def _write_parquet(predictions: Iterable[Rows], names: list[str], file: BinaryIO
     parquet = require("pyarrow.parquet", "parquet", "Writing Parquet")
     kinds = [arrow.float64() if name == "probability" else arrow.string() for name in names]
     schema = arrow.schema(list(zip(names, kinds, strict=True)))
-    with parquet.ParquetWriter(file, schema) as writer:
+    # A probability seldom occurs twice.
+    with parquet.ParquetWriter(file, schema, use_dictionary=["label"]) as writer:
         for group in _groups(predictions):
             batches = [arrow.record_batch(_columns(rows), schema=schema) for rows in group]
             writer.write_table(arrow.Table.from_batches(batches, schema))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from gradstep.cli import endings, options, outputs
-from gradstep.cli.outputs import DRAWINGS, EXPORTS, Output
+from gradstep.cli import endings, options, outputs, screen
+from gradstep.cli.grouped import GroupedCommand, GroupedOption
+from gradstep.cli.outputs import DRAWINGS, EXPORTS
 from gradstep.compare.judge import differences
 from gradstep.compare.judge.differences import Differences
 from gradstep.compare.judge.findings import findings
@@ -22,10 +22,12 @@ RECORD_FILE = click.Path(path_type=Path)
 
 FAIL_ON = click.option(
     "--fail-on",
+    cls=GroupedOption,
+    group="Differences",
     type=click.FloatRange(1.0),
     callback=options.finite,
     metavar="RATIO",
-    help="Exit with 3 if a time became at least this many times as long, such as 1.10, beyond noise.",
+    help="Exit with 3 if a time became this many times as long.",
 )
 
 
@@ -34,25 +36,14 @@ _DIFF_HELP = """Show what became faster or slower from one record to another, be
 BEFORE and AFTER are files that `gradstep compare --json` wrote. Times belong together where problem, m, n, dtype,
 order, threads and contender are the same.
 
-\b
-Columns
-  before, after   the median times
-  times as long   their ratio
-  interval        covers the true ratio 95 % of the time. Its width comes from the
-                  spread of the samples, and from the drift between the two runs:
-                  by how much the read limits differ, which are the same code in
-                  both
-
-Where the machine drifted much, small changes are too close to call; the line "drift" says how small. Of all
-changes that are named, at most 5 % are chance, however many times are compared.
+Where the machine changed much between the two runs, small changes are too close to call: the read limits show it,
+which are the same code in both. Of all changes that are named, at most 5 % are chance. docs/record.md explains more.
 
 \b
 Exit code
   0   compared, whatever was found
   1   a file is no record, or nothing is in both
   3   with --fail-on 1.10: the lower end of an interval is at least 1.10
-
-docs/record.md explains how this is computed, and what two runs of the same code showed.
 
 \b
 Examples
@@ -61,21 +52,26 @@ Examples
 """
 
 
-@click.command("diff", help=_DIFF_HELP)
+@click.command("diff", cls=GroupedCommand, help=_DIFF_HELP)
 @click.argument("before", type=RECORD_FILE)
 @click.argument("after", type=RECORD_FILE)
 @FAIL_ON
+@click.option(
+    "--details", cls=GroupedOption, group="Differences", is_flag=True,
+    help="Every change, the drift, and what else differs.",
+)  # fmt: skip
 @click.pass_context
-def diff_command(context: click.Context, before: Path, after: Path, fail_on: float | None) -> None:
+def diff_command(context: click.Context, before: Path, after: Path, fail_on: float | None, details: bool) -> None:
     """Show what became faster or slower from one record to another, beyond noise."""
-    found = show_differences(records.load(before), records.load(after), (str(before), str(after)))
+    found = show_differences(records.load(before), records.load(after), (str(before), str(after)), details)
     require_no_slower(context, found, fail_on)
 
 
-def show_differences(before: Record, after: Record, names: tuple[str, str]) -> Differences:
-    """Compare two records, print what is found, and return it."""
+def show_differences(before: Record, after: Record, names: tuple[str, str], details: bool) -> Differences:
+    """Compare two records, print what is found in short or whole, and return it."""
     found = differences.between(before, after)
-    difference_tables.show(found, before, after, names, PlainConsole())
+    show = difference_tables.show_details if details else difference_tables.show
+    show(found, before, after, names, PlainConsole())
     return found
 
 
@@ -84,17 +80,15 @@ def require_no_slower(context: click.Context, found: Differences, fail_on: float
     if fail_on is None or not (slower := found.slower_than(fail_on)):
         return
     count = "1 time" if len(slower) == 1 else f"{len(slower)} times"
-    endings.complain(
-        f"{count} became at least {fail_on:g} times as long beyond noise: {difference_tables.names_of(slower)}"
-    )
+    endings.complain(f"{count} became at least {fail_on:g}× slower beyond noise: {difference_tables.names_of(slower)}")
     context.exit(endings.SLOWER)
 
 
 _EXPORT_HELP = """Write a record in the format of another tool.
 
 RECORD is a file that `gradstep compare --json` wrote. CSV and Parquet have a row for each sample, with
-everything that identifies it; docs/record.md lists the columns. Parquet needs pip install 'gradstep[parquet]', and
-pyperf's format pip install 'gradstep[pyperf]'.
+everything that identifies it; docs/record.md lists the columns. Parquet needs the extra "parquet", and pyperf's format
+the extra "pyperf".
 
 \b
 Examples
@@ -104,43 +98,46 @@ Examples
 """
 
 
-@click.command("export", help=_EXPORT_HELP)
+@click.command("export", cls=GroupedCommand, help=_EXPORT_HELP)
 @click.argument("record", type=RECORD_FILE)
 @outputs.options(EXPORTS)
 @click.pass_context
 def export_command(context: click.Context, /, record: Path, **given: Any) -> None:
     """Write a record in the format of another tool."""
-    _write(context, record, given, EXPORTS)
+    places = outputs.taken(given, EXPORTS)
+    if not places:
+        raise click.UsageError(f"name what to write: {', '.join(output.option for output in EXPORTS)}")
+    outputs.require(places, {"RECORD": record})
+    if not outputs.write(findings(records.load(record)), places):
+        context.exit(endings.FAILED)
 
 
-_REPORT_HELP = """Write the report or the pictures of a saved record.
+_REPORT_HELP = """Show a saved record, and write its report or its pictures.
 
-RECORD is a file that `gradstep compare --json` wrote. The report is one HTML file of some 5 MB; it opens without a
-network, and holds the record, which can be downloaded from it. A picture that the record does not support, such as
-times against m where there is one m, is left out with the reason. Both need pip install 'gradstep[report]'.
+RECORD is a file that `gradstep compare --json` wrote. It is shown as the comparison showed it. The report is one HTML
+file of some 5 MB; it opens without a network, and holds the record, which can be downloaded from it. A picture that
+the record does not support, such as times against m where there is one m, is left out with the reason. Report and
+pictures need the extra "report".
 
 \b
 Examples
-  gradstep report run.json --html run.html
-  gradstep report run.json --plot pictures
+  gradstep report run.json
+  gradstep report run.json --details
+  gradstep report run.json --html run.html --plot pictures
 """
 
 
-@click.command("report", help=_REPORT_HELP)
+@click.command("report", cls=GroupedCommand, help=_REPORT_HELP)
 @click.argument("record", type=RECORD_FILE)
+@screen.DETAILS
 @outputs.options(DRAWINGS)
 @click.pass_context
-def report_command(context: click.Context, /, record: Path, **given: Any) -> None:
-    """Write the report or the pictures of a saved record."""
-    _write(context, record, given, DRAWINGS)
-
-
-def _write(context: click.Context, record: Path, given: dict[str, Any], offered: Sequence[Output]) -> None:
-    """Read a record and write it in every way that was given."""
-    places = outputs.taken(given, offered)
-    if not places:
-        raise click.UsageError(f"name what to write: {', '.join(output.option for output in offered)}")
+def report_command(context: click.Context, /, record: Path, details: bool, **given: Any) -> None:
+    """Show a saved record, and write its report or its pictures."""
+    places = outputs.taken(given, DRAWINGS)
     outputs.require(places, {"RECORD": record})
     found = findings(records.load(record))
-    if not outputs.write(found, places):
+    written = outputs.write(found, places)
+    screen.show(found, details)
+    if not written:
         context.exit(endings.FAILED)

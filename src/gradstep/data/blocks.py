@@ -30,6 +30,10 @@ class Unusable(ValueError):
         self.advice = advice
 
 
+class NotNumbers(Unusable):
+    """Columns hold something else than numbers."""
+
+
 class Texts(NamedTuple):
     """A column as text: the value of row i is ``values[codes[i]]``, and every value occurs."""
 
@@ -130,14 +134,14 @@ def delimiter_advice(names: Sequence[str]) -> str:
     return ""
 
 
-def text_columns(where: str, first_values: Sequence[tuple[str, str]]) -> Unusable:
+def text_columns(where: str, first_values: Sequence[tuple[str, str]]) -> NotNumbers:
     """Return the error that names columns of text, each with its first value."""
     names = [name for name, _ in first_values]
     shown = ", ".join(f"{name!r} ({value!r})" for name, value in first_values[: labels.VALUES_SHOWN])
     if len(names) > labels.VALUES_SHOWN:
         shown += f" and {len(names) - labels.VALUES_SHOWN} more"
     one = len(names) == 1
-    return Unusable(
+    return NotNumbers(
         f"{where}: {'column' if one else 'columns'} {shown} {'holds' if one else 'hold'} text, not numbers",
         f"leave {'it' if one else 'them'} out with --drop {_as_option(names)}",
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import MISSING, asdict, dataclass, fields
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn, TypeGuard
 
@@ -93,7 +95,7 @@ class Model:
         Raises
         ------
         ValueError
-            If X has another number of columns, holds NaN or infinity, or is so large that a row has no probability.
+            If X has another number of columns, or holds NaN or infinity.
         TypeError
             If X does not hold real numbers.
         """
@@ -101,17 +103,12 @@ class Model:
         if rows.ndim != 2 or rows.shape[1] != len(self.columns):
             raise ValueError(f"X has shape {rows.shape}; the model has {len(self.columns)} columns")
         validate.require_finite("X", rows)
-        if self.standardized is None:
-            z = _scores(rows, self.coefficients, self.intercept)
-        else:
-            inner = self.standardized
-            rows = rows if rows.dtype == np.float32 else rows.astype(np.float64)
-            with np.errstate(all="ignore"):
-                rows = Standardization(np.array(inner["means"]), np.array(inner["scales"])).apply(rows)
-            z = _scores(rows, inner["coefficients"], inner["intercept"])
-        if np.isnan(z).any():
-            raise ValueError(f"row {int(np.isnan(z).argmax()) + 1} of X is too large for this model")
-        return sigmoid(z)
+        if rows.dtype != np.float32:
+            rows = rows.astype(np.float64)
+        if (inner := self.standardized) is None:
+            return sigmoid(_scores(rows, self.coefficients, self.intercept))
+        units = Standardization(np.array(inner["means"]), np.array(inner["scales"]))
+        return sigmoid(_scores(rows, inner["coefficients"], inner["intercept"], units))
 
     def labels(self, positive: NDArray[np.bool_]) -> list[str]:
         """Return the label of each row, from whether it is the positive one."""
@@ -246,12 +243,33 @@ def sigmoid(z: FloatArray) -> NDArray[np.float64]:
 
 
 @np.errstate(all="ignore")
-def _scores(X: FloatArray, w: ArrayLike, b: float) -> NDArray[np.float64]:
-    """Return X w + b in float64, without a copy of X as a whole."""
+def _scores(X: FloatArray, w: ArrayLike, b: float, units: Standardization | None = None) -> NDArray[np.float64]:
+    """Return X w + b in float64, where X is standardized first if there are units; without a copy of X as a whole."""
     wide_w = np.asarray(w, np.float64)
-    rows = rows_at_a_time(X.shape[1])
-    parts = [X[i : i + rows].astype(np.float64, copy=False) @ wide_w for i in range(0, len(X), rows)]
-    return np.concatenate([np.empty(0), *parts]) + b
+    z = np.empty(len(X))
+    size = rows_at_a_time(X.shape[1])
+    for start in range(0, len(X), size):
+        rows = X[start : start + size]
+        inner = rows if units is None else units.apply(rows)
+        z[start : start + size] = inner.astype(np.float64, copy=False) @ wide_w + b
+    for i in np.flatnonzero(~np.isfinite(z)).tolist():
+        z[i] = _score_out_of_range(X[i], wide_w, b, units)
+    return z
+
+
+def _score_out_of_range(x: FloatArray, w: NDArray[np.float64], b: float, units: Standardization | None) -> float:
+    """Return the score of a row in which a sum or a product overflows; the whole may be finite all the same."""
+    exact = list(map(Fraction, x.tolist()))
+    if units is not None:
+        exact = [
+            (x_j - Fraction(mean)) / Fraction(scale)
+            for x_j, mean, scale in zip(exact, units.means.tolist(), units.scales.tolist(), strict=True)
+        ]
+    score = Fraction(b) + sum(x_j * Fraction(w_j) for x_j, w_j in zip(exact, w.tolist(), strict=True))
+    try:
+        return float(score)
+    except OverflowError:
+        return math.inf if score > 0 else -math.inf
 
 
 def describe(

@@ -5,16 +5,21 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradstep.data.blocks import Block, Texts, Unusable, gathered, index, require_finite, rows_at_a_time, text_columns
+from gradstep.data.blocks import Block, NotNumbers, Texts, gathered, index, require_finite, rows_at_a_time, text_columns
 from gradstep.extras import require
 
-# Of a column, as many bytes are read ahead.
-_BUFFER = 1 << 20
+# Of each column, as many bytes are read ahead.
+_BUFFER = 1 << 16
+
+# Larger batches take much more memory than their own size.
+_MOST_ROWS = 1 << 13
+
+_Number = TypeVar("_Number", np.float64, np.int64)
 
 
 @contextlib.contextmanager
@@ -36,7 +41,7 @@ class ParquetSource:
         self._arrow = require("pyarrow", "parquet", "Reading Parquet")
         # A damaged file ends in nearly any exception of pyarrow.
         try:
-            self._file = parquet.ParquetFile(file, buffer_size=_BUFFER)
+            self._file = parquet.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False)
             self._schema = self._file.schema_arrow
             self.names = tuple(self._schema.names)
         except Exception as error:
@@ -63,12 +68,14 @@ class ParquetSource:
             for k, name in enumerate(names):
                 X[:, k] = self._as_numbers(name, batch.column(name), first)
             require_finite(self.path, X, names, first)
-            yield Block(first, X, tuple(_as_text(batch.column(self.names[j])) for j in texts))
+            yield Block(first, X, tuple(self._as_text(batch.column(self.names[j])) for j in texts))
             first += batch.num_rows
 
     def _batches(self, names: list[str]) -> Iterator[Any]:
         """Yield the rows of some columns, some rows at a time, none of them empty."""
-        batches = self._file.iter_batches(batch_size=rows_at_a_time(len(names)), columns=names)
+        # With threads it would hold every column of a row group.
+        rows = min(rows_at_a_time(len(names)), _MOST_ROWS)
+        batches = self._file.iter_batches(rows, columns=names, use_threads=False)
         while True:
             try:
                 batch = next(batches, None)
@@ -84,20 +91,20 @@ class ParquetSource:
         """Raise ValueError for the first of these columns that cannot be read."""
         for name in names:
             try:
-                for _ in self._file.iter_batches(columns=[name]):
+                for _ in self._file.iter_batches(columns=[name], use_threads=False):
                     pass
             except Exception as damage:
                 raise ValueError(f"{self.path}, column {name!r}: not read as Parquet: {damage}") from damage
 
     def _require_numbers(self, numbers: Sequence[int]) -> None:
-        """Raise Unusable for columns that hold no numbers."""
+        """Raise NotNumbers for columns that hold none."""
         others = [j for j in numbers if not self._is_number(self._plain(j))]
         types = self._arrow.types
         text = [j for j in others if types.is_string(self._plain(j)) or types.is_large_string(self._plain(j))]
         if text:
             raise text_columns(f"{self.path}", [(self.names[j], self._first_value(j)) for j in text])
         for j in others:
-            raise Unusable(
+            raise NotNumbers(
                 f"{self.path}, column {self.names[j]!r}: it holds {self._plain(j)}, not numbers",
                 f"leave it out with --drop {self.names[j]}",
             )
@@ -124,22 +131,22 @@ class ParquetSource:
         if types.is_nested(kind) or types.is_binary(kind) or types.is_large_binary(kind):
             raise ValueError(f"{self.path}, column {self.names[j]!r}: it holds {kind}, neither numbers nor text")
 
-    def _as_numbers(self, name: str, column: Any, first: int) -> NDArray[Any]:
+    def _as_numbers(self, name: str, column: Any, first: int) -> NDArray[np.float64]:
         if column.null_count:
-            row = first + int(np.argmax(np.asarray(column.is_null()))) + 1
+            row = first + column.is_null().index(True).as_py() + 1
             raise ValueError(f"{self.path}, row {row}, column {name!r}: the cell is empty")
-        kind = column.type.value_type if self._arrow.types.is_dictionary(column.type) else column.type
-        kind = self._arrow.float64() if self._arrow.types.is_decimal(kind) else kind
-        plain = column if kind == column.type else column.cast(kind)
-        values: NDArray[Any] = plain.to_numpy(zero_copy_only=False)
-        return values
+        return _values(column.cast(self._arrow.float64(), safe=False), np.float64)
+
+    def _as_text(self, column: Any) -> Texts:
+        """Return a column as text; a cell without a value is empty."""
+        encoded = column if self._arrow.types.is_dictionary(column.type) else column.dictionary_encode()
+        known = ["" if value is None else str(value) for value in encoded.dictionary.to_pylist()]
+        # One more value than there are: the cells without one.
+        codes = encoded.indices.cast(self._arrow.int64()).fill_null(len(known))
+        used, codes = np.unique(_values(codes, np.int64), return_inverse=True)
+        return Texts([[*known, ""][k] for k in used], codes)
 
 
-def _as_text(column: Any) -> Texts:
-    """Return a column as text; a cell without a value is empty."""
-    encoded = column if hasattr(column, "dictionary") else column.dictionary_encode()
-    known = ["" if value is None else str(value) for value in encoded.dictionary.to_pylist()]
-    # One more value than there are: the cells without one.
-    codes = encoded.indices.fill_null(len(known)).to_numpy(zero_copy_only=False).astype(np.intp)
-    used, codes = np.unique(codes, return_inverse=True)
-    return Texts([[*known, ""][k] for k in used], codes)
+def _values(column: Any, dtype: type[_Number]) -> NDArray[_Number]:
+    """Return the values of a column without a missing one; to_numpy would import pandas, which takes 50 MB."""
+    return np.frombuffer(column.buffers()[1], dtype, len(column), column.offset * np.dtype(dtype).itemsize)

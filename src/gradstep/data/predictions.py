@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradstep.data import labels
-from gradstep.data.blocks import Block, Source, Texts, Unusable, delimiter_advice
+from gradstep.data.blocks import Source, Texts, Unusable, delimiter_advice
 from gradstep.data.models import Model
 
 
@@ -65,20 +65,13 @@ class Predictions:
     def __iter__(self) -> Iterator[Rows]:
         texts = [j for j in (self._id, self._label) if j is not None]
         for block in self._source.blocks(self._features, texts):
-            probability = self._probabilities(block)
+            probability = self._model.probabilities(block.X)
             positive = probability >= self._threshold
             if self._label is not None:
                 self._compare(positive, block.texts[-1])
             self.rows += len(positive)
             ids = None if self._id is None else _values(block.texts[0])
             yield Rows(ids, probability, self._model.labels(positive))
-
-    def _probabilities(self, block: Block) -> NDArray[np.float64]:
-        try:
-            return self._model.probabilities(block.X)
-        except ValueError as error:
-            rows = f"rows {block.first + 1} to {block.first + len(block.X)}"
-            raise ValueError(f"{self._source.path}, {rows}: {error}") from error
 
     def _compare(self, predicted: NDArray[np.bool_], known: Texts) -> None:
         truth = np.array([_truth(self._model, value) for value in known.values])[known.codes]

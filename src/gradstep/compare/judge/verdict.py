@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
+from gradstep.compare.judge.decision import TIE, Decision, decision
 from gradstep.compare.judge.findings import CellFindings, Findings
 from gradstep.compare.judge.statistics import Ratio
-from gradstep.compare.record.records import Cell
-
-ALIKE = 1.05
-"""Contenders whose times differ by less, as far as is known, are tied."""
-
-Decision = Literal["decided", "tie", "open"]
+from gradstep.compare.record.records import Cell, Record
 
 Auto = Callable[[int, int], str]
 """Return the kernel that "auto" takes here for m and n."""
@@ -30,7 +26,7 @@ class Standing(NamedTuple):
     fastest : str
         The contender with the smallest median.
     decision : str
-        "decided"; "tie", where the others that are too close to call are within `ALIKE`; or "open".
+        "decided"; "tie", where the others that are too close to call are within `TIE`; or "open".
     others : tuple of str
         Those that are too close to call; none where it is decided.
     lead : float or None
@@ -50,7 +46,7 @@ class Standing(NamedTuple):
 
 
 class Against(NamedTuple):
-    """The fastest peer beside the fastest kernel on one problem, and the time of the peer over the kernel's."""
+    """A kernel, by default the fastest, beside the fastest peer: on one problem, the peer's time over the kernel's."""
 
     cell: Cell
     kernel: str
@@ -131,7 +127,7 @@ def verdict(found: Findings, auto: Auto | None = None) -> Verdict:
         leader=leader,
         over={} if leader is None else _over(timed, leader),
         lead=_lead(kernels, leader),
-        against=tuple(_against(timed, found.record.peers)),
+        against=tuple(each for each in (against_peers(found.record, each) for each in timed) if each is not None),
         choice=None if leader is None else _choice(timed, kernels, leader, auto),
     )
 
@@ -149,18 +145,10 @@ def _standing(each: CellFindings, names: Sequence[str]) -> Standing:
     """Judge contenders, of which the one with the smallest median comes first."""
     first, *others = names
     ratios = {name: each.rounds.ratio(name, first) for name in others}
-    decision = _decision(list(ratios.values()))
-    close = [name for name, ratio in ratios.items() if ratio.verdict != "slower"]
+    close = {name: ratio for name, ratio in ratios.items() if ratio.verdict != "slower"}
+    count = min(each.rounds.median(name).size for name in names)
     lead = ratios[others[0]].value if others else None
-    return Standing(each.cell, first, decision, () if decision == "decided" else tuple(close), lead)
-
-
-def _decision(ratios: Sequence[Ratio]) -> Decision:
-    """Judge the times of the others over that of the fastest, the next one first."""
-    if not ratios or ratios[0].verdict == "slower":
-        return "decided"
-    close = [ratio for ratio in ratios if ratio.verdict != "slower"]
-    return "tie" if all(1.0 / ALIKE <= each.lower and each.upper <= ALIKE for each in close) else "open"
+    return Standing(each.cell, first, decision(list(close.values()), count), tuple(close), lead)
 
 
 def _lead(kernels: Sequence[Standing], leader: str | None) -> Span | None:
@@ -186,14 +174,14 @@ def _over(timed: Sequence[CellFindings], leader: str) -> dict[str, Span]:
     return spans
 
 
-def _against(timed: Sequence[CellFindings], peers: Mapping[str, str]) -> list[Against]:
-    compared = []
-    for each in timed:
-        kernels, theirs = ([name for name in each.times if (name in peers) is wanted] for wanted in (False, True))
-        if kernels and theirs:
-            kernel, peer = (min(names, key=lambda name: each.times[name].value) for names in (kernels, theirs))
-            compared.append(Against(each.cell, kernel, peer, each.rounds.ratio(peer, kernel)))
-    return compared
+def against_peers(record: Record, found: CellFindings, kernel: str | None = None) -> Against | None:
+    """Return how a kernel, by default the fastest, compares with the fastest peer; None where either was not timed."""
+    kernels = [name for name in found.times if name not in record.peers and kernel in (None, name)]
+    peers = [name for name in found.times if name in record.peers]
+    if not kernels or not peers:
+        return None
+    first, peer = (min(names, key=lambda name: found.times[name].value) for names in (kernels, peers))
+    return Against(found.cell, first, peer, found.rounds.ratio(peer, first))
 
 
 def _choice(timed: Sequence[CellFindings], kernels: Sequence[Standing], leader: str, auto: Auto | None) -> Choice:
@@ -204,5 +192,5 @@ def _choice(timed: Sequence[CellFindings], kernels: Sequence[Standing], leader: 
     (name,) = taken
     fastest = {each.cell.conditions: each.fastest for each in kernels}
     compared = [(each.times, fastest[each.cell.conditions]) for each in timed if name in each.times]
-    is_good = all(times[name].value <= ALIKE * times[first].value for times, first in compared)
+    is_good = all(times[name].value <= TIE * times[first].value for times, first in compared)
     return Choice(name if is_good and compared else leader, name)

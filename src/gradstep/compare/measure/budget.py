@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, TypeVar
+import functools
+import math
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from gradstep.compare.measure import forecast as forecasts
 from gradstep.compare.measure.contenders import Contender
-from gradstep.compare.measure.forecast import PREPARATION, Forecast, rough
+from gradstep.compare.measure.forecast import PREPARATION, Forecast, Kind, Who, rough
 from gradstep.compare.measure.problems import AnyProblem
 from gradstep.compare.record.records import READ_LIMIT, Settings
 
-Item = TypeVar("Item")
+# What starting the program, before its clock starts, and showing and saving what was measured take, and the most of a
+# small budget that is kept for them.
+_REST, _MOST_OF_REST = 0.8, 0.25
+
+# The pace of a run begins as if this many seconds had gone as expected, so that one hiccup does not count for much.
+_AS_EXPECTED = 0.5
+
+# Whatever costs no more than this is cheap, and so on in steps of ten.
+_CHEAP = 0.1
+
+# The first call of a kind on a small problem, and some more to see how long the next ones take.
+_FIRST_CALL = 0.02
 
 # The vectors of length m that contenders make at the same time, of 8 bytes a row each.
 _VECTORS = 8
@@ -27,6 +41,15 @@ class Place(NamedTuple):
     problem: AnyProblem
     threads: int | None
 
+    @property
+    def kind(self) -> Kind:
+        """What contenders compile for."""
+        return Kind.of(self.problem, self.threads)
+
+
+Item = tuple[int, str]
+"""What a plan is made of: the number of a place, and a contender that is measured there."""
+
 
 class Planner:
     """Plans which contenders are measured where, from the limit, the budget and a forecast that goes on learning."""
@@ -34,16 +57,40 @@ class Planner:
     def __init__(self, settings: Settings, forecast: Forecast) -> None:
         self._settings = settings
         self._forecast = forecast
-        self._expected = self._spent = 0.0
+        self._expected = self._spent = _AS_EXPECTED
+        self._called: set[Who] = set()
 
     def note(self, expected: float, spent: float) -> None:
         """Note that work for which this many seconds were expected took this many."""
         self._expected += expected
         self._spent += spent
 
+    def note_first_call(self, name: str, kind: Kind) -> None:
+        """Note that the one-time costs of a contender for a kind of problem are paid."""
+        self._called.add(Who(name, kind))
+
+    def has_called(self, name: str, kind: Kind) -> bool:
+        """Whether the one-time costs of a contender for a kind of problem are paid."""
+        return Who(name, kind) in self._called
+
+    @property
+    def seconds_to_measure(self) -> float:
+        """The budget, less what showing and saving the results takes, and starting before the clock does."""
+        if self._settings.budget is None:
+            return math.inf
+        return self._settings.budget - min(_REST, _MOST_OF_REST * self._settings.budget)
+
     def seconds(self, name: str, place: Place) -> float:
         """Return how long a contender should take at a place."""
         return forecasts.expected_seconds(name, place.problem, place.threads, self._settings, self._forecast)
+
+    def one_time(self, contender: Contender, kind: Kind) -> float:
+        """Return about how long importing and compiling a contender for a kind of problem is still going to take."""
+        if self.has_called(contender.name, kind):
+            return 0.0
+        # A kernel of gradstep, which has no version of its own, compiles nothing for another number of threads.
+        same_arrays = any(who.name == contender.name and who.kind[:2] == kind[:2] for who in self._called)
+        return _FIRST_CALL + (0.0 if same_arrays and not contender.version else contender.one_time())
 
     def overhead(self, place: Place) -> float:
         """Return what a place takes with any contenders: the arrays, the reference and the read limit."""
@@ -57,7 +104,7 @@ class Planner:
         *,
         elapsed: float = 0.0,
         look_seconds: float = 0.0,
-    ) -> dict[tuple[int, str], float]:
+    ) -> dict[Item, float]:
         """Return which contenders to measure at which of the remaining places, and how long each should take.
 
         Parameters
@@ -75,61 +122,82 @@ class Planner:
             (number of the place, contender) -> expected seconds on an idle machine. The budget is planned with the pace
             of the run so far, if that was slower.
         """
-        costs = {
-            (place.number, contender.name): expected
-            for place in places
-            for contender in contenders[place.threads]
-            if (expected := self.seconds(contender.name, place)) <= self._settings.limit
-        }
+        costs: dict[Item, float] = {}
+        needs: dict[Item, dict[Hashable, float]] = {}
+        one_time = functools.cache(self.one_time)
+        for place in places:
+            overhead = self.overhead(place) + look_seconds
+            for contender in contenders[place.threads]:
+                expected = self.seconds(contender.name, place)
+                if expected <= self._settings.limit:
+                    item = (place.number, contender.name)
+                    costs[item] = expected
+                    needs[item] = {
+                        place.number: overhead,
+                        place.problem.name: place.problem.load_seconds,
+                        (contender.name, place.kind): one_time(contender, place.kind),
+                    }
         if self._settings.budget is None:
             return costs
-        overheads = {place.number: self.overhead(place) + look_seconds for place in places}
-        shared = {(number, name): (number, overheads[number]) for number, name in costs}
-        pace = max(1.0, self._spent / self._expected) if self._expected else 1.0
-        chosen = affordable(costs, shared, (self._settings.budget - elapsed) / pace)
+        pace = max(1.0, self._spent / self._expected)
+        chosen = affordable(costs, needs, (self.seconds_to_measure - elapsed) / pace)
         return {item: seconds for item, seconds in costs.items() if item in chosen}
 
     def unaffordable(
-        self, place: Place, contenders: Iterable[Contender], planned: Mapping[tuple[int, str], float]
+        self, place: Place, contenders: Iterable[Contender], planned: Mapping[Item, float]
     ) -> dict[str, str]:
         """Return the contenders that the budget leaves out at a place, and why. Those beyond the limit are skipped."""
         if self._settings.budget is None:
             return {}
-        budget_left = f"more than the budget of {self._settings.budget:g} s has left"
-        expected = {each.name: self.seconds(each.name, place) for each in contenders}
-        return {
-            name: f"about {rough(seconds)} expected, {budget_left}"
-            for name, seconds in expected.items()
-            if seconds <= self._settings.limit and (place.number, name) not in planned
-        }
+        reasons = {}
+        for contender in contenders:
+            expected, one_time = self.seconds(contender.name, place), self.one_time(contender, place.kind)
+            if expected <= self._settings.limit and (place.number, contender.name) not in planned:
+                words = f"about {rough(expected + one_time)} expected"
+                if one_time > expected:
+                    words += " to import and compile it"
+                reasons[contender.name] = f"{words}, {self.too_little}"
+        return reasons
+
+    @property
+    def too_little(self) -> str:
+        """Why something does not fit into the budget, in words."""
+        return f"more than the budget of {self._settings.budget:g} s has left"
 
 
-def affordable(costs: Mapping[Item, float], shared: Mapping[Item, tuple[object, float]], seconds: float) -> set[Item]:
-    """Return the items that fit into a time: the cheapest first, to get as many as possible.
+def affordable(costs: Mapping[Any, float], needs: Mapping[Any, Mapping[Hashable, float]], seconds: float) -> set[Any]:
+    """Return the items that fit into a time, the cheap ones first; those that cost about the same in their order.
 
     Parameters
     ----------
     costs : mapping
         Item -> its expected seconds.
-    shared : mapping
-        Item -> what it needs done beforehand, which several items share, and the seconds of that. It is paid once.
+    needs : mapping
+        Item -> what it needs done beforehand, which several items may share, and the seconds of each. They are paid
+        once; an item counts as cheap or dear with its part of them.
     seconds : float
         The time there is.
 
     Examples
     --------
-    >>> sorted(affordable({"a": 1.0, "b": 9.0, "c": 2.0}, {"c": ("data", 1.0)}, 5.0))
+    >>> sorted(affordable({"a": 1.0, "b": 9.0, "c": 2.0}, {"c": {"data": 1.0}}, 5.0))
     ['a', 'c']
     """
-    chosen: set[Item] = set()
-    paid: set[object] = set()
-    for item in sorted(costs, key=costs.__getitem__):
-        need, price = shared.get(item, (None, 0.0))
-        cost = costs[item] + (0.0 if need in paid else price)
+    shared_by = Counter(need for item in costs for need in needs.get(item, {}))
+
+    def class_of(item: Any) -> int:
+        price = costs[item] + sum(part / shared_by[need] for need, part in needs.get(item, {}).items())
+        return math.ceil(math.log10(max(price, _CHEAP) / _CHEAP))
+
+    chosen: set[Any] = set()
+    paid: set[Hashable] = set()
+    for item in sorted(costs, key=class_of):
+        unpaid = {need: part for need, part in needs.get(item, {}).items() if need not in paid}
+        cost = costs[item] + sum(unpaid.values())
         if cost <= seconds:
             seconds -= cost
             chosen.add(item)
-            paid.add(need)
+            paid.update(unpaid)
     return chosen
 
 

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import gradstep
@@ -36,6 +38,9 @@ class Contender:
         The version of the library; empty for gradstep's own kernels.
     load : callable
         Imports what the contender needs, and returns how many seconds the first import took.
+    one_time : callable
+        Returns about how many seconds the import, if it is still to come, and the next call of a new kind will take: a
+        guess from what can be known before, with which a budget is planned.
     compiles : bool
         Whether it compiles at run time, in its first call.
     copies : dict
@@ -48,6 +53,7 @@ class Contender:
     as_step: Callable[[Any, Examples], Step] = lambda result, examples: result
     version: str = ""
     load: Callable[[], float] = lambda: 0.0
+    one_time: Callable[[], float] = lambda: 0.0
     compiles: bool = False
     copies: Mapping[str, int] = field(default_factory=dict, hash=False)
 
@@ -64,7 +70,9 @@ def kernel_contender(name: str, threads: int | None = 1) -> Contender:
 
         return call
 
-    return Contender(name, prepare, load=lambda: _import_kernel(name), compiles=registry.KERNELS[name].compiles)
+    compiles = registry.KERNELS[name].compiles
+    one_time = partial(_one_time, name) if compiles else lambda: 0.0
+    return Contender(name, prepare, load=partial(_import_kernel, name), one_time=one_time, compiles=compiles)
 
 
 _import_seconds: dict[str, float] = {}
@@ -74,3 +82,28 @@ def _import_kernel(name: str) -> float:
     start = time.perf_counter()
     registry.load(name)
     return _import_seconds.setdefault(name, time.perf_counter() - start)
+
+
+# What importing a compiler, compiling a kernel, and loading what an earlier process compiled take.
+_IMPORT, _COMPILE, _LOAD = 0.6, 6.0, 0.3
+
+
+def _one_time(name: str) -> float:
+    """Return what a kernel that compiles itself will take. Whether a cache has it shows once it is imported."""
+    if name not in _import_seconds:
+        return _IMPORT + _LOAD
+    return _LOAD if _has_cached_more(registry.KERNELS[name].load_module().partial_sums) else _COMPILE
+
+
+def _has_cached_more(function: Any) -> bool:
+    """Whether earlier processes have compiled a function of Numba for more kinds of arguments than this one has so far.
+
+    Where several kinds are cached, which ones is not known.
+    """
+    folder = getattr(getattr(function, "stats", None), "cache_path", None)
+    if folder is None:
+        return False
+    changed = Path(function.__code__.co_filename).stat().st_mtime
+    # One file of machine code for each kind; Numba compiles again what is older than its source.
+    cached = [each for each in Path(folder).glob(f"*.{function.__name__}-*.nbc") if each.stat().st_mtime > changed]
+    return len(cached) > len(function.signatures)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -54,6 +56,7 @@ class Problem:
     seed: int = 0
     name: ClassVar[str] = "random"
     task: ClassVar[str] = _DRAWN
+    load_seconds: ClassVar[float] = 0.0
 
     @property
     def X_bytes(self) -> int:
@@ -74,6 +77,7 @@ class _OfMatrix:
     """A problem around the values of an X of shape (m, n)."""
 
     X: NDArray[Any]
+    load_seconds: ClassVar[float] = 0.0
 
     @property
     def m(self) -> int:
@@ -154,15 +158,6 @@ class GivenX(_OfMatrix):
         return Examples(self.X, y, w.astype(computed), b)
 
 
-AnyProblem = Problem | RealProblem | GivenX
-
-
-def conditions(problem: AnyProblem, threads: int | None) -> dict[str, Any]:
-    """Return the fields of the record's `Conditions`."""
-    fields = {name: getattr(problem, name) for name in ("m", "n", "dtype", "order")}
-    return {"problem": problem.name, **fields, "threads": threads}
-
-
 def _weights(generator: np.random.Generator, n: int) -> tuple[NDArray[np.float64], float]:
     return generator.standard_normal(n) / math.sqrt(n), 0.1
 
@@ -173,23 +168,79 @@ def _laid_out(X: FloatArray, y: NDArray[Any], w: NDArray[np.float64], b: float, 
 
 
 class Task(NamedTuple):
-    """How the classes of a bundled data set become 0 and 1."""
+    """How the classes of a bundled data set become 0 and 1, and the shape of its X."""
 
     loader: str
     question: str
     is_positive: Callable[[NDArray[Any]], NDArray[np.bool_]]
+    m: int
+    n: int
 
 
 # The numbers of the classes come from scikit-learn's documentation.
 DATA_SETS: dict[str, Task] = {
-    "breast_cancer": Task("load_breast_cancer", "is the tumour malignant?", lambda target: target == 0),
-    "digits": Task("load_digits", "is the digit even?", lambda target: target % 2 == 0),
-    "iris": Task("load_iris", "is the flower an Iris virginica?", lambda target: target == 2),
-    "wine": Task("load_wine", "is the wine from the first cultivar?", lambda target: target == 0),
+    "breast_cancer": Task("load_breast_cancer", "is the tumour malignant?", lambda target: target == 0, 569, 30),
+    "digits": Task("load_digits", "is the digit even?", lambda target: target % 2 == 0, 1797, 64),
+    "iris": Task("load_iris", "is the flower an Iris virginica?", lambda target: target == 2, 150, 4),
+    "wine": Task("load_wine", "is the wine from the first cultivar?", lambda target: target == 0, 178, 13),
 }
 
+# What importing scikit-learn takes.
+_IMPORT = 2.0
 
-def bundled(name: str, dtype: str = "float64", order: str = "C", seed: int = 0) -> RealProblem:
+
+@dataclass(frozen=True)
+class BundledProblem:
+    """A data set that scikit-learn bundles, as a `RealProblem`; it is imported when its arrays are made."""
+
+    name: str
+    dtype: str = "float64"
+    order: str = "C"
+    seed: int = 0
+
+    @property
+    def m(self) -> int:
+        """The number of examples."""
+        return DATA_SETS[self.name].m
+
+    @property
+    def n(self) -> int:
+        """The number of features."""
+        return DATA_SETS[self.name].n
+
+    @property
+    def task(self) -> str:
+        """What the labels mean."""
+        return DATA_SETS[self.name].question
+
+    @property
+    def X_bytes(self) -> int:
+        """The size of X in this dtype."""
+        return self.m * self.n * np.dtype(self.dtype).itemsize
+
+    @property
+    def load_seconds(self) -> float:
+        """About how long it takes to import scikit-learn, if that is still to come."""
+        return 0.0 if "sklearn.datasets" in sys.modules else _IMPORT
+
+    def make(self) -> Examples:
+        """Make the arrays; the same ones each time."""
+        loader, question, is_positive, _, _ = DATA_SETS[self.name]
+        X, target = getattr(_datasets(self.name), loader)(return_X_y=True)
+        labels = is_positive(target).astype(np.float64)
+        return RealProblem(self.name, question, X, labels, self.dtype, self.order, self.seed).make()
+
+
+AnyProblem = Problem | RealProblem | GivenX | BundledProblem
+
+
+def conditions(problem: AnyProblem, threads: int | None) -> dict[str, Any]:
+    """Return the fields of the record's `Conditions`."""
+    fields = {name: getattr(problem, name) for name in ("m", "n", "dtype", "order")}
+    return {"problem": problem.name, **fields, "threads": threads}
+
+
+def bundled(name: str, dtype: str = "float64", order: str = "C", seed: int = 0) -> BundledProblem:
     """Return one of the data sets that scikit-learn bundles; nothing is downloaded.
 
     Raises
@@ -197,10 +248,13 @@ def bundled(name: str, dtype: str = "float64", order: str = "C", seed: int = 0) 
     MissingExtra
         If scikit-learn is not installed.
     """
-    loader, question, is_positive = DATA_SETS[name]
-    datasets = require("sklearn.datasets", "compare", f"The data set {name}")
-    X, target = getattr(datasets, loader)(return_X_y=True)
-    return RealProblem(name, question, X, is_positive(target).astype(np.float64), dtype, order, seed)
+    if find_spec("sklearn") is None:
+        _datasets(name)
+    return BundledProblem(name, dtype, order, seed)
+
+
+def _datasets(name: str) -> Any:
+    return require("sklearn.datasets", "compare", f"The data set {name}")
 
 
 def from_name_or_file(
@@ -210,7 +264,7 @@ def from_name_or_file(
     dtype: str = "float64",
     order: str = "C",
     seed: int = 0,
-) -> RealProblem:
+) -> RealProblem | BundledProblem:
     """Return the bundled data set of this name or the content of the file of this name.
 
     Raises

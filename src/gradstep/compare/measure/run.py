@@ -7,16 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from gradstep.compare.measure import budget, timing
-from gradstep.compare.measure.budget import Place, Planner
+from gradstep.compare.measure.budget import Item, Place, Planner
 from gradstep.compare.measure.contenders import Contender
-from gradstep.compare.measure.forecast import Forecast
-from gradstep.compare.measure.problems import Problem, RealProblem, conditions
+from gradstep.compare.measure.forecast import Forecast, Kind
+from gradstep.compare.measure.problems import AnyProblem, Problem, conditions
 from gradstep.compare.measure.session import Session
+from gradstep.compare.measure.timing import Timing
 from gradstep.compare.record import records
 from gradstep.compare.record.records import Cause, Cell, Conditions, FirstCall, LeftOut, Record, Settings
 from gradstep.contract import KernelUnavailable
 from gradstep.extras import MissingExtra
 from gradstep.machine import available_memory
+
+# In each turn a cell gets this part of the rounds that it had, so that asking whether it is decided costs little.
+_PART = 3
 
 LineUp = Callable[[int | None], Sequence[Contender]]
 """Given a number of threads, returns the contenders; the same names for each."""
@@ -54,21 +58,26 @@ class RunInterrupted(KeyboardInterrupt):
 
 def run(
     line_up: LineUp,
-    problems: Sequence[Problem | RealProblem],
+    problems: Sequence[AnyProblem],
     settings: Settings,
     *,
     skip_unavailable: bool = True,
     unavailable: Mapping[str, str] = MappingProxyType({}),
     notes: Sequence[str] = (),
     progress: Progress | None = None,
+    still_open: Callable[[Cell], bool] = lambda cell: False,
+    started: float | None = None,
 ) -> Record:
     """Measure contenders on problems.
+
+    First each problem gets the rounds of the settings, as far as the budget goes. What it has left goes in turns to the
+    problems where `still_open` says that more rounds may show which contender is the fastest.
 
     Parameters
     ----------
     line_up : callable
         The contenders for each number of threads in the settings.
-    problems : sequence of Problem or RealProblem
+    problems : sequence of Problem, RealProblem, BundledProblem or GivenX
         Each is measured with each number of threads. The smallest come first, so that their times forecast those of the
         larger ones; the record keeps the given order.
     settings : Settings
@@ -81,6 +90,10 @@ def run(
         Passed on to the record.
     progress : Progress, optional
         Hears of the progress.
+    still_open : callable
+        Given a cell, returns whether rounds are to be added to it. Without a budget none are.
+    started : float, optional
+        What `time.perf_counter` showed when the work began that the budget is for; by default it begins now.
 
     Returns
     -------
@@ -94,10 +107,9 @@ def run(
     RunInterrupted
         If Ctrl-C is pressed; it holds the record so far.
     """
-    whole = _Run(line_up, problems, settings, dict(unavailable), list(notes), progress or Progress())
+    whole = _Run(line_up, problems, settings, dict(unavailable), list(notes), progress or Progress(), started)
     try:
-        whole.make_first_calls(skip_unavailable)
-        whole.measure()
+        whole.measure(still_open, skip_unavailable)
         return whole.record()
     except KeyboardInterrupt:
         raise RunInterrupted(whole.record()) from None
@@ -109,90 +121,162 @@ class _Run:
     def __init__(
         self,
         line_up: LineUp,
-        problems: Sequence[Problem | RealProblem],
+        problems: Sequence[AnyProblem],
         settings: Settings,
         unavailable: dict[str, str],
         notes: list[str],
         progress: Progress,
+        started: float | None,
     ) -> None:
-        self._session = Session()
+        self._session = Session(started)
         self._settings = settings
         self._notes = notes
         self._progress = progress
         self._forecast = Forecast()
         self._planner = Planner(settings, self._forecast)
-        self._contenders = {threads: list(line_up(threads)) for threads in settings.threads}
+        self._contenders = {
+            threads: [each for each in line_up(threads) if each.name not in unavailable] for threads in settings.threads
+        }
+        self._names = list(dict.fromkeys(each.name for group in self._contenders.values() for each in group))
+        self._loaded: set[str] = set()
         self._first_calls: list[FirstCall] = []
         self._unavailable = unavailable
         self._left_out: list[LeftOut] = []
         self._cells: dict[int, Cell] = {}
+        self._open: dict[int, Timing] = {}
         self._complete = False
         in_order = [(problem, threads) for problem in problems for threads in settings.threads]
         self._places = [Place(number, *place) for number, place in enumerate(in_order)]
 
-    def make_first_calls(self, skip_unavailable: bool) -> None:
-        """Import, compile and call each contender for each dtype, order and number of threads."""
-        kinds = dict.fromkeys((each.problem.dtype, each.problem.order, each.threads) for each in self._places)
-        for dtype, order, threads in kinds:
-            for contender in self._contenders[threads]:
-                if contender.name in self._unavailable:
-                    continue
-                self._progress.begin(f"first call of {contender.name}")
-                try:
-                    first = timing.first_call(contender, Problem(100, 10, dtype, order), threads, self._forecast)
-                except (KernelUnavailable, MissingExtra) as error:
-                    if not skip_unavailable:
-                        raise
-                    self._unavailable[contender.name] = str(error)
-                    continue
-                if any(each.contender == contender.name for each in self._first_calls):
-                    first = records.changed(first, imported=None)
-                self._first_calls.append(first)
-        self._contenders = {
-            threads: [each for each in contenders if each.name not in self._unavailable]
-            for threads, contenders in self._contenders.items()
-        }
-
-    def measure(self) -> None:
-        """Measure everything that time and memory allow, the smallest problems first."""
+    def measure(self, still_open: Callable[[Cell], bool], skip_unavailable: bool) -> None:
+        """Measure everything that time and memory allow, the smallest problems first, and then what is still open."""
         places = sorted(self._places, key=lambda place: place.problem.m * place.problem.n)
+        plan: dict[Item, float] = {}
         for done, place in enumerate(places):
-            elapsed, look_seconds = self._session.seconds, self._session.look_seconds
-            plan = self._planner.plan(places[done:], self._contenders, elapsed=elapsed, look_seconds=look_seconds)
-            self._progress.plan(sum(plan.values()))
-            start = time.perf_counter()
-            self._measure_at(place, plan)
-            if place.number in self._cells:
+            # Once nothing more fits, nothing will: time only goes by.
+            if plan or not done or self._settings.budget is None:
+                plan = self._plan_with_first_calls(places[done:], skip_unavailable)
+            start, loading = time.perf_counter(), place.problem.load_seconds
+            timing = self._measure_at(place, plan)
+            if timing is not None:
                 expected = sum(seconds for (number, _), seconds in plan.items() if number == place.number)
-                overhead = self._planner.overhead(place) + self._session.look_seconds
+                overhead = loading + self._planner.overhead(place) + self._session.look_seconds
                 self._planner.note(expected + overhead, time.perf_counter() - start)
+                self._keep(place.number, timing, still_open)
+        self._add_rounds(still_open)
         self._session.look()
         self._complete = True
 
-    def _measure_at(self, place: Place, planned: Mapping[tuple[int, str], float]) -> None:
+    def _seconds_left(self) -> float:
+        return self._planner.seconds_to_measure - self._session.seconds
+
+    def _plan_with_first_calls(self, places: Sequence[Place], skip_unavailable: bool) -> dict[Item, float]:
+        """Return the plan for the remaining places, the first of which has all its first calls behind it.
+
+        Each import and each first call may change the plan, since they show what was only guessed before.
+        """
+        place = places[0]
+        while True:
+            plan = self._planner.plan(
+                places, self._contenders, elapsed=self._session.seconds, look_seconds=self._session.look_seconds
+            )
+            self._progress.plan(sum(plan.values()))
+            new = {
+                each.name: each
+                for each in self._contenders[place.threads]
+                if (place.number, each.name) in plan and not self._planner.has_called(each.name, place.kind)
+            }
+            if not new:
+                return plan
+            costs = {name: self._planner.one_time(each, place.kind) for name, each in new.items()}
+            for name in [name for name in costs if costs[name] == min(costs.values())]:
+                self._progress.begin(f"first call of {name}")
+                try:
+                    self._load_or_call(new[name], place.kind)
+                except (KernelUnavailable, MissingExtra) as error:
+                    if not skip_unavailable:
+                        raise
+                    self._drop(name, str(error))
+
+    def _load_or_call(self, contender: Contender, kind: Kind) -> None:
+        """Import what a contender needs; if it has that, or needs next to no time anyway, make its first call."""
+        if contender.name not in self._loaded and contender.one_time() > 0.0:
+            contender.load()
+            self._loaded.add(contender.name)
+        else:
+            self._make_first_call(contender, kind)
+
+    def _make_first_call(self, contender: Contender, kind: Kind) -> None:
+        small = Problem(100, 10, kind.dtype, kind.order)
+        first = timing.first_call(contender, small, kind.threads, self._forecast)
+        if any(each.contender == contender.name for each in self._first_calls):
+            first = records.changed(first, imported=None)
+        self._first_calls.append(first)
+        self._planner.note_first_call(contender.name, kind)
+
+    def _drop(self, name: str, reason: str) -> None:
+        """Go on without a contender that cannot run."""
+        self._unavailable[name] = reason
+        self._contenders = {
+            threads: [each for each in contenders if each.name != name]
+            for threads, contenders in self._contenders.items()
+        }
+
+    def _measure_at(self, place: Place, planned: Mapping[Item, float]) -> Timing | None:
         contenders = self._contenders[place.threads]
         lacking = budget.shortage(place.problem, contenders, available_memory())
+        if lacking is not None and self._open:
+            # The arrays that were kept for more rounds give way.
+            self._open.clear()
+            lacking = budget.shortage(place.problem, contenders, available_memory())
         if lacking is not None:
             self._leave_out(place, None, "memory", lacking)
-            return
+            return None
         unaffordable = self._planner.unaffordable(place, contenders, planned)
         if unaffordable and not any((place.number, each.name) in planned for each in contenders):
             # Any others are beyond the limit, so nothing would be measured here.
             self._leave_out(place, None, "budget", next(iter(unaffordable.values())))
-            return
-        for name, reason in unaffordable.items():
-            self._leave_out(place, name, "budget", reason)
+            return None
         self._session.look()
         self._progress.begin(Conditions(**conditions(place.problem, place.threads)).words)
-        self._cells[place.number] = timing.measure(
+        measured = Timing(
             contenders,
             place.problem,
             place.threads,
             self._settings,
             self._forecast,
             skipped=unaffordable,
+            seconds_left=self._seconds_left,
             on_progress=self._progress.advance,
         )
+        for name, reason in {**unaffordable, **measured.unaffordable}.items():
+            self._leave_out(place, name, "budget", reason)
+        return measured
+
+    def _keep(self, number: int, measured: Timing, still_open: Callable[[Cell], bool]) -> None:
+        """Keep what was measured in a cell, and the means for more rounds as long as these may decide something."""
+        self._cells[number] = measured.cell()
+        if self._settings.budget is not None and still_open(self._cells[number]):
+            self._open[number] = measured
+        else:
+            self._open.pop(number, None)
+
+    def _add_rounds(self, still_open: Callable[[Cell], bool]) -> None:
+        """Add rounds where they may decide something, the cheapest first, in turns until the budget is spent."""
+        self._progress.plan(max(0.0, self._seconds_left()) if self._open else 0.0)
+        while self._open:
+            for number, measured in sorted(self._open.items(), key=lambda item: item[1].round_seconds):
+                self._progress.begin(f"more rounds: {self._cells[number].words}")
+                affordable = int(self._seconds_left() / measured.round_seconds)
+                if affordable < 1:
+                    del self._open[number]
+                    continue
+                start = time.perf_counter()
+                measured.add(min(affordable, max(1, measured.rounds // _PART)))
+                self._keep(number, measured, still_open)
+                self._progress.advance(time.perf_counter() - start)
+            if self._open and self._seconds_left() > 2.0 * self._session.look_seconds:
+                self._session.look()
 
     def _leave_out(self, place: Place, contender: str | None, cause: Cause, reason: str) -> None:
         where = conditions(place.problem, place.threads)
@@ -200,7 +284,9 @@ class _Run:
 
     def record(self) -> Record:
         """Return what has been measured so far."""
-        present = list(dict.fromkeys(each.contender for each in self._first_calls))
+        in_cells = {result.contender for cell in self._cells.values() for result in cell.results}
+        can_run = {each.name for contenders in self._contenders.values() for each in contenders}
+        present = [name for name in self._names if name in in_cells | can_run]
         versions_of = {each.name: each.version for each in next(iter(self._contenders.values()), [])}
         return self._session.record(
             complete=self._complete,

@@ -58,6 +58,8 @@ class Sampler:
         Returns the context in which the calls are made.
     clock : callable
         Given the call and a number, returns the seconds of that many calls.
+    first_seconds : float
+        What the call that was checked took.
     calls : int
         The calls in a sample.
     samples, warm_up : list of float
@@ -73,11 +75,19 @@ class Sampler:
     expected_per_round: float
     setting: Callable[[], AbstractContextManager[object]]
     clock: Callable[[Call, int], float] = seconds_for
+    first_seconds: float = 0.0
     calls: int = 1
     samples: list[float] = field(default_factory=list)
     warm_up: list[float] = field(default_factory=list)
     waited: float = 0.0
     _lengthened: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """About how long the next sample will take, the wait before it included."""
+        taken = self.samples or self.warm_up
+        waited = self.waited / max(1, len(self.samples) + len(self.warm_up))
+        return waited + (self.calls * taken[-1] if taken else max(self.first_seconds, SAMPLE_SECONDS))
 
     def is_warm(self) -> bool:
         """Whether the times no longer fall, or the calls are so long that they never were cold."""
@@ -107,10 +117,17 @@ class Sampler:
             samples.append(self.clock(self.call, self.calls) / self.calls)
 
 
-def warm_up(samplers: list[Sampler], shuffle: Callable[[list[Sampler]], None]) -> None:
-    """Take interleaved samples that do not count, until each contender's last long enough and no longer fall."""
+def warm_up(
+    samplers: list[Sampler],
+    shuffle: Callable[[list[Sampler]], None],
+    seconds_left: Callable[[], float] = lambda: math.inf,
+) -> None:
+    """Take interleaved samples that do not count, until each contender's last long enough and no longer fall.
+
+    It ends early where no time is left.
+    """
     cold = [sampler for sampler in samplers if not sampler.is_warm()]
-    while cold:
+    while cold and seconds_left() > 0.0:
         shuffle(cold)
         for sampler in cold:
             sampler.warm()

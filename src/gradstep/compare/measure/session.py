@@ -25,11 +25,14 @@ _SAMPLES = 3
 
 
 class Session:
-    """The time from the beginning of a run to its record. A look at the noise takes about `look_seconds`."""
+    """The time from the beginning of a run to its record. A look at the noise takes about `look_seconds`.
 
-    def __init__(self) -> None:
+    The run may have started earlier: `started` is what `time.perf_counter` showed then.
+    """
+
+    def __init__(self, started: float | None = None) -> None:
         self._created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        self._start = time.perf_counter()
+        self._start = time.perf_counter() if started is None else started
         self._samples: list[tuple[float, float]] = []
         self.look_seconds = 0.0
         try:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Iterator
 
 from rich.text import Text
 
 from gradstep.compare.judge.findings import Findings
-from gradstep.compare.record.records import LeftOut, Record
+from gradstep.compare.record.records import Conditions, LeftOut, Record
 from gradstep.compare.show import words
+from gradstep.compare.show.places import Places
+
+_CAUSES = {"memory": "for lack of memory", "budget": "within the budget"}
 
 
 def circumstances(found: Findings) -> Iterator[Text]:
@@ -24,6 +28,46 @@ def circumstances(found: Findings) -> Iterator[Text]:
         yield Text(f"peers     {', '.join(f'{name} ({version})' for name, version in record.peers.items())}")
 
 
+def in_short(found: Findings) -> Iterator[Text]:
+    """Return what a reader must not miss, in a few lines."""
+    record = found.record
+    if found.spread is not None and found.noise_warning is not None:
+        spread = f"{found.spread:.0%}".replace("%", " %")
+        yield Text(
+            f"Noisy machine: the same reading varied by {spread}; small differences mean little.", style="yellow"
+        )
+    yield from map(Text, [*_not_measured(record), *_absent(record)])
+    yield from map(Text, record.notes)
+    machine = record.machine
+    cores = f"{machine.usable_cores} of {words.counted(machine.cores, 'core')}"
+    yield Text(
+        f"{machine.processor}, {cores}, gradstep {record.versions['gradstep']}. More with --details.", style="dim"
+    )
+
+
+def _not_measured(record: Record) -> Iterator[str]:
+    """Say where the time or the memory did not suffice, and for what."""
+    causes: dict[tuple[str, str], list[Conditions]] = collections.defaultdict(list)
+    for left in record.left_out:
+        causes[left.contender or "everything", _CAUSES[left.cause]].append(left.conditions)
+    known = {(left.conditions, left.contender) for left in record.left_out}
+    for cell in record.cells:
+        for result in cell.results:
+            if result.expected is not None and (cell.conditions, result.contender) not in known:
+                causes[result.contender, f"within --limit {record.settings.limit:g}"].append(cell.conditions)
+    places = Places({each.conditions: None for each in (*record.cells, *record.left_out)})
+    for (name, cause), problems in causes.items():
+        yield f"Not timed {cause}: {name} {places.where(problems)}."
+
+
+def _absent(record: Record) -> Iterator[str]:
+    """Say what could not take part, with the reason where it is one."""
+    if len(record.unavailable) > 1:
+        yield f"{words.listed(list(record.unavailable))} did not take part; --details says why."
+    else:
+        yield from record.unavailable.values()
+
+
 def _noise(found: Findings) -> Iterator[Text]:
     noise = found.record.noise
     if noise is None or found.spread is None:
@@ -32,7 +76,7 @@ def _noise(found: Findings) -> Iterator[Text]:
     if found.noise_warning is None:
         yield Text(f"noise     {spread}: the machine was quiet")
     else:
-        yield Text(f"noise     {spread}: {found.noise_warning}", style="bold yellow")
+        yield Text(f"noise     {spread}: the machine was noisy, small differences mean little", style="bold yellow")
 
 
 def _machine(record: Record) -> str:

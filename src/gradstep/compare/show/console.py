@@ -13,17 +13,33 @@ from rich.text import Text
 
 from gradstep.text import printable_lines
 
+# What stands for our own signs where the output lacks them, such as one in ASCII.
+_IN_ASCII = {"×": "x", "µ": "u"}
+
 
 class PlainConsole(Console):
     """A console on which text is text: no markup, no emoji, and no character that a terminal obeys."""
 
     def __init__(self, *, stderr: bool = False) -> None:
-        super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False)
+        # In a notebook rich would hand its output to the front end, and write none to the stream.
+        super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False, force_jupyter=False)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
         """Spell out the control characters of everything that is shown, but for rich's own."""
+        lacking = str.maketrans({sign: other for sign, other in _IN_ASCII.items() if not self._has(sign)})
         for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(printable_lines(segment.text), segment.style)
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(printable_lines(segment.text).translate(lacking), segment.style)
+
+    def _has(self, sign: str) -> bool:
+        """Return whether the output can hold a character."""
+        try:
+            sign.encode(self.encoding)
+        except UnicodeEncodeError:
+            return False
+        return True
 
 
 def print_lines(console: Console, lines: Iterable[Text]) -> None:

@@ -9,44 +9,69 @@ from rich.table import Table
 from rich.text import Text
 
 from gradstep.compare.judge.differences import SHARE_FALSE, Change, Differences, Key
+from gradstep.compare.judge.statistics import Interval
 from gradstep.compare.record.records import Record
 from gradstep.compare.show import console as consoles
 from gradstep.compare.show.console import print_lines, print_whole
-from gradstep.compare.show.words import counted, duration
+from gradstep.compare.show.words import counted, micro, times
 
 # The parts of a key that become columns where they vary within a table; else they stand in its heading.
 _CONDITIONS = ("problem", "dtype", "order", "threads")
 
-# At most this many of the times that could not be compared are named; the others are counted.
+# At most this many of the changes of a kind, and of the times that could not be compared, are named in short and whole.
+_MOST_CHANGES = 5
 _MOST_LISTED = 20
+_MOST_WARNINGS = 2
 
 
 def show(differences: Differences, before: Record, after: Record, names: tuple[str, str], console: Console) -> None:
-    """Print which times changed beyond noise, what is in one record only, and the circumstances."""
-    print_lines(console, _head(differences, before, after, names))
-    for verdict in ("slower", "faster"):
-        if changes := differences.with_verdict(verdict):
-            print_lines(console, [Text(), Text(f"{verdict} beyond noise{_shared(changes)}", style="bold")])
-            print_whole(_table(changes), console)
-    print_lines(console, [Text(), *_foot(differences, names)])
+    """Print the largest changes beyond noise, and last the answer in two lines."""
+    print_lines(console, _head(before, after, names))
+    _show_changes(differences, _MOST_CHANGES, console)
+    print_lines(console, [Text(), *_reservations(differences), *_answer(differences)])
 
 
-def _head(differences: Differences, before: Record, after: Record, names: tuple[str, str]) -> Iterator[Text]:
+def show_details(
+    differences: Differences, before: Record, after: Record, names: tuple[str, str], console: Console
+) -> None:
+    """Print all changes beyond noise, what is in one record only, what else differs, and last the answer."""
+    print_lines(console, _head(before, after, names))
+    for warning in differences.warnings:
+        print_lines(console, [Text(f"warning   {warning}", style="yellow")])
+    _show_changes(differences, len(differences.changes), console)
+    print_lines(console, [Text(), *_foot(differences, names), Text(), *_answer(differences)])
+
+
+def _head(before: Record, after: Record, names: tuple[str, str]) -> Iterator[Text]:
     for role, name, record in (("before", names[0], before), ("after", names[1], after)):
         commit = "" if record.commit is None else f", commit {record.commit}"
         yield Text(f"{role:<9} {name}: gradstep {record.versions['gradstep']}{commit}, {record.created}")
-    for warning in differences.warnings:
-        yield Text(f"warning   {warning}", style="yellow")
-    yield Text(f"drift     {_drift_in_words(differences)}")
 
 
-def _drift_in_words(differences: Differences) -> str:
-    drift = differences.drift
-    least = f"a change below {drift.least_ratio:.2f} times is too close to call"
-    if not drift.ratios:
-        return least
-    lowest, highest = min(drift.ratios), max(drift.ratios)
-    return f"just reading X took {lowest:.2f} to {highest:.2f} times as long in the second run; {least}"
+def _show_changes(differences: Differences, most: int, console: Console) -> None:
+    for verdict in ("slower", "faster"):
+        if changes := differences.with_verdict(verdict):
+            some = f", the largest {most} of {len(changes)}" if len(changes) > most else ""
+            print_lines(console, [Text(), Text(f"{verdict} beyond noise{some}{_shared(changes)}", style="bold")])
+            print_whole(_table(changes[:most]), console)
+
+
+def _reservations(differences: Differences) -> Iterator[Text]:
+    """Say how the runs differed besides the code, and count what could not be compared; the details list it."""
+    for warning in differences.warnings[:_MOST_WARNINGS]:
+        yield Text(f"{warning[0].upper()}{warning[1:]}.", style="yellow")
+    if more := len(differences.warnings[_MOST_WARNINGS:]):
+        yield Text(f"{counted(more, 'more thing')} differed (--details).", style="yellow")
+    if alone := len(differences.only_before) + len(differences.only_after):
+        yield Text(f"{counted(alone, 'time')} stand{'s' if alone == 1 else ''} in one record only (--details).")
+    if few := len(differences.too_few):
+        yield Text(f"{counted(few, 'time')} {'has' if few == 1 else 'have'} too few samples to judge (--details).")
+
+
+def _answer(differences: Differences) -> Iterator[Text]:
+    least = differences.drift.least_ratio
+    yield Text(f"Changes below {times(least)} are too close to call: the machine alone may cause them.")
+    yield Text(f"{_in_words(differences)}.", style="bold")
 
 
 def _varying(changes: Sequence[Change]) -> list[str]:
@@ -72,20 +97,33 @@ def _table(changes: Sequence[Change]) -> Table:
     table = consoles.table()
     for name in varying:
         table.add_column(name)
-    for name in ("m", "n", "", "before", "after", "times as long", "interval"):
+    for name in ("m", "n", "", "before", "after", changes[0].verdict, "95 %"):
         table.add_column(name, justify="right" if name else "left")
-    for key, old, new, ratio, _, _ in changes:
+    for change in changes:
+        key = change.key
         conditions = [str(getattr(key, name) or "auto") for name in varying]
-        interval = f"{ratio.lower:.2f} to {ratio.upper:.2f}"
-        times = (duration(old), duration(new), f"{ratio.value:.2f}", interval)
-        table.add_row(*conditions, f"{key.m:,}", f"{key.n:,}", key.contender, *times)
+        ratio = _above_one(change)
+        medians = micro(change.before), micro(change.after)
+        ratios = times(ratio.value), f"{times(ratio.lower)} to {times(ratio.upper)}"
+        table.add_row(*conditions, f"{key.m:,}", f"{key.n:,}", key.contender, *medians, *ratios)
     return table
 
 
+def _above_one(change: Change) -> Interval:
+    """Return by how much something became slower, or faster."""
+    if change.verdict == "slower":
+        return change.ratio
+    value, lower, upper = change.ratio
+    return Interval(1.0 / value, 1.0 / upper, 1.0 / lower)
+
+
 def _foot(differences: Differences, names: tuple[str, str]) -> Iterator[Text]:
-    yield Text(f"compared  {_in_words(differences)}")
+    drift = differences.drift.ratios
+    if drift:
+        changed = f"just reading X took {min(drift):.2f} to {max(drift):.2f} times as long in the second run"
+        yield Text(f"drift     {changed}")
     if any(change.verdict != "too close to call" for change in differences.changes):
-        yield Text("interval  covers the true ratio 95 % of the time, the drift between the runs included")
+        yield Text("95 %      of such intervals cover the true ratio, the drift between the runs included")
         yield Text(f"chance    explains at most {SHARE_FALSE:.0%} of the changes that are named".replace("%", " %"))
     yield from _listed("too few   samples to judge", [(key, "") for key in differences.too_few])
     for name, entries in zip(names, (differences.only_before, differences.only_after), strict=True):
@@ -101,12 +139,21 @@ def _listed(head: str, entries: Sequence[tuple[Key, str]]) -> Iterator[Text]:
 
 
 def _in_words(differences: Differences) -> str:
-    total = len(differences.changes)
-    slower, faster = (len(differences.with_verdict(verdict)) for verdict in ("slower", "faster"))
-    times = counted(total, "time")
-    if slower == faster == 0:
-        return f"{times}: no difference beyond noise"
-    return f"{times}: {slower} slower, {faster} faster, {total - slower - faster} too close to call"
+    compared = f"{counted(len(differences.changes), 'time')} compared"
+    said = [_counted(differences.with_verdict(verdict), verdict) for verdict in ("slower", "faster")]
+    if not any(said):
+        return f"{compared}: no difference beyond noise"
+    close = len(differences.with_verdict("too close to call"))
+    return f"{compared}: {', '.join([*filter(None, said), f'{close} too close to call'])}"
+
+
+def _counted(changes: Sequence[Change], verdict: str) -> str:
+    """Return how many times became slower or faster, and by how much."""
+    if not changes:
+        return ""
+    ratios = [_above_one(change).value for change in changes]
+    lowest, highest = times(min(ratios)), times(max(ratios))
+    return f"{len(changes)} {verdict} ({lowest if lowest == highest else f'{lowest} to {highest}'})"
 
 
 def _where(key: Key) -> str:
@@ -117,5 +164,5 @@ def _where(key: Key) -> str:
 
 def names_of(changes: Sequence[Change]) -> str:
     """Return changes in one line, the first three by name."""
-    named = "; ".join(f"{_where(change.key)}: {change.ratio.value:.2f}" for change in changes[:3])
+    named = "; ".join(f"{_where(change.key)}: {times(change.ratio.value)}" for change in changes[:3])
     return named if len(changes) <= 3 else f"{named}; and {len(changes) - 3} more"

@@ -1,9 +1,9 @@
 """The colour, the marker and the dash of each contender, the same in every picture and chart.
 
-Kernels have solid lines in the strong colours of M. Okabe and K. Ito ("Color Universal Design", 2008), which people with
-any common colour vision can distinguish. Peers are dashed and have colours of their own, from the rest of that palette
-and from Paul Tol's muted one ("Colour Schemes", 2021). No picture relies on them: every line has a marker and a name at
-its end.
+Kernels have solid lines in the strong colours of M. Okabe and K. Ito ("Color Universal Design", 2008), which people
+with any common colour vision can distinguish. Peers are dashed and have colours of their own, from the rest of that
+palette and from Paul Tol's muted one ("Colour Schemes", 2021). No picture relies on them: every line has a marker and a
+name at its end.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from typing import NamedTuple
 from gradstep import registry
 
 BLACK, GREY, WHITE = "#000000", "#767676", "#FFFFFF"
+INK, SOFT, GRID = "#1F2328", "#59616A", "#E6E8EA"
+"""Of words, of lesser words and axes, and of the lines behind them: as in html/assets/style.css."""
+
 SKY, GREEN, PURPLE = "#56B4E9", "#009E73", "#CC79A7"
 WINE, OLIVE, INDIGO = "#882255", "#999933", "#332288"
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from gradstep.compare.judge.bounds import Bound
-from gradstep.compare.judge.findings import AXES, CellFindings, Findings
+from gradstep.compare.judge.findings import AXES, Findings
 from gradstep.compare.judge.series import by_setup
-from gradstep.compare.judge.statistics import Interval, Ratio
+from gradstep.compare.judge.statistics import Interval
+from gradstep.compare.judge.verdict import against_peers
 from gradstep.compare.record.records import Cell, LeftOut, Record, Setup
 from gradstep.compare.show.words import counted, place, sizes, times
 
@@ -54,33 +55,14 @@ def _fastest(found: Findings) -> Iterator[str]:
         yield f"{counted(len(cells), 'problem')}, {setup.words}: {'; '.join(clauses)}."
 
 
-class AgainstPeers(NamedTuple):
-    """The fastest peer beside a kernel, and its time over that of the kernel: "faster" where gradstep loses."""
-
-    kernel: str
-    peer: str
-    ratio: Ratio
-
-
-def against_peers(record: Record, found: CellFindings, kernel: str | None = None) -> AgainstPeers | None:
-    """Return how a kernel, by default the fastest, compares with the fastest peer; None where either was not timed."""
-    medians = {line.name: line.time.value for line in found.timed if line.time is not None}
-    kernels = [name for name in medians if name not in record.peers and kernel in (None, name)]
-    peers = [name for name in medians if name in record.peers]
-    if not kernels or not peers:
-        return None
-    first, peer = (min(names, key=medians.__getitem__) for names in (kernels, peers))
-    return AgainstPeers(first, peer, found.rounds.ratio(peer, first))
-
-
 def _lost(found: Findings) -> Iterator[str]:
     """Say where a peer is faster than every kernel of gradstep."""
-    compared = [(each.cell, against) for each in found.cells if (against := against_peers(found.record, each))]
+    compared = [against for each in found.cells if (against := against_peers(found.record, each))]
     if not compared:
         return
-    lost = [(cell, against) for cell, against in compared if against.ratio.verdict == "faster"]
+    lost = [each for each in compared if each.ratio.verdict == "faster"]
     yield f"A peer is faster than every kernel of gradstep on {len(lost)} of {counted(len(compared), 'problem')}."
-    for cell, (kernel, peer, ratio) in lost:
+    for cell, kernel, peer, ratio in lost:
         value, lower, upper = map(times, ratio.speed_up)
         yield f"{place(cell)} ({cell.setup.words}): {peer} is {value} faster than {kernel} ({lower} to {upper})."
 

@@ -1,4 +1,4 @@
-"""The tables of a comparison run, for a terminal of 80 columns."""
+"""The details of a comparison run as tables, for a terminal of 80 columns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from gradstep.compare.judge.findings import CellFindings, Findings, Line, Scaling
@@ -15,7 +14,7 @@ from gradstep.compare.judge.statistics import Interval
 from gradstep.compare.record.records import READ_LIMIT, Record
 from gradstep.compare.show import words
 from gradstep.compare.show.circumstances import circumstances
-from gradstep.compare.show.console import print_lines, print_whole, table, width
+from gradstep.compare.show.console import print_lines
 from gradstep.compare.show.words import duration, ratio, three_digits
 
 # What a terminal has at least.
@@ -27,58 +26,13 @@ _HEADS = ("", "time", "95 %", "per row", "GB/s", READ_LIMIT, "speed-up", "95 %")
 
 
 def show(found: Findings, console: Console) -> None:
-    """Print a judged record: an overview, each cell, how times grow, one-time costs, and the circumstances."""
+    """Print the details of a judged record: each cell, how times grow, one-time costs, and the circumstances."""
     record = found.record
-    print_lines(console, _head(record))
     for (problem, task), cells in itertools.groupby(found.cells, key=lambda each: (each.cell.problem, each.cell.task)):
         print_lines(console, [Text(), Text.assemble((problem, "bold"), f": {task}")])
-        for kind, alike in itertools.groupby(cells, key=lambda each: each.cell.kind):
-            _show_cells(record, kind, list(alike), console)
+        for each in cells:
+            print_lines(console, _block(each))
     print_lines(console, [*_scalings(found.scalings), *_one_time_costs(record), *_foot(found)])
-
-
-def _show_cells(record: Record, kind: str, cells: Sequence[CellFindings], console: Console) -> None:
-    overview = _overview(record, cells)
-    # Only a few contenders fit beside one another; the blocks below have them all.
-    if len(cells) > 1 and width(overview, console) <= _WIDTH:
-        print_lines(console, [Text(), Text(f"Times, and speed-ups over the base ({kind})")])
-        print_whole(overview, console)
-    for each in cells:
-        print_lines(console, _block(each))
-
-
-def _head(record: Record) -> Iterator[Text]:
-    yield Text("One gradient-descent step of logistic regression", style="bold")
-    rounds = words.counted(record.settings.rounds, "round")
-    yield Text(f"Median time of {record.timed.partition(':')[0]}, {rounds}")
-    if not record.complete:
-        yield Text("Interrupted: only what had been measured until then is shown", style="bold yellow")
-
-
-# The overview: a row for each cell, a column for each contender.
-
-
-def _overview(record: Record, cells: Sequence[CellFindings]) -> Table:
-    overview = table("m", "n", *record.settings.contenders)
-    for each in cells:
-        overview.add_row(f"{each.cell.m:,}", f"{each.cell.n:,}", *map(_in_overview, each.lines))
-    return overview
-
-
-def _in_overview(line: Line) -> Text:
-    if line.result.status == "wrong":
-        return Text("wrong", style="bold red")
-    if line.result.expected is not None:
-        return Text(f"skipped: ~{words.rough_duration(line.result.expected)}", style="dim")
-    if line.time is None:
-        return Text("skipped", style="dim")
-    shown = Text(duration(line.time.value))
-    if line.is_base:
-        shown.append("   base")
-    elif line.over_base is not None:
-        shown.append(f" {ratio(line.over_base.speed_up.value):>6}")
-    shown.stylize("bold green" if line.is_fastest else "")
-    return shown
 
 
 # The blocks: a line for each contender of a cell.
@@ -179,8 +133,6 @@ def _one_time_costs(record: Record) -> Iterator[Text]:
 
 def _foot(found: Findings) -> Iterator[Text]:
     yield Text()
-    if len({each.base.name for each in found.cells if each.base is not None}) > 1:
-        yield Text("base      python; numpy where python has no time")
     yield from _read_limits(found)
     yield from circumstances(found)
 

@@ -6,12 +6,13 @@ import collections
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from gradstep.compare.judge.decision import TIE
 from gradstep.compare.judge.findings import Findings
 from gradstep.compare.judge.statistics import FEWEST
-from gradstep.compare.judge.verdict import ALIKE, Against, Auto, Choice, Span, Standing, Verdict, verdict
+from gradstep.compare.judge.verdict import Against, Auto, Choice, Span, Standing, Verdict, verdict
 from gradstep.compare.record.records import Record
 from gradstep.compare.show.places import Places
-from gradstep.compare.show.words import listed
+from gradstep.compare.show.words import factor, listed
 
 # At most this many winners beside the first have a place of their own.
 _MOST_NAMED = 2
@@ -107,7 +108,7 @@ def _winners(decided: Iterable[Standing], noun: str, lead: Span | None, places: 
     for each in decided:
         won[each.fastest].append(each)
     (first, its), *others = sorted(won.items(), key=lambda entry: -len(entry[1]))
-    by = "" if lead is None else f", {_faster(lead, 'the next one')}"
+    by = "" if lead is None else f", {_faster(lead, 'the next')}"
     clauses = [f"{first} is the fastest {noun} {_where(its, places)}{by}"]
     clauses += [f"{name} {_where(each, places)}" for name, each in others[:_MOST_NAMED]]
     if rest := others[_MOST_NAMED:]:
@@ -120,7 +121,7 @@ def _tied(standings: Sequence[Standing], places: Places) -> Iterator[str]:
     tied = [each for each in standings if each.decision == "tie"]
     if not tied:
         return
-    within = f"within {ALIKE - 1.0:.0%}".replace("%", " %")
+    within = f"within {TIE - 1.0:.0%}".replace("%", " %")
     if len({frozenset(each.names) for each in tied}) == 1:
         yield f"{listed(_names(tied))} are {within} {_where(tied, places)}."
     else:
@@ -167,8 +168,8 @@ def _peers(given: Verdict, places: Places) -> Iterator[str]:
         by = _faster(Span.of([1.0 / each.ratio.value for each in lost]), "the fastest kernel")
         said.append(f"A peer wins {places.where(each.cell for each in lost)}: {_named(lost)}, {by}.")
     if close:
-        said += [] if lost else ["No peer is faster beyond doubt."]
-        said.append(f"Too close to call {places.where(each.cell for each in close)}: {_named(close)}.")
+        nobody = "" if lost else "No peer is faster beyond doubt. "
+        said.append(f"{nobody}Too close to call against {_named(close)} {places.where(each.cell for each in close)}.")
     if not said:
         by = _faster(Span.of([each.ratio.value for each in given.against]), "the fastest peer")
         said.append(f"No peer is as fast: the fastest kernel is {by}.")
@@ -188,22 +189,18 @@ def _faster(span: Span, other: str) -> str:
     slower = span.lowest < 1.0 - _EQUAL
     faster = span.highest > 1.0 + _EQUAL
     if slower and faster:
-        return f"from {_times(1.0 / span.lowest)} slower to {_times(span.highest)} faster than {other}"
+        return f"from {factor(1.0 / span.lowest)} slower to {factor(span.highest)} faster than {other}"
     if slower:
-        return f"up to {_times(1.0 / span.lowest)} slower than {other}"
-    return f"up to {_times(span.highest)} faster than {other}" if faster else f"as fast as {other}"
+        return f"up to {factor(1.0 / span.lowest)} slower than {other}"
+    return f"up to {factor(span.highest)} faster than {other}" if faster else f"as fast as {other}"
 
 
 def _range(low: float, high: float) -> str:
-    first, last = _times(low), _times(high)
-    return last if first == last else f"{first.removesuffix('×')} to {last}"
-
-
-def _times(value: float) -> str:
-    """Return a ratio in about two digits, such as 1.02×, 1.9× or 158×."""
-    if value < 1.195:
-        return f"{value:.2f}×"
-    return f"{value:.1f}×" if value < 9.95 else f"{value:,.0f}×"
+    """Return two ratios, such as 1.1 to 1.9×: the first one no finer than it has to be beside the second."""
+    first, last = factor(low).removesuffix("×"), factor(high)
+    if 1.05 <= low < high and high >= 1.2:
+        first = f"{low:.1f}" if low < 9.95 else first
+    return last if f"{first}×" == last else f"{first} to {last}"
 
 
 # The code.

@@ -36,6 +36,18 @@ def times(value: float) -> str:
     return f"{three_digits(value, ',')}×"
 
 
+def factor(value: float) -> str:
+    """Return how many times faster something is in about two digits, such as 1.02×, 1.9× or 158×."""
+    if value < 1.195:
+        return f"{value:.2f}×"
+    return f"{value:.1f}×" if value < 9.95 else f"{value:,.0f}×"
+
+
+def speed_up(value: float) -> str:
+    """Return a speed-up with a number above 1 where it is a slow-down as well, such as 158× or 1.3× slower."""
+    return factor(value) if value >= 0.995 else f"{factor(1.0 / value)} slower"
+
+
 def unit(seconds: float) -> tuple[str, float]:
     """Return the unit in which a time has one to three digits before the point, and its length in seconds."""
     # What rounds up to 1000 belongs to the next unit.

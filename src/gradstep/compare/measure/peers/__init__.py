@@ -23,11 +23,11 @@ PEERS: dict[str, Peer] = {
 
 
 def installed() -> tuple[list[Peer], dict[str, str]]:
-    """Return the peers that can run here, and for the names of the others the reasons."""
+    """Return the peers whose packages are installed, and for the names of the others the reasons. None is imported."""
     present, reasons = [], {}
     for peer in PEERS.values():
         try:
-            peer.load()
+            peer.require()
         except MissingExtra as error:
             reasons[peer.name] = str(error)
         else:
@@ -41,13 +41,13 @@ def chosen(names: Sequence[str]) -> tuple[list[Peer], dict[str, str]]:
     Raises
     ------
     MissingExtra
-        If a peer that is named cannot run here.
+        If the packages of a peer that is named are not installed.
     """
     if list(names) == [ALL]:
         return installed()
     present = [PEERS[name] for name in names]
     for peer in present:
-        peer.load()
+        peer.require()
     return present, {}
 
 

@@ -42,5 +42,6 @@ PEER = Peer(
     ("daal4py",),
     ("scikit-learn-intelex",),
     _prepare,
+    import_seconds=1.5,
     copies={"F": 1},
 )

@@ -65,6 +65,7 @@ PEER = Peer(
     ("jax", "jax.extend.backend"),
     ("jax",),
     _prepare,
+    import_seconds=1.0,
     compiles=True,
     copies={"C": 1, "F": 2},
 )

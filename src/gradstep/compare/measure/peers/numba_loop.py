@@ -88,6 +88,7 @@ PEER = Peer(
     ("numba",),
     _prepare,
     _threads,
+    import_seconds=0.6,
     compiles=True,
     copies={"F": 1},
 )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from gradstep.compare.measure.contenders import Call, Contender
 from gradstep.compare.measure.problems import ALPHA, Examples
 from gradstep.contract import FloatArray, Step
-from gradstep.extras import MissingExtra, require
+from gradstep.extras import MissingExtra, install, require
 from gradstep.threads import threads_for
 
 Setting = AbstractContextManager[object]
@@ -37,6 +38,8 @@ class Peer:
         Given `Examples` and a number of threads, returns the call that is timed.
     setting : callable
         Given a number of threads, returns the context of a sample, if the library's threads are a global setting.
+    import_seconds : float
+        About how long importing it takes; a budget is planned with it.
     compiles, copies
         As of `Contender`.
     """
@@ -47,8 +50,21 @@ class Peer:
     packages: tuple[str, ...]
     prepare: Callable[[Examples, int], Call]
     setting: Callable[[int], Setting] = lambda threads: nullcontext()
+    import_seconds: float = 0.0
     compiles: bool = False
     copies: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+    def require(self) -> None:
+        """Raise MissingExtra if a package that it needs is not installed. Nothing is imported."""
+        for module in self.modules:
+            package = module.partition(".")[0]
+            if find_spec(package) is None:
+                require(package, "peers", f"The peer {self.name}")
+
+    def one_time(self) -> float:
+        """Return what importing it, if that is still to come, and its next call of a new kind may take."""
+        first_call = _COMPILING if self.compiles else 0.0
+        return first_call if self.name in _import_seconds else self.import_seconds + first_call
 
     def load(self) -> float:
         """Import what it needs, and return how many seconds the first import took.
@@ -65,7 +81,7 @@ class Peer:
             except MissingExtra:
                 raise
             except ImportError as error:
-                fix = "pip install --upgrade 'gradstep[peers]'"
+                fix = install("peers", "--upgrade")
                 raise MissingExtra(f"The peer {self.name} cannot be imported ({error}): {fix}") from error
         return _import_seconds.setdefault(self.name, time.perf_counter() - start)
 
@@ -92,12 +108,16 @@ class Peer:
             setting,
             version=self.version(),
             load=self.load,
+            one_time=self.one_time,
             compiles=self.compiles,
             copies=self.copies,
         )
 
 
 _import_seconds: dict[str, float] = {}
+
+# What the first call of a peer that compiles takes.
+_COMPILING = 0.7
 
 
 def threads_of(examples: Examples, threads: int | None) -> int:

@@ -34,4 +34,5 @@ PEER = Peer(
     ("scikit-learn",),
     _prepare,
     blas_threads,
+    import_seconds=1.5,
 )

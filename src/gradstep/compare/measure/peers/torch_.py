@@ -30,4 +30,4 @@ def _threads(threads: int) -> Setting:
     return number_set(threads, torch.get_num_threads, torch.set_num_threads)
 
 
-PEER = Peer("torch", "binary_cross_entropy_with_logits and autograd", ("torch",), ("torch",), _prepare, _threads)
+PEER = Peer("torch", "binary_cross_entropy_with_logits and autograd", ("torch",), ("torch",), _prepare, _threads, 2.0)

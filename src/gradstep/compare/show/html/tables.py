@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from gradstep.compare.judge.findings import Findings, Line, Scaling
+from gradstep.compare.judge.findings import CellFindings, Findings, Line, Scaling
+from gradstep.compare.judge.series import by_setup
 from gradstep.compare.judge.statistics import Interval
 from gradstep.compare.record.records import READ_LIMIT, Cell, Conditions, FirstCall, LeftOut, Record, Setup
 from gradstep.compare.show import words
@@ -30,7 +31,7 @@ class Head(NamedTuple):
 
 @dataclass(frozen=True)
 class Row:
-    """A row; its kind is "fastest", "wrong" or nothing."""
+    """A row; its kind is made of "fastest" or "wrong", and of "other" on every other problem."""
 
     entries: list[Entry]
     kind: str = ""
@@ -38,9 +39,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with its caption."""
+    """A table with its caption, and a note on what it holds."""
 
     caption: str
+    note: str
     heads: list[Head]
     rows: list[Row]
 
@@ -57,32 +59,83 @@ _SETUP = ("dtype", "order", "threads")
 _CONDITIONS = ("data", "m", "n", *_SETUP)
 
 
+class Place(NamedTuple):
+    """The times of a problem in a grid, by contender, and the contenders with the smallest median."""
+
+    cell: Cell
+    times: dict[str, Entry]
+    fastest: set[str]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The time of each contender on each problem of a setup, and its speed-up over the base."""
+
+    setup: Setup
+    contenders: list[str]
+    places: list[Place]
+
+
+def grids(found: Findings) -> list[Grid]:
+    """Return the times at a glance: a grid for each setup, with a row for each problem."""
+    made = []
+    for setup, cells in by_setup(found).items():
+        places = [_place(each) for each in cells]
+        timed = {name for place in places for name in place.times}
+        made.append(Grid(setup, [name for name in found.record.settings.contenders if name in timed], places))
+    return made
+
+
+def _place(found: CellFindings) -> Place:
+    times = {
+        line.name: Entry(micro(line.time.value), detail=_speed_up(line).words)
+        for line in found.lines
+        if line.time is not None
+    }
+    return Place(found.cell, times, {line.name for line in found.lines if line.is_fastest})
+
+
+def speed(ratio: float) -> str:
+    """Return how many times faster something is than the base, such as 1.85×, or how many times slower."""
+    # What rounds to 1.00 is neither.
+    return words.times(ratio) if ratio >= 0.995 else f"{words.times(1.0 / ratio)} slower"
+
+
 def tables(found: Findings) -> list[Table]:
     """Return all tables of a judged record that have a row."""
     record = found.record
     made = [
         _table(
-            "Times; green: the smallest median of its problem",
-            (*_CONDITIONS, "contender", "time", "a row", "GB/s", f"× {READ_LIMIT}", "speed-up", "bound by"),
-            [_time(line) for each in found.cells for line in each.lines],
+            "All times",
+            f"Green: the smallest median of its problem. The {READ_LIMIT} is the time just to read X once with the "
+            "same threads. Speed-up: over the base of each problem. Small: the 95 % intervals.",
+            ("contender", "time", "speed-up", *_CONDITIONS, "a row", "GB/s", f"× {READ_LIMIT}", "bound by"),
+            [_time(line, number % 2) for number, each in enumerate(found.cells) for line in each.lines],
         ),
         _table(
-            "How times grow: like the size to the power of the exponent; bounds from the smallest to the largest",
+            "Exponents",
+            "Times grow like the size to the power of the exponent. Bound by: from the smallest size to the largest.",
             ("contender", "along", "sizes", "at", *_SETUP, "exponent", "bound by"),
             [Row(_scaling(each)) for each in found.scalings],
         ),
         _table(
-            "One-time costs; part of no time above",
+            "One-time costs",
+            "They are part of no time above.",
             ("contender", *_SETUP, "import", "compile", "first call", "smallest call", "version"),
             [Row(_first_call(record, each)) for each in record.first_calls],
         ),
-        _table("Left out", (*_CONDITIONS, "contender", "reason"), [Row(_left_out(each)) for each in record.left_out]),
+        _table(
+            "Left out",
+            "What the memory or the budget did not allow for.",
+            (*_CONDITIONS, "contender", "reason"),
+            [Row(_left_out(each)) for each in record.left_out],
+        ),
     ]
     return [table for table in made if table.rows]
 
 
-def _table(caption: str, heads: Sequence[str], rows: list[Row]) -> Table:
-    """Return a table; what all rows have in common stands in its caption instead of in a column."""
+def _table(caption: str, note: str, heads: Sequence[str], rows: list[Row]) -> Table:
+    """Return a table; what all rows have in common stands in its note instead of in a column."""
     kept, common = [], []
     for column, head in enumerate(heads):
         entries = {row.entries[column].words for row in rows}
@@ -91,7 +144,8 @@ def _table(caption: str, heads: Sequence[str], rows: list[Row]) -> Table:
         else:
             kept.append(column)
     return Table(
-        "; ".join([caption, *common]),
+        caption,
+        f"{note} All: {', '.join(common)}." if common else note,
         [Head(heads[column], heads[column] not in _WORDS) for column in kept],
         [Row([row.entries[column] for column in kept], row.kind) for row in rows],
     )
@@ -114,23 +168,25 @@ def _conditions(conditions: Conditions) -> list[Entry]:
     return [Entry(conditions.problem), _number(conditions.m), _number(conditions.n), *_setup(conditions)]
 
 
-def _time(line: Line) -> Row:
-    entries = [*_conditions(line.cell), *_measured(line)]
-    return Row(entries, "wrong" if line.result.status == "wrong" else "fastest" if line.is_fastest else "")
+def _time(line: Line, parity: int) -> Row:
+    kind = "wrong" if line.result.status == "wrong" else "fastest" if line.is_fastest else ""
+    return Row(_measured(line), " ".join(filter(None, (kind, "other" if parity else ""))))
 
 
 def _measured(line: Line) -> list[Entry]:
     if line.time is None:
         status = line.result.status.upper() if line.result.status == "wrong" else line.result.status
-        return [Entry(line.name), Entry(status), *[_NOTHING] * 4, Entry(line.result.reason or "")]
+        reason = Entry(line.result.reason or "")
+        return [Entry(line.name), Entry(status), _NOTHING, *_conditions(line.cell), *[_NOTHING] * 3, reason]
     over_limit = line.over_read_limit
     return [
         Entry(line.name),
         _interval(line.time, micro),
+        _speed_up(line),
+        *_conditions(line.cell),
         _number(line.per_row, micro),
         _number(line.gigabytes_per_second, "{:.3g}".format),
         _NOTHING if over_limit is None else _interval(Interval(*over_limit[:3]), words.three_digits),
-        _speed_up(line),
         _NOTHING if line.bound is None else Entry(line.bound.kind, detail=line.bound.reason),
     ]
 
@@ -141,7 +197,7 @@ def _speed_up(line: Line) -> Entry:
     if line.over_base is None:
         return _NOTHING
     close = line.over_base.verdict == "too close to call"
-    return _interval(line.over_base.speed_up, words.times, "too close to call, " if close else "")
+    return _interval(line.over_base.speed_up, speed, "too close to call, " if close else "")
 
 
 def _scaling(scaling: Scaling) -> list[Entry]:

@@ -1,7 +1,7 @@
 """The look that our pages share: one style sheet, one script, and Plotly's axes and colours in their terms.
 
-A figure names its colours as ``var(--name)``. The script puts in what the style sheet gives them, on a light screen, on a
-dark one or on paper.
+A figure names its colours as ``var(--name)``. The script puts in what the style sheet gives them: on a light screen, on
+a dark one, or on paper.
 """
 
 from __future__ import annotations
@@ -103,12 +103,5 @@ def _variables(style: Style, line: str, text: str) -> str:
 
 
 def _on_dark(colour: str) -> str:
-    """Return a colour that can be read on dark paper: lightened as far as it takes."""
-    if colour == styles.BLACK:
-        return "#FFFFFF"
-    strength, lightened = 1.0, colour
-    # The ratio of two contrasts with white is the contrast between the two.
-    while styles.contrast_with_white(_DARK_PAPER) / styles.contrast_with_white(lightened) < 4.5:
-        strength -= 0.05
-        lightened = styles.tint(colour, strength)
-    return lightened
+    """Return a colour that can be read on dark paper."""
+    return styles.WHITE if colour == styles.BLACK else styles.readable(colour, _DARK_PAPER)

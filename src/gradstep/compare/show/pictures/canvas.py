@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from gradstep import extras
 from gradstep.compare.judge.series import AllSeries, Map, Roof
 from gradstep.compare.record.records import Record
-from gradstep.compare.show.styles import GREY, READ_LIMIT_STYLE, Style
+from gradstep.compare.show.styles import GRID, INK, READ_LIMIT_STYLE, SOFT, Style
 from gradstep.compare.show.words import counted
 from gradstep.text import printable_lines
 
@@ -27,13 +27,13 @@ _SETTINGS = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "hatch.linewidth": 0.7,
-    "axes.edgecolor": "#B0B0B0",
+    "axes.edgecolor": SOFT,
     "axes.linewidth": 0.8,
-    "xtick.color": "#B0B0B0",
-    "ytick.color": "#B0B0B0",
-    "xtick.labelcolor": "#404040",
-    "ytick.labelcolor": "#404040",
-    "axes.labelcolor": "#404040",
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "axes.labelcolor": INK,
 }
 
 
@@ -76,10 +76,10 @@ def figure(record: Record, height: float, title: str, conditions: str, note: str
     with _settings():
         made = matplotlib("figure").Figure(figsize=(_WIDTH, height), label=title)
     left = inches(made, 0.25, 0)[0]
-    made.text(left, 1 - inches(made, 0, 0.22)[1], title, size=13, weight="bold", va="top", color="#202020")
-    made.text(left, 1 - inches(made, 0, 0.50)[1], conditions, size=9.5, va="top", color="#404040")
-    made.text(left, 1 - inches(made, 0, 0.70)[1], note, size=9.5, va="top", color="#404040")
-    made.text(left, inches(made, 0, 0.12)[1], _machine(record), size=7.5, va="bottom", color=GREY)
+    made.text(left, 1 - inches(made, 0, 0.22)[1], title, size=13, weight="bold", va="top", color=INK)
+    made.text(left, 1 - inches(made, 0, 0.50)[1], conditions, size=9.5, va="top", color=SOFT)
+    made.text(left, 1 - inches(made, 0, 0.70)[1], note, size=9.5, va="top", color=SOFT)
+    made.text(left, inches(made, 0, 0.12)[1], _machine(record), size=7.5, va="bottom", color=SOFT)
     return made
 
 
@@ -122,7 +122,7 @@ def label_powers_of_ten(axis: Any, words: Callable[[float], str]) -> None:
     axis.set_major_locator(ticker.LogLocator(base=10, numticks=12))
     axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: words(value)))
     axis.set_minor_formatter(ticker.NullFormatter())
-    axis.axes.grid(visible=True, which="major", color="#E4E4E4", linewidth=0.8)
+    axis.axes.grid(visible=True, which="major", color=GRID, linewidth=0.8)
     axis.axes.tick_params(which="minor", length=0)
 
 

@@ -25,7 +25,7 @@ def _figure(record: Record, shown: Map) -> Any:
         1.95 + 0.62 * len(n_list),
         "Fastest kernel at each size",
         shown.setup.words,
-        "The number: how many times faster than the next one. Hatched: too close to call",
+        "How many times faster than the next one. Pale: a tie within 5 %. Hatched: too close to call",
     )
     axes = canvas.axes(figure, 1.0, 0.9, 0.25, 1.05)
     axes.set_xlim(-0.5, len(m_list) - 0.5)
@@ -44,17 +44,18 @@ def _figure(record: Record, shown: Map) -> Any:
 
 def _draw_place(axes: Any, column: int, row: int, fastest: Fastest, colour: str) -> None:
     rectangle = canvas.matplotlib("patches").Rectangle
-    sure = not fastest.alike
+    still_open = fastest.verdict == "open"
     inside = (column - 0.48, row - 0.47), 0.96, 0.94
-    axes.add_patch(rectangle(*inside, facecolor=styles.tint(colour, 0.62 if sure else 0.15), linewidth=0))
-    if not sure:
+    shade = 0.62 if fastest.verdict == "decided" else 0.25 if fastest.verdict == "tie" else 0.15
+    axes.add_patch(rectangle(*inside, facecolor=styles.tint(colour, shade), linewidth=0))
+    if still_open:
         hatched = {"facecolor": "none", "edgecolor": styles.tint(colour, 0.45), "hatch": "////"}
         axes.add_patch(rectangle(*inside, linewidth=0, **hatched))
     detail = words.lead(fastest)
     label = f"{fastest.name}\n{detail}" if detail else fastest.name
-    text = axes.text(column, row, label, ha="center", va="center", size=9.5, color="#101010", linespacing=1.15)
+    text = axes.text(column, row, label, ha="center", va="center", size=9.5, color=styles.INK, linespacing=1.15)
     room = axes.transData.transform((1, 0))[0] - axes.transData.transform((0, 0))[0]
     needed = text.get_window_extent(canvas.renderer(axes.figure)).width
     text.set_fontsize(min(9.5, 9.5 * 0.88 * room / needed))
-    if not sure:
+    if still_open:
         text.set_bbox({"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1.5})

@@ -13,7 +13,7 @@ from gradstep.compare.record.records import Record
 from gradstep.compare.show import styles
 from gradstep.compare.show.pictures import canvas
 from gradstep.compare.show.pictures.labels import Label, label_beside
-from gradstep.compare.show.styles import BLACK, GREY
+from gradstep.compare.show.styles import BLACK, SOFT
 
 # The dash of each bandwidth, so that they can be told apart without their names.
 _BANDWIDTHS: dict[str, Any] = {"memory": "-", "cache": (0, (1, 1.5))}
@@ -63,8 +63,8 @@ def _draw_ceilings(axes: Any, roof: Roof) -> list[Label]:
         words = f"read from {place}: {bandwidth / 1e9:.3g} GB/s"
         labels.append(Label(words, roof.span[1], rates[1], BLACK, bold=False))
     best = roof.best.operations
-    axes.axhline(best, color=GREY, linestyle=(0, (8, 3)), linewidth=1.3)
-    return [*labels, Label(f"most reached: {best / 1e9:.3g} · 10⁹/s", roof.span[1], best, GREY, bold=False)]
+    axes.axhline(best, color=SOFT, linestyle=(0, (8, 3)), linewidth=1.3)
+    return [*labels, Label(f"most reached: {best / 1e9:.3g} · 10⁹/s", roof.span[1], best, SOFT, bold=False)]
 
 
 def _name_intensities(axes: Any, roof: Roof) -> None:
@@ -93,7 +93,7 @@ def _name_intensities(axes: Any, roof: Roof) -> None:
             ha="center",
             va="top",
             size=8.5,
-            color="#404040",
+            color=SOFT,
             annotation_clip=False,
         )
 

@@ -9,7 +9,7 @@ from gradstep.compare.judge.findings import Findings
 from gradstep.compare.judge.series import Bar, Bars
 from gradstep.compare.show import styles, words
 from gradstep.compare.show.pictures import canvas
-from gradstep.compare.show.styles import GREY, Style
+from gradstep.compare.show.styles import INK, SOFT, Style
 
 _MOST_PROBLEMS = 4
 
@@ -23,12 +23,13 @@ def draw(found: Findings) -> dict[str, Any]:
     rows = [problems[k : k + 2] for k in range(0, len(problems), 2)]
     heights = [_BAR * max(len(each.bars) for each in row) for row in rows]
     bases = dict.fromkeys(each.base for each in problems)
+    pale = ". Pale: peers" if found.record.peers else ""
     figure = canvas.figure(
         found.record,
         1.0 + sum(heights) + (_BARS_HEAD + _AXIS) * len(rows) + 0.45,
         f"How many times faster than {' or '.join(bases)}",
-        "One gradient-descent step on some of the problems, from the smallest to the largest",
-        "Ratios of the medians, with their 95 % intervals. Hatched: too close to call. Pale: peers",
+        f"One gradient-descent step{'' if len(problems) == 1 else ', from the smallest problem to the largest'}",
+        f"Ratios of the medians, with their 95 % intervals. Hatched: too close to call{pale}",
     )
     look = styles.styles(found.record.settings.contenders)
     ends = [end for each in problems for bar in each.bars for end in (bar.speed_up.lower, bar.speed_up.upper)]
@@ -38,7 +39,7 @@ def draw(found: Findings) -> dict[str, Any]:
     for row, height in zip(rows, heights, strict=True):
         top += _BARS_HEAD
         for column, each in enumerate(row):
-            left, right = (1.35, 4.55) if column == 0 else (5.2, 0.7)
+            left, right = (1.35, 0.7) if len(problems) == 1 else (1.35, 4.55) if column == 0 else (5.2, 0.7)
             axes = canvas.axes(figure, left, whole - top - _BAR * len(each.bars), right, top)
             _draw_bars(axes, each, look, limits)
         top += height + _AXIS
@@ -53,7 +54,7 @@ def _draw_bars(axes: Any, bars: Bars, look: dict[str, Style], limits: tuple[floa
     for row, bar in enumerate(bars.bars):
         style = look[bar.name]
         _draw_bar(axes, row, bar, styles.tint(style.colour, 0.45) if style.dashed else style.colour)
-    axes.axvline(1, color="#606060", linewidth=1)
+    axes.axvline(1, color=SOFT, linewidth=1)
     axes.set_yticks(range(len(bars.bars)), [bar.name for bar in bars.bars])
     canvas.label_powers_of_ten(axes.xaxis, lambda value: f"{value:g}×")
     axes.grid(visible=False, axis="y")
@@ -68,8 +69,8 @@ def _head(axes: Any, bars: Bars) -> None:
     to_left = -canvas.inches(axes.figure, 1.1, 0)[0] / axes.get_position().width
     place = {"xycoords": "axes fraction", "textcoords": "offset points"}
     size = words.sizes(cell.m, cell.n)
-    axes.annotate(size, (to_left, 1), xytext=(0, 19), size=9.5, weight="bold", color="#303030", **place)
-    axes.annotate(cell.setup.words, (to_left, 1), xytext=(0, 7), size=7.5, color=GREY, **place)
+    axes.annotate(size, (to_left, 1), xytext=(0, 19), size=9.5, weight="bold", color=INK, **place)
+    axes.annotate(cell.setup.words, (to_left, 1), xytext=(0, 7), size=7.5, color=SOFT, **place)
 
 
 def _draw_bar(axes: Any, row: int, bar: Bar, colour: str) -> None:
@@ -85,7 +86,7 @@ def _draw_bar(axes: Any, row: int, bar: Bar, colour: str) -> None:
         hatch=None if sure else "/////",
         linewidth=0.8,
     )
-    axes.plot([lower, upper], [row, row], color="#202020", linewidth=1.0, solid_capstyle="butt")
+    axes.plot([lower, upper], [row, row], color=INK, linewidth=1.0, solid_capstyle="butt")
     axes.annotate(
         _words(value),
         (max(value, upper, 1.0), row),
@@ -93,7 +94,7 @@ def _draw_bar(axes: Any, row: int, bar: Bar, colour: str) -> None:
         textcoords="offset points",
         va="center_baseline",
         size=9,
-        color="#202020",
+        color=INK,
     )
 
 

@@ -31,7 +31,7 @@ def figure(record: Record, shown: AllSeries) -> Any:
         5.0,
         f"Time of one gradient-descent step against the number of {NOUNS[shown.along]}",
         f"{shown.across} = {shown.fixed:,} {NOUNS[shown.across]}; {shown.setup.words}",
-        "Medians; the bands are the 95 % intervals of kernels. Dashed: peers",
+        f"Medians; the bands are the 95 % intervals of kernels{'. Dashed: peers' if record.peers else ''}",
     )
     axes = canvas.axes(made, 0.85, 0.85, 1.65, 1.05)
     canvas.logarithmic(axes)

@@ -36,7 +36,7 @@ function apart(wanted, gap, low, high) {
   return moved;
 }
 
-// Return annotations: the name of each line beside its end; names at the same end are moved apart.
+// Return annotations: the name of each line beside its end, moved apart.
 // `height` is that of the figure in pixels, and the ranges of its axes are those of its layout.
 function namesOf(traces, layout, height) {
   const along = ({ type }, value) => (type === "log" ? Math.log10(value) : value);
@@ -45,16 +45,18 @@ function namesOf(traces, layout, height) {
     return (along(layout.yaxis, value) - low) / (high - low);
   };
   const plotted = height - layout.margin.t - layout.margin.b;
-  const ends = new Map();
-  for (const trace of traces.filter((each) => each.meta?.ink)) {
-    const x = trace.x.at(-1);
-    ends.set(x, [...(ends.get(x) ?? []), { name: trace.meta.short ?? trace.name, ink: trace.meta.ink, y: trace.y.at(-1) }]);
-  }
-  return [...ends].flatMap(([x, names]) => {
-    const heights = apart(names.map(({ y }) => share(y)), 15 / plotted, 0, 1);
-    return names.map(({ name, ink }, k) => ({
-      text: name, font: { color: ink, size: 12 }, showarrow: false, xref: "x", x: along(layout.xaxis, x), xanchor: "left",
-      xshift: 7, yref: "paper", y: heights[k], yanchor: "middle", captureevents: false,
-    }));
+  const named = traces.filter((each) => each.meta?.ink).map(({ x, y, name, meta }) => ({
+    x: along(layout.xaxis, x.at(-1)), y: share(y.at(-1)), text: meta.short ?? name, ink: meta.ink,
+  }));
+  const right = Math.max(...named.map(({ x }) => x));
+  const beside = named.filter(({ x }) => x === right);
+  const heights = apart(beside.map(({ y }) => y), 15 / plotted, 8 / plotted, 1);
+  const words = ({ x, text, ink }) => ({
+    x, text, xref: "x", yref: "paper", showarrow: false, font: { color: ink, size: 12 }, captureevents: false,
   });
+  return [
+    ...beside.map((each, k) => ({ ...words(each), y: heights[k], xanchor: "left", xshift: 7, yanchor: "middle" })),
+    // A line that ends early has its name above its end, away from the others.
+    ...named.filter(({ x }) => x < right).map((each) => ({ ...words(each), y: each.y, yanchor: "bottom", yshift: 6 })),
+  ];
 }

@@ -19,12 +19,17 @@ FOLDER = "vendor"
 _TAG = re.compile(r"<(?:script|link)\b[^>]*>")
 _ADDRESS = re.compile(r'(?P<attribute>src|href)="(?:https?:)?//[^"]*/(?P<file>[^"/]+)"')
 _INTEGRITY = re.compile(r'\s+integrity="(?P<hash>[^"]*)"')
+_NPM_ERROR = re.compile(r"^npm \S+ code (\w+)$", re.MULTILINE)
 # Attributes that only a request to another site needs.
 _OF_ANOTHER_SITE = re.compile(r'\s+(?:crossorigin|referrerpolicy)="[^"]*"')
 
 
 class VendorError(Exception):
     """The scripts could not be stored beside the page."""
+
+
+class Unreachable(VendorError):
+    """Nothing is wrong with the scripts, but they cannot be fetched here."""
 
 
 class Locked(NamedTuple):
@@ -72,14 +77,15 @@ def vendor(page: Path, store: Path) -> list[str]:
 
     Raises
     ------
+    Unreachable
+        If npm is needed and missing, or cannot fetch a package. The page stays as it is.
     VendorError
-        If npm is needed and missing, a package cannot be fetched or has a hash other than the locked one, or the page
-        loads a file that is not in the lock file.
+        If a package has a hash other than the locked one, or the page loads a file that is not in the lock file.
     """
     lock, replaced = locked_files(), []
+    fetch(lock.values(), store)
     folder = page.parent / FOLDER
     folder.mkdir(exist_ok=True)
-    fetch(lock.values(), store)
 
     def local(match: re.Match[str]) -> str:
         tag = match.group()
@@ -109,13 +115,15 @@ def fetch(files: Iterable[Locked], store: Path) -> None:
         return
     npm = shutil.which("npm")
     if npm is None:
-        raise VendorError("npm was not found; it fetches the packages that asv's scripts are taken from")
+        raise Unreachable("npm, which fetches the scripts that they load, is not installed")
     store.mkdir(parents=True, exist_ok=True)
-    # `npm pack` only fetches the packages and runs none of their code.
-    command = [npm, "pack", *missing, "--ignore-scripts", "--silent", "--pack-destination", store]
+    # `npm pack` only fetches the packages and runs none of their code. Without a network its own retries take minutes.
+    command = [npm, "pack", *missing, "--ignore-scripts", "--loglevel=error", "--pack-destination", str(store)]
+    command += ["--fetch-retries=1", "--fetch-retry-mintimeout=500", "--fetch-timeout=20000"]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode != 0:
-        raise VendorError(f"npm could not fetch {', '.join(missing)}:\n{done.stdout}")
+        code = _NPM_ERROR.search(done.stdout)
+        raise Unreachable(f"npm could not fetch the scripts that they load{f' ({code[1]})' if code else ''}")
 
 
 def read_member(file: Locked, store: Path) -> bytes:

@@ -1,0 +1,1 @@
+"""Measures commits with asv and publishes what was found as pages: `make dashboard`."""
