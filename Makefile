@@ -16,8 +16,8 @@ MODULES := $(sort $(shell find src/gradstep kernels -name '*.py' -o -name '*.pyi
 COMPILED := setup.py pyproject.toml $(sort $(wildcard kernels/*.pyx kernels/*.pxd kernels/vector/*.h))
 
 .DELETE_ON_ERROR:
-.PHONY: help compare report test test-minutes test-regressions test-floors check targets bench bench-check bench-compare dashboard \
-    dashboard-serve picture docs clean always
+.PHONY: help compare report test test-minutes test-regressions test-floors torture check targets bench bench-check \
+    bench-compare dashboard dashboard-serve picture docs clean always
 
 help:
 	@echo "make compare   compare the kernels on a real data set and on a grid of sizes"
@@ -25,6 +25,7 @@ help:
 	@echo "make test      run the tests; make test ARGS='-k threads' runs some of them"
 	@echo "make test-minutes  run the tests that build and install packages; takes some minutes"
 	@echo "make test-floors   run the tests with the lowest versions that pyproject.toml allows; takes ten minutes"
+	@echo "make torture   treat gradstep badly for a quarter of an hour; make torture PART=interrupts is one part"
 	@echo "make check     format, lint, types, imports, spelling; changes nothing"
 	@echo "make targets   measure what the speed of gradstep must be and should be"
 	@echo "make picture   measure again; write the README's tables and draw its picture"
@@ -63,6 +64,9 @@ test-floors: $(VENV)/pyvenv.cfg
 	@$(FLOORS) setuptools Cython
 	@$(FLOORS) --no-build-isolation '.[test]'
 	@PATH="$(CURDIR)/build/floors/bin:$$PATH" python -m pytest -W ignore::DeprecationWarning $(ARGS)
+
+torture: $(STAMPS)/test
+	@$(RUN) python -m tools.torture $(PART) $(ARGS)
 
 check: $(STAMPS)/compare $(STAMPS)/dev
 	@$(RUN) ruff format --check .

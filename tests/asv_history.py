@@ -108,10 +108,11 @@ def write_results(folder, hashes):
     for commit, commit_hash in enumerate(hashes):
         write(folder, conf.results_dir, commit_hash, commit)
     again = Path(conf.results_dir).with_name("again")
-    for machine in Path(conf.results_dir).glob("*/machine.json"):
-        place = again / machine.parent.name
-        place.mkdir(parents=True)
-        shutil.copy(machine, place)
+    for file in ("benchmarks.json", "*/machine.json"):
+        (original,) = Path(conf.results_dir).glob(file)
+        copy = again / original.relative_to(conf.results_dir)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(original, copy)
     write(folder, str(again), hashes[-1], len(hashes) - 1, SECOND)
 
 
@@ -153,3 +154,18 @@ def write(folder, results_dir, commit_hash, commit, factor=1.0, benchmarks=r""):
             record_samples=True,
         )
     results.save(results_dir)
+
+
+def run_dashboard(made, *arguments):
+    """Run the command of `make dashboard` on a history; its output is what it prints on both streams."""
+    repository, home, _ = made
+    command = [sys.executable, "-m", "tools.dashboard", *arguments]
+    return subprocess.run(
+        command,
+        cwd=repository,
+        env=environment(home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )

@@ -8,8 +8,9 @@ import io
 import os
 import re
 import shlex
+import shutil
 import subprocess
-import sys
+import sysconfig
 from pathlib import Path
 
 from sybil import Document, Example
@@ -37,6 +38,11 @@ def run(page: Path, *, commands: bool = False) -> list[str]:
     return ran
 
 
+def path_with_scripts() -> str:
+    """Return the PATH, with the commands of this Python first."""
+    return os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
+
+
 def _run_python(example: Example) -> None:
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         _python(example)
@@ -58,11 +64,12 @@ def _save(example: Example) -> None:
 
 def _run_commands(example: Example) -> str | None:
     """Run the lines that begin with a prompt; what stands below one is its output, where "..." stands for anything."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    path = path_with_scripts()
     for entry in re.split(r"^\$ ", example.parsed, flags=re.MULTILINE)[1:]:
         line, _, expected = entry.partition("\n")
+        name, *arguments = shlex.split(line, comments=True)
         done = subprocess.run(
-            shlex.split(line, comments=True),
+            [shutil.which(name, path=path) or name, *arguments],
             env={**os.environ, "PATH": path, "PYTHONUTF8": "1"},
             capture_output=True,
             encoding="utf-8",

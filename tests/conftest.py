@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import asv_history
 import browser as browsers
 import hypothesis
 import pytest
@@ -93,3 +94,16 @@ def open_page(browser: Browser) -> Iterator[browsers.Open]:
     """Opens a page without a network; the test fails if anything went wrong on it."""
     with browsers.visits(browser) as opening:
         yield opening
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[str]]:
+    """A repository with results of asv's that are not yet published, asv's home there, and the commits."""
+    folder = tmp_path_factory.mktemp("history")
+    home, repository = folder / "home", folder / "repository"
+    home.mkdir()
+    repository.mkdir()
+    hashes = asv_history.make_repository(repository)
+    asv_history.discover(repository, home)
+    asv_history.write_results(repository, hashes)
+    return repository, home, hashes

@@ -210,10 +210,10 @@ def test_wrong_kernel_ends_in_exit_code_1(command, monkeypatch, tmp_path):
 def test_run_that_measures_nothing_fails(command):
     outcome = command("compare", "--m", "1e4", "--n", "1e2", "--kernels", "python", "--limit", "0.01", "--quiet")
     assert_one_line(outcome, 1, "skipped")
-    assert "python skipped where a call would take too long (--limit 0.01)." in outcome.out
+    assert "Not timed within --limit 0.01: python at m = 10,000, n = 100." in outcome.out
     outcome = command("compare", "--m", "1e9", "--n", "1e4", "--kernels", "numpy", "--limit", "1e9", "--quiet")
     assert_one_line(outcome, 1, "nothing was measured")
-    assert "1 problem does not fit into memory; the smallest is m = 1,000,000,000, n = 10,000: " in outcome.out
+    assert "Not timed for lack of memory: everything at m = 1,000,000,000, n = 10,000." in outcome.out
 
 
 def test_unavailable_kernel_is_shown_or_fails_if_named(command, monkeypatch):
@@ -316,7 +316,7 @@ def test_presets_give_what_no_option_names(command, monkeypatch):
     assert scaling[:5] == [("random", 10**k, 100) for k in range(2, 7)]
     # m = 1000 with n = 100 belongs to both lines, and is measured once.
     assert scaling[5:] == [("random", 1000, n) for n in (1, 10, 1000, 10_000)]
-    assert (settings.threads, settings.preset, settings.budget) == ([1], "scaling", None)
+    assert (settings.threads, settings.preset, settings.budget) == ([1], "scaling", 120.0)
     assert other == [*scaling[:5], ("random", 1000, 7)]
     assert other_settings.budget == 9.0
     assert full == [("random", 5, n) for _ in range(4) for n in (1, 2)]
@@ -335,7 +335,7 @@ def test_quick_preset_has_a_budget_that_can_be_replaced(command, monkeypatch):
     monkeypatch.setattr(runs, "run", run)
     command("compare")
     command("compare", "--budget", "1e9")
-    assert budgets == [45.0, 1e9]
+    assert budgets == [25.0, 1e9]
 
 
 def test_interrupted_comparison_ends_with_130_and_writes_nothing(command, tmp_path, monkeypatch):

@@ -6,9 +6,10 @@ import json
 import math
 import re
 import shutil
+import socket
 import subprocess
-import sys
 import threading
+from pathlib import Path
 
 import asv_history
 import browser as browsers
@@ -18,44 +19,15 @@ from asv.config import Config
 from benchmarks.problems import FIXED_M, FIXED_N
 from gradstep.compare.show.styles import styles
 from gradstep.registry import KERNELS
-from tools.dashboard import charts, measure, publish, results
+from tools.dashboard import charts, measure, publish, results, serve
 from tools.dashboard import page as start_page
-from tools.dashboard.serve import QuietHandler
 
 STEPS = {"m": "scaling.InM.time_step", "n": "scaling.InN.time_step"}
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A folder with a repository and results of asv's, not yet published."""
-    folder = tmp_path_factory.mktemp("history")
-    home, repository = folder / "home", folder / "repository"
-    home.mkdir()
-    repository.mkdir()
-    hashes = asv_history.make_repository(repository)
-    asv_history.discover(repository, home)
-    asv_history.write_results(repository, hashes)
-    return repository, home, hashes
-
-
-def run_dashboard(made, *arguments):
-    repository, home, _ = made
-    command = [sys.executable, "-m", "tools.dashboard", *arguments]
-    environment = asv_history.environment(home)
-    return subprocess.run(
-        command,
-        cwd=repository,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-
-
-@pytest.fixture(scope="module")
 def published(made):
-    done = run_dashboard(made, "--no-run")
+    done = asv_history.run_dashboard(made, "--no-run")
     assert done.returncode == 0, done.stdout
     return made[0] / ".asv/html"
 
@@ -80,7 +52,7 @@ def vendored(published):
 @pytest.fixture(scope="module")
 def site(vendored):
     """The address of the site."""
-    handler = functools.partial(QuietHandler, directory=vendored)
+    handler = functools.partial(serve.QuietHandler, directory=vendored)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -314,26 +286,62 @@ def test_page_of_asv_that_has_changed_is_refused():
         publish.linked("<nav></nav>")
 
 
-def test_what_failed_is_named(made, monkeypatch):
-    repository, _, hashes = made
-    monkeypatch.chdir(repository)
-    conf = Config.load(measure.CONFIG)
-    assert list(measure.failures(conf, set(hashes))) == []
-    broken = min((repository / ".asv/results").glob(f"*/{hashes[0][:8]}-*.json"))
-    text = broken.read_text(encoding="utf-8")
-    record = json.loads(text)
-    values, parameters = record["results"]["scaling.InN.time_step"][:2]
-    values[parameters[0].index("'numba'") * len(parameters[1]) * len(parameters[2])] = None
-    broken.write_text(json.dumps(record), encoding="utf-8")
-    try:
-        failed = list(measure.failures(conf, set(hashes)))
-        assert failed == [f"{hashes[0][:8]} scaling.InN.time_step('numba', {parameters[1][0]}, {parameters[2][0]})"]
-        assert list(measure.failures(conf, set(hashes[1:]))) == []
-    finally:
-        broken.write_text(text, encoding="utf-8")
+@pytest.fixture
+def partly_measured(made, tmp_path):
+    """The same repository, of which asv has measured how long the start takes, and nothing else."""
+    repository, home, hashes = made
+    copy = tmp_path / "repository"
+    shutil.copytree(repository, copy, ignore=shutil.ignore_patterns("html", "vendor", "again", f"{hashes[0][:4]}*"))
+    for old in (copy / ".asv/results").glob("*/*-*.json"):
+        old.unlink()
+    asv_history.write(copy, str(copy / ".asv/results"), hashes[-1], len(hashes) - 1, benchmarks="^startup")
+    return copy, home, hashes
 
 
-def test_range_without_a_commit_is_refused(made):
-    done = run_dashboard(made, "--range", "HEAD..HEAD")
-    assert done.returncode == 1
-    assert "the range HEAD..HEAD holds no commit" in done.stdout
+def test_page_shows_what_there_is_and_names_the_rest_and_needs_no_npm(partly_measured, open_page, monkeypatch):
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9/")
+    done = asv_history.run_dashboard(partly_measured, "--no-run")
+    assert done.returncode == 0, done.stdout
+    reason, start, serve = done.stdout.splitlines()
+    assert reason.startswith("asv's own pages need the internet: npm")
+    assert "make dashboard-serve" in serve
+    address = start.removeprefix("The start page: ")
+    page = open_page(Path.from_uri(address) if hasattr(Path, "from_uri") else Path(address.removeprefix("file://")))
+    page.wait_for_selector("#other-tables table")
+    assert page.locator("#other-tables caption").all_inner_texts() == ["First step of a process", "Importing gradstep"]
+    missing = "Not measured at this commit: layouts, memory, scaling, threads. make dashboard measures what is missing."
+    assert page.locator("#missing").inner_text() == missing
+    assert page.get_by_text("One commit has been measured so far.").is_visible()
+    for hidden in ("fastest", "exponents", "over-the-history"):
+        assert not page.locator(f"#{hidden}").is_visible()
+    assert page.locator("[data-chart]").count() == 0
+    page.set_viewport_size({"width": browsers.WIDTHS["phone"], "height": browsers.HEIGHT})
+    assert browsers.sideways_scroll(page) == 0
+
+
+def test_nothing_measured_is_said(partly_measured):
+    shutil.rmtree(partly_measured[0] / ".asv/results")
+    done = asv_history.run_dashboard(partly_measured, "--no-run")
+    assert (done.returncode, done.stdout) == (1, ".asv/results has no results\n")
+
+
+# Serving
+
+
+@pytest.fixture
+def served(made, published, monkeypatch):
+    monkeypatch.chdir(made[0])
+
+
+@pytest.mark.usefixtures("served")
+def test_port_in_use_is_named(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert serve.main(taken.getsockname()[1]) == 1
+    assert "name another: make dashboard-serve PORT=8081" in capsys.readouterr().err
+
+
+def test_serving_before_anything_was_published_says_what_to_do(tmp_path, monkeypatch, capsys):
+    asv_history.make_repository(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert serve.main(0) == 1
+    assert capsys.readouterr().err == "There are no pages yet: run `make dashboard` first.\n"

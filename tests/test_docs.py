@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import blocks
@@ -48,9 +46,10 @@ def test_notebook_is_the_tutorial():
     assert NOTEBOOK.read_text(encoding="utf-8") == tutorial_notebook.notebook(TUTORIAL.read_text(encoding="utf-8"))
 
 
+@pytest.mark.filterwarnings("ignore:Proactor event loop:RuntimeWarning")
 def test_notebook_runs(folder, monkeypatch):
     load_or_explain("cython")
-    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    monkeypatch.setenv("PATH", blocks.path_with_scripts())
     for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR"):
         monkeypatch.setenv(name, str(folder / name.lower()))
     notebook = nbformat.reads(NOTEBOOK.read_text(encoding="utf-8"), as_version=4)

@@ -14,6 +14,7 @@ import sample_records
 from gradstep.compare.record import records
 from gradstep.compare.record.records import Cell, Result
 from gradstep.compare.show import words
+from gradstep.extras import install
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +220,9 @@ def test_page_holds_every_cell_of_a_data_set_beside_the_grid(open_page, tmp_path
 def test_command_writes_the_report_of_a_saved_record(command, record, report, tmp_path):
     records.save(record, tmp_path / "record.json")
     outcome = command("report", tmp_path / "record.json", "--html", tmp_path / "report.html")
-    assert outcome == (0, "", "")
+    assert (outcome.code, outcome.err) == (0, f"wrote {tmp_path / 'report.html'}\n")
+    # It is shown as well.
+    assert outcome.out.splitlines()[-1].startswith("import gradstep; ")
     assert (tmp_path / "report.html").read_bytes() == report.read_bytes()
 
 
@@ -240,7 +243,7 @@ def test_missing_extra_is_named_before_anything_is_measured(command, monkeypatch
     outcome = command("compare", option, tmp_path / "out")
     assert outcome.code == 1
     assert outcome.out == ""
-    assert f"{option} needs {package}: pip install 'gradstep[report]'" in outcome.err
+    assert f"{option} needs {package}: {install('report')}" in outcome.err
 
 
 def test_report_for_which_there_is_no_place_is_refused_before_anything_is_measured(command, tmp_path):

@@ -10,7 +10,7 @@ import sample_records
 from comparisons import shown, shown_in_short
 
 from gradstep.compare.judge.findings import findings
-from gradstep.compare.record.records import Record, Result, changed
+from gradstep.compare.record.records import Conditions, LeftOut, Record, Result, changed
 from gradstep.compare.show import overview
 from gradstep.compare.show.console import PlainConsole
 
@@ -64,7 +64,7 @@ def test_row_without_the_base_says_so_and_compares_with_nothing_else():
     assert lines[5].split()[2:] == ["skipped", "1.00", "µs", "2.00", "µs"]
     # Times stand below times.
     assert lines[5].index("1.00 µs") + len("1.00 µs") == lines[4].index("100 ns") + len("100 ns")
-    assert "python skipped where a call would take too long (--limit 20)." in lines
+    assert "Not timed within --limit 20: python at m = 100." in lines
 
 
 def test_narrow_screen_shows_the_kernels_beside_the_fastest_peer():
@@ -118,6 +118,21 @@ def test_all_contenders_and_the_verdict_follow_the_details():
 def test_record_of_nothing_says_so():
     assert shown_in_short(made_records.record()).splitlines()[1] == "Nothing was measured"
     assert shown_in_short(made_records.record()).splitlines()[-1] == "Nothing was timed."
+
+
+def test_what_the_budget_left_out_is_named_once_and_not_blamed_on_the_limit():
+    record = quick()
+    largest = record.cells[-1]
+    results = [Result("python", "skipped", "5 s", expected=5.0), *largest.results[1:]]
+    where = {name: getattr(largest, name) for name in Conditions.__struct_fields__}
+    left = [
+        LeftOut(**where, contender="python", cause="budget", reason="too long"),
+        LeftOut(**{**where, "m": 10**9}, contender=None, cause="memory", reason="too large"),
+    ]
+    text = shown_in_short(changed(record, cells=[*record.cells[:-1], changed(largest, results=results)], left_out=left))
+    assert "\nNot timed within the budget: python at 100,000 x 100.\n" in text
+    assert "\nNot timed for lack of memory: everything at m = 1,000,000,000.\n" in text
+    assert "--limit" not in text
 
 
 def test_noise_and_what_is_left_out_are_said_before_the_verdict():

@@ -175,7 +175,8 @@ def test_other_bits_on_an_older_processor_are_caught():
 
 
 def test_the_table_ends_with_what_failed(monkeypatch):
-    monkeypatch.setitem(__main__.PARTS, "threads", lambda amount, first: Outcome("nothing", 3, ["kernel numpy: [red]hangs"]))
+    failed = Outcome("nothing", 3, ["kernel numpy: [red]hangs"])
+    monkeypatch.setitem(__main__.PARTS, "threads", lambda amount, first: failed)
     monkeypatch.setitem(__main__.PARTS, "growth", lambda amount, first: Outcome("little", skipped="there is no time"))
     done = CliRunner().invoke(__main__.main, ["threads", "growth"])
     assert done.exit_code == 1

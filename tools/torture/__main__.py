@@ -1,4 +1,4 @@
-"""``python -m tools.torture`` runs all parts, or the named ones, and ends with a table of what was tried and what failed."""
+"""``python -m tools.torture`` runs all parts or the named ones, and ends with a table of what was tried and failed."""
 
 from __future__ import annotations
 

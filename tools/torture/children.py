@@ -116,7 +116,7 @@ class Child:
         return Ended(code, output, errors, left)
 
     def _group_ends(self) -> bool:
-        """Return whether everything in the group ends by itself: trackers of resources see the end of their parent late."""
+        """Return whether the group ends by itself: trackers of resources see the end of their parent late."""
         for _ in range(_PATIENCE * 20):
             try:
                 os.killpg(self.process.pid, 0)

@@ -34,7 +34,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "model.json": (("predict", "FILE", "table.csv", "--out", "out.csv"),),
     "record.json": (
-        ("report", "FILE"),
+        ("report", "FILE", "--details"),
         ("diff", "FILE", "record.json"),
         ("export", "FILE", "--csv", "out.csv"),
     ),
@@ -78,8 +78,8 @@ def damaged(whole, generator):
     return bytes(content)
 
 TOKENS = [
-    b"nan", b"1e999", b"-1", b"99999999999999999999", b"\\x00", b'"', b",,,", b"\\r", b"\\n\\n", b"null", b"{}", b"[]", b"1e-320",
-    b"\\xff\\xfe", b"[red]", b"<script>", b"$x$", b"true", b"0x10", "\\u2603".encode(), b"'", b"\\x1b[31m",
+    b"nan", b"1e999", b"-1", b"99999999999999999999", b"\\x00", b'"', b",,,", b"\\r", b"\\n\\n", b"null", b"{}", b"[]",
+    b"1e-320", b"\\xff\\xfe", b"[red]", b"<script>", b"$x$", b"true", b"0x10", "\\u2603".encode(), b"'", b"\\x1b[31m",
 ]
 
 def failure(line, name):
@@ -132,7 +132,7 @@ def run(amount: Amount, first: str = "") -> Outcome:
         files = amount.of(FILES)
         starts = range(0, files, FILES_A_CHILD)
         with ThreadPoolExecutor(threads.usable_cores()) as pool:
-            for start, failures in zip(starts, pool.map(lambda start: _child(first, originals, start, files), starts)):
+            for failures in pool.map(lambda start: _child(first, originals, start, files), starts):
                 outcome.failures += failures
         outcome.tried = files
     return outcome

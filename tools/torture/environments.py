@@ -1,4 +1,4 @@
-"""The world around a process: environment variables, limits, missing folders and closed files, each in a child process."""
+"""The world around a process: environment variables, limits, missing folders, closed files; each in a child."""
 
 from __future__ import annotations
 

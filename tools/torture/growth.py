@@ -57,7 +57,9 @@ def run(amount: Amount, first: str = "") -> Outcome:
     for name in names:
         calls, failing = amount.of(CALLS // len(names)), amount.of(FAILING // len(names))
         ended = children.run(
-            children.after(first, COUNT), 600, arguments=(name, str(calls), str(failing)),
+            children.after(first, COUNT),
+            600,
+            arguments=(name, str(calls), str(failing)),
         )
         failure = ended.failure(f"kernel {name}")
         if not failure and int(ended.output) > ALLOWED_BYTES:

@@ -53,7 +53,7 @@ def run(amount: Amount, first: str = "") -> Outcome:
 
 def _interrupted(first: str, line: str, moments: list[float]) -> str:
     """Run one command, interrupt it at these seconds after its start, and return what went wrong."""
-    what = f"{line.split()[0]} after {moments[0]:.3f} s"
+    what = f"{line.partition(' ')[0]} after {moments[0]:.3f} s"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "data.csv").write_text(TABLE, encoding="utf-8")
@@ -98,5 +98,3 @@ def _faults_of_result(what: str, path: Path) -> Iterator[str]:
             records.load(path)
     except ValueError as error:
         yield f"{what}: {error}"
-
-

@@ -1,4 +1,4 @@
-"""The Cython kernel compiled with AddressSanitizer and UndefinedBehaviorSanitizer, under the tests that look at its edges."""
+"""The Cython kernel under AddressSanitizer and UndefinedBehaviorSanitizer, in the tests that look at its edges."""
 
 from __future__ import annotations
 

@@ -50,14 +50,12 @@ with ThreadPoolExecutor(16) as callers:
 
 
 def run(amount: Amount, first: str = "") -> Outcome:
-    """Call each available kernel from 16 threads, with 1 to 4 threads a call, all kernels in equal shares of a minute."""
+    """Call each available kernel from 16 threads, with 1 to 4 threads a call; all kernels share the minute."""
     outcome = Outcome("calls from 16 threads at once have the bits of one thread")
     names = [name for name, reason in gradstep.available().items() if reason is None]
     for name in names:
         seconds = amount.seconds(SECONDS) / len(names)
-        ended = children.run(
-            children.after(first, HAMMER), seconds + 120, arguments=(name, str(seconds))
-        )
+        ended = children.run(children.after(first, HAMMER), seconds + 120, arguments=(name, str(seconds)))
         failure = ended.failure(f"kernel {name}")
         if failure:
             outcome.check(failure)

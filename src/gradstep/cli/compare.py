@@ -99,13 +99,13 @@ _of_time = partial(_option, group="Time")
 )  # fmt: skip
 @_of_time(
     "--budget", type=click.FloatRange(0, min_open=True), callback=options.finite, metavar="SECONDS",
-    help=f"Take no longer ({compare_help.budgets()}).",
+    help=f"At most, by preset: {compare_help.budgets()}.",
 )  # fmt: skip
 @screen.DETAILS
 @outputs.options(OUTPUTS)
 @_option("--quiet", group="Output", is_flag=True, help="Show no progress, and do not name the files.")
 @_option(
-    "--baseline", group="Earlier record", type=RECORD_FILE, metavar="FILE",
+    "--baseline", group="Differences", type=RECORD_FILE, metavar="FILE",
     help="Compare with this record, as gradstep diff does.",
 )  # fmt: skip
 @FAIL_ON

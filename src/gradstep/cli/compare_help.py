@@ -37,7 +37,7 @@ def text() -> str:
 
 def budgets() -> str:
     """Return the presets' budgets in seconds, as the default of an option."""
-    return ", ".join(f"{preset.budget:g} for {name}" for name, preset in presets.PRESETS.items())
+    return ", ".join(f"{name} {preset.budget:g}" for name, preset in presets.PRESETS.items())
 
 
 def _table(rows: Iterable[tuple[str, str]]) -> str:

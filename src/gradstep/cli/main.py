@@ -36,7 +36,7 @@ COMMANDS = {
     "export": Place("gradstep.cli.records", "compare", "Write a record in the format of another tool."),
     "fit": Place("gradstep.cli.fit", "cli", "Train logistic regression on a data file by gradient descent."),
     "info": Place("gradstep.cli.info", "cli", "Show versions, processor, threads and kernels."),
-    "predict": Place("gradstep.cli.predict", "cli", "Predict probabilities and labels with a saved model."),
+    "predict": Place("gradstep.cli.predict", "cli", "Predict probabilities and labels for a data file."),
     "report": Place("gradstep.cli.records", "compare", "Show a saved record, and write its report or its pictures."),
 }
 
@@ -110,7 +110,7 @@ The kernels are python (two explicit loops), numba and cython (the loops, compil
 
 \b
 Begin with
-  gradstep compare                   how fast each kernel is on this machine
+  gradstep compare                   which kernel is the fastest on this machine
   gradstep diff old.json new.json    what became faster or slower between two records
   gradstep info                      what is installed, and what "auto" chooses
   gradstep fit data.csv --label y    train on a file

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from gradstep import files
-from gradstep.cli import endings, places
+from gradstep.cli import endings, places, screen
 from gradstep.cli.grouped import GroupedOption
 from gradstep.compare.judge.findings import Findings
 from gradstep.compare.record import exports, records
@@ -55,6 +55,11 @@ class Output:
 def _of_record(save: Callable[[Record, Path], None]) -> Callable[[Findings, Path], None]:
     """Return what writes the record itself, whatever was found in it."""
     return lambda found, path: save(found.record, path)
+
+
+def _write_page(found: Findings, path: Path) -> None:
+    """Write the report, which names the kernel that "auto" takes here if the record is of this machine."""
+    page.write(found, path, screen.auto(found.record))
 
 
 def _draw(found: Findings, folder: Path) -> None:
@@ -102,7 +107,7 @@ DRAWINGS: tuple[Output, ...] = (
         "FILE",
         "A report with charts and tables: one file, offline.",
         page.require,
-        page.write,
+        _write_page,
     ),
     Output(
         "--plot",

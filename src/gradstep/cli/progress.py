@@ -38,7 +38,9 @@ class RunProgress(Progress):
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._bar.stop()
+        # Rich before 14.1 ends even a disabled bar with an empty line.
+        if not self._bar.disable:
+            self._bar.stop()
 
     def plan(self, seconds: float) -> None:
         """Set the length of the rest of the bar."""

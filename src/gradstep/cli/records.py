@@ -23,7 +23,7 @@ RECORD_FILE = click.Path(path_type=Path)
 FAIL_ON = click.option(
     "--fail-on",
     cls=GroupedOption,
-    group="Earlier record",
+    group="Differences",
     type=click.FloatRange(1.0),
     callback=options.finite,
     metavar="RATIO",
@@ -56,7 +56,10 @@ Examples
 @click.argument("before", type=RECORD_FILE)
 @click.argument("after", type=RECORD_FILE)
 @FAIL_ON
-@click.option("--details", is_flag=True, help="Show every change, the drift, and what else differs.")
+@click.option(
+    "--details", cls=GroupedOption, group="Differences", is_flag=True,
+    help="Every change, the drift, and what else differs.",
+)  # fmt: skip
 @click.pass_context
 def diff_command(context: click.Context, before: Path, after: Path, fail_on: float | None, details: bool) -> None:
     """Show what became faster or slower from one record to another, beyond noise."""

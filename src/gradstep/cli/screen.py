@@ -30,10 +30,10 @@ _IDENTITY = ("processor", "architecture", "cores", "features")
 def show(found: Findings, details: bool) -> None:
     """Print a judged record, in short or whole."""
     printed = overview.show_details if details else overview.show
-    printed(found, PlainConsole(), _auto(found.record))
+    printed(found, PlainConsole(), auto(found.record))
 
 
-def _auto(record: Record) -> Auto | None:
+def auto(record: Record) -> Auto | None:
     """Return what "auto" takes, if the record is of this machine and "auto" can choose here."""
     here = Machine.here()
     if any(getattr(here, name) != getattr(record.machine, name) for name in _IDENTITY):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -16,6 +17,9 @@ from gradstep.compare.record.records import READ_LIMIT, Settings
 # What starting the program, before its clock starts, and showing and saving what was measured take, and the most of a
 # small budget that is kept for them.
 _REST, _MOST_OF_REST = 0.8, 0.25
+
+# The pace of a run begins as if this many seconds had gone as expected, so that one hiccup does not count for much.
+_AS_EXPECTED = 0.5
 
 # Whatever costs no more than this is cheap, and so on in steps of ten.
 _CHEAP = 0.1
@@ -53,7 +57,7 @@ class Planner:
     def __init__(self, settings: Settings, forecast: Forecast) -> None:
         self._settings = settings
         self._forecast = forecast
-        self._expected = self._spent = 0.0
+        self._expected = self._spent = _AS_EXPECTED
         self._called: set[Who] = set()
 
     def note(self, expected: float, spent: float) -> None:
@@ -120,6 +124,7 @@ class Planner:
         """
         costs: dict[Item, float] = {}
         needs: dict[Item, dict[Hashable, float]] = {}
+        one_time = functools.cache(self.one_time)
         for place in places:
             overhead = self.overhead(place) + look_seconds
             for contender in contenders[place.threads]:
@@ -130,11 +135,11 @@ class Planner:
                     needs[item] = {
                         place.number: overhead,
                         place.problem.name: place.problem.load_seconds,
-                        (contender.name, place.kind): self.one_time(contender, place.kind),
+                        (contender.name, place.kind): one_time(contender, place.kind),
                     }
         if self._settings.budget is None:
             return costs
-        pace = max(1.0, self._spent / self._expected) if self._expected else 1.0
+        pace = max(1.0, self._spent / self._expected)
         chosen = affordable(costs, needs, (self.seconds_to_measure - elapsed) / pace)
         return {item: seconds for item, seconds in costs.items() if item in chosen}
 

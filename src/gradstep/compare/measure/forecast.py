@@ -44,6 +44,7 @@ class Forecast:
         self._fixed: dict[Who, float] = {}
         self._seconds: dict[Who, list[tuple[int, int, float]]] = {PREPARATION: [_PREPARATION]}
         self._waits: dict[Who, float] = {}
+        self._first: dict[str, Who] = {}
 
     def learn_fixed(self, who: Who, seconds: float) -> None:
         """Note that the smallest call of this contender took `seconds`: the part that does not grow."""
@@ -52,6 +53,7 @@ class Forecast:
     def learn(self, who: Who, m: int, n: int, seconds: float) -> None:
         """Note that a call of this contender took `seconds` on an (m, n) problem."""
         self._seconds.setdefault(who, []).append((m, n, seconds))
+        self._first.setdefault(who.name, who)
 
     def learn_wait(self, who: Who, seconds: float) -> None:
         """Note how long it took until the process was idle, before each sample."""
@@ -82,9 +84,7 @@ class Forecast:
         return fixed + (seconds - fixed) / (known_m * known_n) * (m * n)
 
     def _stand_in(self, who: Who) -> Who:
-        if who in self._seconds:
-            return who
-        return next((known for known in self._seconds if known.name == who.name), who)
+        return who if who in self._seconds else self._first.get(who.name, who)
 
 
 def expected_seconds(

@@ -151,8 +151,11 @@ class _Run:
     def measure(self, still_open: Callable[[Cell], bool], skip_unavailable: bool) -> None:
         """Measure everything that time and memory allow, the smallest problems first, and then what is still open."""
         places = sorted(self._places, key=lambda place: place.problem.m * place.problem.n)
+        plan: dict[Item, float] = {}
         for done, place in enumerate(places):
-            plan = self._plan_with_first_calls(places[done:], skip_unavailable)
+            # Once nothing more fits, nothing will: time only goes by.
+            if plan or not done or self._settings.budget is None:
+                plan = self._plan_with_first_calls(places[done:], skip_unavailable)
             start, loading = time.perf_counter(), place.problem.load_seconds
             timing = self._measure_at(place, plan)
             if timing is not None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Iterator
 
 from rich.text import Text
 
 from gradstep.compare.judge.findings import Findings
-from gradstep.compare.record.records import LeftOut, Record
-from gradstep.compare.show import summary, words
+from gradstep.compare.record.records import Conditions, LeftOut, Record
+from gradstep.compare.show import words
+from gradstep.compare.show.places import Places
+
+_CAUSES = {"memory": "for lack of memory", "budget": "within the budget"}
 
 
 def circumstances(found: Findings) -> Iterator[Text]:
@@ -32,7 +36,7 @@ def in_short(found: Findings) -> Iterator[Text]:
         yield Text(
             f"Noisy machine: the same reading varied by {spread}; small differences mean little.", style="yellow"
         )
-    yield from map(Text, [*summary.beyond(record), *_absent(record)])
+    yield from map(Text, [*_not_measured(record), *_absent(record)])
     yield from map(Text, record.notes)
     machine = record.machine
     cores = f"{machine.usable_cores} of {words.counted(machine.cores, 'core')}"
@@ -41,20 +45,27 @@ def in_short(found: Findings) -> Iterator[Text]:
     )
 
 
+def _not_measured(record: Record) -> Iterator[str]:
+    """Say where the time or the memory did not suffice, and for what."""
+    causes: dict[tuple[str, str], list[Conditions]] = collections.defaultdict(list)
+    for left in record.left_out:
+        causes[left.contender or "everything", _CAUSES[left.cause]].append(left.conditions)
+    known = {(left.conditions, left.contender) for left in record.left_out}
+    for cell in record.cells:
+        for result in cell.results:
+            if result.expected is not None and (cell.conditions, result.contender) not in known:
+                causes[result.contender, f"within --limit {record.settings.limit:g}"].append(cell.conditions)
+    places = Places({each.conditions: None for each in (*record.cells, *record.left_out)})
+    for (name, cause), problems in causes.items():
+        yield f"Not timed {cause}: {name} {places.where(problems)}."
+
+
 def _absent(record: Record) -> Iterator[str]:
-    """Say what is not there, or not everywhere: the reasons where they are few."""
-    skipped = [name for name in record.settings.contenders if _is_beyond_limit(record, name)]
-    if skipped:
-        yield f"{words.listed(skipped)} skipped where a call would take too long (--limit {record.settings.limit:g})."
+    """Say what could not take part, with the reason where it is one."""
     if len(record.unavailable) > 1:
         yield f"{words.listed(list(record.unavailable))} did not take part; --details says why."
     else:
         yield from record.unavailable.values()
-
-
-def _is_beyond_limit(record: Record, name: str) -> bool:
-    results = (result for cell in record.cells for result in cell.results)
-    return any(result.contender == name and result.expected is not None for result in results)
 
 
 def _noise(found: Findings) -> Iterator[Text]:

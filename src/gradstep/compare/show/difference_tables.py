@@ -13,7 +13,7 @@ from gradstep.compare.judge.statistics import Interval
 from gradstep.compare.record.records import Record
 from gradstep.compare.show import console as consoles
 from gradstep.compare.show.console import print_lines, print_whole
-from gradstep.compare.show.words import counted, duration, times
+from gradstep.compare.show.words import counted, micro, times
 
 # The parts of a key that become columns where they vary within a table; else they stand in its heading.
 _CONDITIONS = ("problem", "dtype", "order", "threads")
@@ -21,6 +21,7 @@ _CONDITIONS = ("problem", "dtype", "order", "threads")
 # At most this many of the changes of a kind, and of the times that could not be compared, are named in short and whole.
 _MOST_CHANGES = 5
 _MOST_LISTED = 20
+_MOST_WARNINGS = 2
 
 
 def show(differences: Differences, before: Record, after: Record, names: tuple[str, str], console: Console) -> None:
@@ -56,10 +57,11 @@ def _show_changes(differences: Differences, most: int, console: Console) -> None
 
 
 def _reservations(differences: Differences) -> Iterator[Text]:
-    """Count what the details list: how the runs differed besides the code, and what could not be compared."""
-    if differences.warnings:
-        differ = f"The runs differ in {counted(len(differences.warnings), 'thing')} besides the code"
-        yield Text(f"{differ}; --details says which.", style="yellow")
+    """Say how the runs differed besides the code, and count what could not be compared; the details list it."""
+    for warning in differences.warnings[:_MOST_WARNINGS]:
+        yield Text(f"{warning[0].upper()}{warning[1:]}.", style="yellow")
+    if more := len(differences.warnings[_MOST_WARNINGS:]):
+        yield Text(f"{counted(more, 'more thing')} differed (--details).", style="yellow")
     if alone := len(differences.only_before) + len(differences.only_after):
         yield Text(f"{counted(alone, 'time')} stand{'s' if alone == 1 else ''} in one record only (--details).")
     if few := len(differences.too_few):
@@ -68,7 +70,7 @@ def _reservations(differences: Differences) -> Iterator[Text]:
 
 def _answer(differences: Differences) -> Iterator[Text]:
     least = differences.drift.least_ratio
-    yield Text(f"A change below {times(least)} is too close to call: so much may the machine alone change.")
+    yield Text(f"Changes below {times(least)} are too close to call: the machine alone may cause them.")
     yield Text(f"{_in_words(differences)}.", style="bold")
 
 
@@ -101,7 +103,7 @@ def _table(changes: Sequence[Change]) -> Table:
         key = change.key
         conditions = [str(getattr(key, name) or "auto") for name in varying]
         ratio = _above_one(change)
-        medians = duration(change.before), duration(change.after)
+        medians = micro(change.before), micro(change.after)
         ratios = times(ratio.value), f"{times(ratio.lower)} to {times(ratio.upper)}"
         table.add_row(*conditions, f"{key.m:,}", f"{key.n:,}", key.contender, *medians, *ratios)
     return table

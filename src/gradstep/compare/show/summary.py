@@ -112,17 +112,12 @@ def _too_close(found: Findings) -> Iterator[str]:
             yield f"Fastest kernel ({setup.words}): {'; '.join(named)}."
 
 
-def beyond(record: Record) -> Iterator[str]:
-    """Say what the memory or the budget did not allow for: of each kind the smallest problem."""
+def left_out(record: Record) -> Iterator[str]:
+    """Say what was not measured, and why: of each kind the smallest problem."""
     groups: dict[tuple[str, bool], list[LeftOut]] = collections.defaultdict(list)
     for each in record.left_out:
         groups[each.cause, each.contender is None].append(each)
     yield from map(_left_out, groups.values())
-
-
-def left_out(record: Record) -> Iterator[str]:
-    """Say what was not measured, and why: of each kind the smallest problem."""
-    yield from beyond(record)
     known = {(each.setup, each.m, each.n, each.contender) for each in record.left_out}
     skipped: dict[str, list[tuple[Cell, str | None]]] = collections.defaultdict(list)
     for cell in record.cells:
