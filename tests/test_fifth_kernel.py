@@ -16,6 +16,7 @@ from conformance import CHECKS
 
 import gradstep
 from gradstep import Kernel, registry
+from gradstep.compare.measure import presets
 from gradstep.compare.record import records
 from gradstep.registry import KERNELS, Entry
 from tools.dashboard import page as start_page
@@ -107,6 +108,11 @@ def test_messages_and_info_name_it(command: Command):
 def test_fit(command: Command, separable: Path):
     outcome = command("fit", separable, "--label", "state", "--positive", "ill", "--standardize", "--kernel", NAME)
     assert (outcome.code, outcome.err) == (0, "")
+
+
+@pytest.mark.usefixtures("fifth")
+def test_presets_have_it():
+    assert all(preset.kernels[-1] == NAME for preset in presets.PRESETS.values())
 
 
 @pytest.mark.usefixtures("fifth")

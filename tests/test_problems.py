@@ -48,7 +48,11 @@ def test_bundled_data_set_is_standardized():
 
 @pytest.mark.parametrize(("name", "positive"), [("digits", 891), ("iris", 50), ("wine", 59)])
 def test_bundled_tasks_are_binary(name, positive):
-    X, y, _, _ = problems.bundled(name).make()
+    problem = problems.bundled(name)
+    X, y, _, _ = problem.make()
+    # The shape is known before scikit-learn is imported.
+    assert (problem.m, problem.n) == X.shape
+    assert problem.load_seconds == 0.0
     assert y.sum() == positive
     assert np.isfinite(X).all()
 

@@ -55,6 +55,7 @@ def test_a_fit_is_still_its_six_values():
     w, b, J, n_iter, converged, history = fit
     assert (w, b, J, n_iter, converged, history) == tuple(fit)
     assert fit._fields == ("w", "b", "J", "n_iter", "converged", "history")
+    assert fit._replace(b=1.0).advice is None
 
 
 def test_available_reads_like_a_sentence():

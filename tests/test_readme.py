@@ -19,6 +19,7 @@ from gradstep.compare.record import records
 from gradstep.compare.record.records import READ_LIMIT, timed
 from gradstep.compare.show import styles
 from tools import readme_picture, update_readme
+from tools.dashboard.publish import START
 
 CHECKOUT = Path(__file__).parents[1]
 README = CHECKOUT / "README.md"
@@ -93,7 +94,7 @@ def test_its_gradstep_commands_run_as_they_are_typed(tmp_path):
     (tmp_path / "new.csv").write_text("age,visits\n30,2\n70,1\n", encoding="utf-8")
     for command in COMMANDS:
         if command.startswith(GRADSTEP):
-            run(shlex.split(command), tmp_path)
+            run(shlex.split(command, comments=True), tmp_path)
     assert len((tmp_path / "predictions.csv").read_text(encoding="utf-8").splitlines()) == 3
 
 
@@ -103,6 +104,11 @@ def test_its_make_targets_exist():
     assert {"compare", "dashboard"} <= set(typed)
     for target in {*mentioned, *typed}:
         run(["make", "--dry-run", target], CHECKOUT)
+
+
+def test_dashboard_ends_with_the_page_that_it_names():
+    (address,) = re.findall(r"^The start page: file://(.*)$", TEXT, re.MULTILINE)
+    assert address.endswith(f"/.asv/html/{START}")
 
 
 def test_its_extras_exist():
@@ -169,8 +175,13 @@ def test_update_replaces_what_stands_between_the_markers_and_nothing_else():
     begin, end = update_readme.markers("output")
     readme = f"before\n{begin}\nwhat stood there\n{end}\nafter\n"
     assert update_readme.update(readme, {"output": "new\n"}) == f"before\n{begin}\nnew\n{end}\nafter\n"
+
+
+@pytest.mark.parametrize("places", ["", "{end}\n{begin}\n", "{begin}\n{begin}\n{end}\n", "{begin}\n"])
+def test_readme_without_the_markers_once_and_in_order_is_refused(places):
+    begin, end = update_readme.markers("output")
     with pytest.raises(ValueError, match="markers"):
-        update_readme.update("no markers", {"output": "new\n"})
+        update_readme.update(places.format(begin=begin, end=end), {"output": "new\n"})
 
 
 def test_output_of_a_run_is_cut_to_its_first_lines_and_the_verdict():
@@ -183,14 +194,17 @@ def test_output_of_a_run_is_cut_to_its_first_lines_and_the_verdict():
     ]
 
 
-def test_it_shows_what_make_compare_writes(command):
-    outcome = command("compare", "--m", "100", "--n", "2,10", "--rounds", "2")
+def test_it_shows_a_run_as_runs_are_shown(command, tmp_path):
+    records.save(sample_records.sample(), tmp_path / "record.json")
+    written = command("report", tmp_path / "record.json").out.splitlines()
     begin, end = update_readme.markers("output")
-    shown, written = (text.splitlines() for text in (TEXT[TEXT.index(begin) : TEXT.index(end)], outcome.out))
-    # The words and the heads that do not depend on the machine.
+    shown = TEXT[TEXT.index(begin) : TEXT.index(end)].splitlines()
+    # What does not depend on the machine: the first line, the heads, and the beginning of the line of code.
     assert shown[3] == written[0]
     assert shown[5].split() == written[2].split()
-    assert shown[-2].split("#")[0].strip() == written[-1].split("#")[0].strip()
+    code = "import gradstep; gradstep.step(X, y, w, b, alpha"
+    assert shown[-2].startswith(code)
+    assert written[-1].startswith(code)
 
 
 def test_record_without_peers_is_refused(record):

@@ -9,6 +9,7 @@ import made_records
 import numpy as np
 import pytest
 import sample_records
+from comparisons import shown_in_short
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -60,6 +61,16 @@ def test_winners_by_size():
         "cython is from 2.0× slower to 1.5× faster than NumPy.",
         'import gradstep; gradstep.step(X, y, w, b, alpha)  # kernel="auto" is cython',
     ]
+
+
+def test_lead_is_that_of_the_winner_who_is_named_first():
+    # Each wins once; numba is ahead where it is open as well.
+    record = made_records.record(
+        spread_cell(100, 2, {"numba": (3e-5, 0.0), "cython": (1e-5, 0.0)}),
+        spread_cell(1000, 2, {"numba": (1e-5, 0.0), "cython": (2e-5, 0.0)}),
+        spread_cell(10_000, 2, {"numba": (1e-5, 0.0), "cython": (1.1e-5, 0.9)}),
+    )
+    assert said(record)[0] == "numba is the fastest kernel at m = 1,000, 2.0× faster than the next; cython at m = 100."
 
 
 def test_tie_is_called_a_tie_and_what_is_open_too_close_to_call():
@@ -193,6 +204,9 @@ def test_verdict_of_any_record_is_short_and_consistent(drawn, auto):
         assert bool(each.others) == (each.decision != "decided")
     lines = said(record, auto)
     assert 1 <= len(lines) <= 5
+    screen = shown_in_short(record, force_terminal=True, color_system=None, width=80).splitlines()
+    assert max(map(len, screen)) <= 80
+    assert " ".join(screen).replace("  ", " ").count(sentences(findings(record))[0]) == 1
     code = [line for line in lines if line.startswith("import gradstep; ")]
     assert code == lines[len(lines) - len(code) :]
     assert len(code) == bool(with_kernel)

@@ -124,8 +124,8 @@ def figure(found: Findings) -> Any:
     canvas.logarithmic(axes)
     drawn = lines(found)
     for line in drawn:
-        sizes, values = zip(*line.points, strict=True)
-        canvas.line(axes, sizes, values, line.style, 1.6 if line.style.dashed else 2.2)
+        at, values = zip(*line.points, strict=True)
+        canvas.line(axes, at, values, line.style, 1.6 if line.style.dashed else 2.2)
     sizes = [each.cell.m for each in cells]
     axes.set_xlim(sizes[0] / 1.3, sizes[-1] * 1.15)
     axes.set_ylim(0.7, 1.4 * max(value for line in drawn for _, value in line.points))

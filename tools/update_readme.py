@@ -5,7 +5,6 @@ python -m tools.update_readme docs/comparison.json build/compare.txt README.md d
 
 from __future__ import annotations
 
-import re
 import sys
 import textwrap
 from pathlib import Path
@@ -33,10 +32,11 @@ def update(readme: str, sections: dict[str, str]) -> str:
     """
     for name, words in sections.items():
         begin, end = markers(name)
-        between = re.compile(f"(?<={re.escape(begin)}\n).*?(?={re.escape(end)})", re.DOTALL)
-        readme, count = between.subn(lambda _, words=words: words, readme)
-        if count != 1:
+        before, *between = readme.split(f"{begin}\n")
+        _, *after = "".join(between).split(end)
+        if len(between) != 1 or len(after) != 1:
             raise ValueError(f"the README should have the markers {begin} and {end} once, in this order")
+        readme = f"{before}{begin}\n{words}{end}{after[0]}"
     return readme
 
 

@@ -124,9 +124,9 @@ class Fit(_Fit):
         What to change, where the descent stopped without a minimum.
     """
 
-    largest: float
-    largest_scaled: float
-    advice: str | None
+    largest: float = math.nan
+    largest_scaled: float = math.nan
+    advice: str | None = None
 
     def __new__(
         cls,

@@ -26,8 +26,8 @@ the model has, in its order.
 \b
 The result, a row for each row of DATA
   probability   of the label that counted as 1 in the training
-  label         this label if the probability is at least --threshold, else the
-                other one
+  label         this label if the probability is at least --threshold, else
+                the other one
 
 It goes to stdout as CSV, or into a file with --out. If DATA holds the column of the labels, predict does not use
 it, and shows the accuracy on stderr at the end.
@@ -40,7 +40,7 @@ Examples
   gradstep fit patients.csv --label outcome --positive ill --save model.json
   gradstep predict model.json new.csv
   gradstep predict model.json new.csv --id patient --out predictions.csv
-  gradstep predict model.json big.parquet --threshold 0.2 --out big-out.parquet
+  gradstep predict model.json big.parquet --threshold 0.2 --out risks.parquet
 """
 
 _option = partial(click.option, cls=GroupedOption)

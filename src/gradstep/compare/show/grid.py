@@ -42,7 +42,7 @@ def one(found: Findings, console: Console, most: int) -> list[Table]:
     if kernels and peers:
         choices += [[*kernels, _fastest_peer(found)], [*kernels, _name_of_fastest_peer(found)], kernels]
     tables = [_table(found, choice) for choice in choices]
-    fitting = [each for each in tables if width(each, console) <= most]
+    fitting = [each for each in tables if found.cells and width(each, console) <= most]
     return fitting[:1] or list(_several(found, choices[-1], console, most))
 
 
@@ -53,7 +53,7 @@ def whole(found: Findings, console: Console, most: int) -> list[Table]:
 
 
 def _several(found: Findings, columns: Sequence[_Column], console: Console, most: int) -> Iterator[Table]:
-    left = list(columns)
+    left = list(columns) if found.cells else []
     while left:
         count = len(left)
         while count > 1 and width(_table(found, left[:count]), console) > most:

@@ -82,7 +82,7 @@ def _fastest(given: Verdict, rounds: int, places: Places) -> Iterator[str]:
         return
     decided = [each for each in standings if each.decision == "decided"]
     if decided:
-        yield _winners(decided, noun, given.lead, places)
+        yield _winners(decided, noun, given, places)
     if rounds < FEWEST:
         yield f"{_ahead(standings, places)}; a verdict needs at least {FEWEST} rounds."
         return
@@ -102,13 +102,13 @@ def _ahead(standings: Sequence[Standing], places: Places) -> str:
     return f"{name} is ahead {_where([each for each in standings if each.fastest == name], places)}"
 
 
-def _winners(decided: Iterable[Standing], noun: str, lead: Span | None, places: Places) -> str:
-    """Name the winners, the most frequent first, which `lead` is of."""
+def _winners(decided: Iterable[Standing], noun: str, given: Verdict, places: Places) -> str:
+    """Name the winners: first the leader with its lead, then the others, the most frequent first."""
     won: dict[str, list[Standing]] = collections.defaultdict(list)
     for each in decided:
         won[each.fastest].append(each)
-    (first, its), *others = sorted(won.items(), key=lambda entry: -len(entry[1]))
-    by = "" if lead is None else f", {_faster(lead, 'the next')}"
+    (first, its), *others = sorted(won.items(), key=lambda entry: (entry[0] != given.leader, -len(entry[1])))
+    by = f", {_faster(given.lead, 'the next')}" if given.lead is not None and first == given.leader else ""
     clauses = [f"{first} is the fastest {noun} {_where(its, places)}{by}"]
     clauses += [f"{name} {_where(each, places)}" for name, each in others[:_MOST_NAMED]]
     if rest := others[_MOST_NAMED:]:
