@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from made_records import cell, result
 
-from gradstep.compare.judge.decision import still_open
+from gradstep.compare.judge.decision import TIE, still_open
 from gradstep.compare.judge.statistics import Rounds
 from gradstep.compare.record.records import Result, changed
 
@@ -28,6 +28,15 @@ def test_rounds_may_help_until_the_fastest_is_decided_or_a_tie():
     assert is_open(first, noisy("numba", 1.2, 0.01), noisy("numpy", 1.1, 0.4))
     few = [changed(each, samples=each.samples[:5]) for each in (first, noisy("numba", 2.0, 0.01))]
     assert is_open(*few)
+
+
+def test_tie_that_another_resample_may_deny_is_still_open():
+    # The interval of 95 % ends just within the 5 %; the one that ends the asking does not.
+    first, near = noisy("cython", 1.0, 0.04, seed=13), noisy("numba", 1.0, 0.04, seed=13)
+    rounds = Rounds({each.contender: each.samples for each in (first, near)})
+    low, high = rounds.ranked(["cython", "numba"])
+    assert rounds.ratio(high, low).upper < TIE < rounds.ratio(high, low, 0.995).upper
+    assert is_open(first, near)
 
 
 def test_nothing_is_open_where_fewer_than_two_were_timed():

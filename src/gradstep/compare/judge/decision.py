@@ -36,7 +36,7 @@ def decision(alike: Sequence[Ratio], count: int) -> Decision:
 def still_open(cell: Cell) -> bool:
     """Return whether more rounds may show which contender is the fastest.
 
-    They need not where each of the others is slower, beyond the doubt that asking again and again adds, or tied.
+    They need not where each of the others is slower or tied, beyond the doubt that asking again and again adds.
     """
     timed = {result.contender: result.samples for result in cell.results if result.status == "timed"}
     if len(timed) < 2:
@@ -45,10 +45,8 @@ def still_open(cell: Cell) -> bool:
         return True
     rounds = Rounds(timed)
     first, *others = rounds.ranked(list(timed))
-    return not all(
-        rounds.ratio(name, first, _LEVEL_TO_STOP).verdict == "slower" or _is_tie(rounds.ratio(name, first))
-        for name in others
-    )
+    ratios = [rounds.ratio(name, first, _LEVEL_TO_STOP) for name in others]
+    return not all(ratio.verdict == "slower" or _is_tie(ratio) for ratio in ratios)
 
 
 def _is_tie(ratio: Ratio) -> bool:

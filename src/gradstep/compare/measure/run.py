@@ -249,6 +249,10 @@ class _Run:
             seconds_left=self._seconds_left,
             on_progress=self._progress.advance,
         )
+        if measured.unaffordable and not measured.rounds:
+            # The time went by while the problem was made.
+            self._leave_out(place, None, "budget", next(iter(measured.unaffordable.values())))
+            return None
         for name, reason in {**unaffordable, **measured.unaffordable}.items():
             self._leave_out(place, name, "budget", reason)
         return measured
