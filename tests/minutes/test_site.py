@@ -17,7 +17,9 @@ CHECKOUT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def site():
     """The folder of the site, whose address `make docs` prints."""
-    done = subprocess.run(["make", "docs"], cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=500)
+    # Otherwise a make that calls another one ends with words of its own.
+    command = ["make", "--no-print-directory", "docs"]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=500)
     assert done.returncode == 0, done.stdout + done.stderr
     address = done.stdout.split()[-1]
     assert address.startswith("file:///")

@@ -18,8 +18,9 @@ SAMPLE_SECONDS = 2e-3
 LONG_CALL = 0.05
 """A call this long needs no warm-up: the call that is checked has warmed it up."""
 
-LOOK_SECONDS = 1e-3
-"""How long the process is watched at a time, before each sample, to see whether it is idle."""
+LOOK_SECONDS = 6e-3
+"""How long the process is watched at a time, before each sample, to see whether it is idle: longer than the tick of
+4 ms in which Linux counts the time of threads that run on other cores."""
 
 # The longest wait for an idle process.
 _LONGEST_WAIT = 0.5
