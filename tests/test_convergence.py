@@ -1,4 +1,4 @@
-"""Descents on data as it is: they converge, to the published optimum; who stops without one is told what to change."""
+"""Descents on data as it is converge to the published optimum; one that stops without it says what to change."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_a_number_for_alpha_is_a_repeated_step(kernel):
     assert result.largest == result.largest_scaled
 
 
-# What is said to those who stop too soon
+# What a descent says that stops too soon
 
 
 def warned(*arguments, **options):

@@ -1,4 +1,4 @@
-"""The verdict of a record: who is the fastest, by how much, and what it says about odd records."""
+"""The verdict of a record: which contender is fastest, by how much, and what it says about odd records."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ def _trained(interrupts: Interrupts, table: tables.Table, **arguments: Any) -> t
     fit = None
     try:
         with warnings.catch_warnings():
-            # What to change is said at the end, by the names of the options.
+            # The end of the output says what to change, by the names of the options.
             warnings.simplefilter("ignore", ConvergenceWarning)
             fit = gradstep.fit(table.X, table.y, **arguments)
         interrupts.hold()

@@ -31,7 +31,7 @@ def base(found: Findings) -> str | None:
 
 
 def one(found: Findings, console: Console, most: int) -> list[Table]:
-    """Return one grid of at most so many characters a line, with as many contenders as that allows.
+    """Return one grid of limited width, with as many contenders as fit.
 
     All of them; else the kernels beside the fastest peer, or its name; else the kernels, in several grids if need be.
     """

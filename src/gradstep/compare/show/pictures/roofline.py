@@ -15,7 +15,7 @@ from gradstep.compare.show.pictures import canvas
 from gradstep.compare.show.pictures.labels import Label, label_beside
 from gradstep.compare.show.styles import BLACK, SOFT
 
-# The dash of each bandwidth, so that they can be told apart without their names.
+# The dash of each bandwidth, so that a reader needs no names to distinguish them.
 _BANDWIDTHS: dict[str, Any] = {"memory": "-", "cache": (0, (1, 1.5))}
 
 
