@@ -158,13 +158,13 @@ class PartialSums(Protocol):
         self,
         X: FloatArray,
         y: FloatArray,
-        w: FloatArray,
-        b: float,
+        theta: FloatArray,
         block_rows: int,
         out: NDArray[np.float64],
         sample_weight: FloatArray | None = None,
+        direction: FloatArray | None = None,
     ) -> None:
-        """Write ``[sum dz x, sum dz, sum loss]`` of each block of rows into its row of `out`."""
+        """Write the sums over each block of rows, for each model, into `out`."""
 
 
 class Kernel(Protocol):
@@ -184,7 +184,7 @@ class Kernel(Protocol):
 
     @property
     def partial_sums(self) -> PartialSums:
-        """The sums, one row of `out` per block of rows."""
+        """The sums over each block of rows, for each model."""
 
 
 class KernelUnavailable(RuntimeError):
