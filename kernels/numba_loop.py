@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from threading import Lock
+from typing import Any, NamedTuple
 
 import llvmlite.binding  # type: ignore[import-untyped]  # it has no types, as Numba has none
+import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 from numba.np.numpy_support import carray
 
 from gradstep.contract import FloatArray
 from gradstep.kernels.numba_compiler import compiler
-from gradstep.kernels.numba_contract import Sums, require_contract
+from gradstep.kernels.numba_contract import (
+    Sums,
+    fault_of_types,
+    general_types,
+    is_absent,
+    require_contract,
+)
 
 _compiled = compiler()
 
@@ -28,6 +36,10 @@ _WIDE_ROW_BYTES = 12_000
 
 # The largest group of rows that goes through both passes together.
 _MOST_ROWS = 512
+
+# The distance of scratch arrays of so many numbers. At exactly 512 a store to one would delay loads from another (4K
+# aliasing).
+_SPAN = _MOST_ROWS + 16
 
 
 def _gains_from_prefetches() -> bool:
@@ -55,52 +67,118 @@ _FEW_FEATURES = 3
 _PRODUCTS = 16
 
 
-@_compiled
+class Rows(NamedTuple):
+    """Rows of X as both passes read them: vectors of contiguous numbers, which are its rows or its columns."""
+
+    numbers: FloatArray
+    start: int
+    """The place of the first row's first number."""
+    stride: int
+    """From one vector to the next."""
+    by_columns: bool
+    following: int
+    """The place of the rows to prefetch for the next group, or -1."""
+
+
 def partial_sums(
     X: FloatArray,
     y: FloatArray,
-    w: FloatArray,
-    b: float,
+    theta: FloatArray,
     block_rows: int,
     out: Sums,
     sample_weight: FloatArray | None = None,
+    direction: FloatArray | None = None,
 ) -> None:
-    """Write ``[sum dz x, sum dz, sum loss]`` of each block of rows into its row of `out`.
+    """Write the sums over each block of rows, for each model, into `out`.
 
-    May be called from other ``@njit`` code. The contract is in `gradstep.kernels`; what breaks it raises ValueError.
+    May be called from ``@njit`` code. The contract is in `gradstep.kernels`, the formula in `gradstep.contract`; what
+    breaks the contract raises ValueError.
 
     Examples
     --------
     >>> import numpy as np
-    >>> out = np.empty((1, 4))
-    >>> partial_sums(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0.0, 1.0]), np.zeros(2), 0.0, 2, out)
-    >>> out
-    array([[-1.        , -1.        ,  0.        ,  1.38629436]])
+    >>> out = np.empty((1, 1, 4))
+    >>> partial_sums(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0.0, 1.0]), np.zeros((1, 3)), 2, out)
+    >>> out[0, 0]
+    array([-1.        , -1.        ,  0.        ,  1.38629436])
     """
-    require_contract(X, y, w, block_rows, out, sample_weight)
+    c = y if sample_weight is None else sample_weight
+    v = theta if direction is None else direction
+    try:
+        sums = _compiled_for[X.dtype, y.ndim, c.ndim]
+        sums(X, y, theta, block_rows, out, c, v, sample_weight is not None, direction is not None)
+    except (AttributeError, KeyError, TypeError):
+        # The first call with these types, or types that the contract does not allow.
+        sums = _compile_for(X, y, theta, block_rows, out, c, v)
+        sums(X, y, theta, block_rows, out, c, v, sample_weight is not None, direction is not None)
+
+
+@overload(partial_sums, strict=False)
+def _called_from_njit_code(
+    X: Any, y: Any, theta: Any, block_rows: Any, out: Any, sample_weight: Any = None, direction: Any = None
+) -> Any:
+    c = y if is_absent(sample_weight) else sample_weight
+    v = theta if is_absent(direction) else direction
+    fault = fault_of_types(X, y, theta, block_rows, out, c, v)
+
+    def refuse(X, y, theta, block_rows, out, sample_weight=None, direction=None):  # type: ignore[no-untyped-def]
+        raise ValueError(fault)
+
+    def add_up(X, y, theta, block_rows, out, sample_weight=None, direction=None):  # type: ignore[no-untyped-def]
+        c = y if sample_weight is None else sample_weight
+        v = theta if direction is None else direction
+        sums(X, y, theta, block_rows, out, c, v, sample_weight is not None, direction is not None)
+
+    sums = _compiled(_check_and_sum)
+    return refuse if fault else add_up
+
+
+def _check_and_sum(
+    X: FloatArray,
+    y: FloatArray,
+    theta: FloatArray,
+    block_rows: int,
+    out: Sums,
+    c: FloatArray,
+    v: FloatArray,
+    weighted: bool,
+    directed: bool,
+) -> None:
+    require_contract(X, y, theta, block_rows, out, c, v)
     m, n = X.shape
+    k = theta.shape[0]
     row_stride, column_stride = X.strides[0] // X.itemsize, X.strides[1] // X.itemsize
     by_rows = column_stride == 1 if n > 1 else row_stride != 1
     short_rows = by_rows and n <= _FEW_FEATURES
-    by_columns = short_rows or not by_rows
-    # An axis that goes backwards starts at its highest address: the first number is `origin` after the lowest.
-    origin = -(min(0, (m - 1) * row_stride) + min(0, (n - 1) * column_stride))
-    numbers = _memory_of(X, origin, (m - 1) * abs(row_stride) + (n - 1) * abs(column_stride) + 1)
     most = _rows_at_a_time(n, n * X.itemsize) if by_rows else _rows_of_columns(n * X.itemsize)
     prefetches = _PREFETCHES and n * X.itemsize <= _WIDE_ROW_BYTES and m * n * X.itemsize > _CACHED_BYTES
+    # An axis that goes backwards starts at its highest address: the first number is `origin` after the lowest.
+    origin = -(min(0, (m - 1) * row_stride) + min(0, (n - 1) * column_stride))
+    zero = X.dtype.type(0)
+    numbers = _vector(X.ctypes.data - origin * X.itemsize, (m - 1) * abs(row_stride) + (n - 1) * abs(column_stride) + 1, zero)
 
-    z, dz = np.empty(_MOST_ROWS, X.dtype), np.empty(_MOST_ROWS, X.dtype)
-    e, loss = np.empty(_MOST_ROWS), np.empty(_MOST_ROWS)
-    products = np.zeros(_PRODUCTS)
-    dw = np.zeros(n, X.dtype)
-    columns = np.empty(_FEW_FEATURES * _MOST_ROWS, X.dtype)
-    # Both passes read x, whose rows or columns are `stride` apart; each finished row moves their start by `step`.
+    # Models use z, u, dz, e and last one after another; each has its own dw and products.
+    scratch = np.empty((3 + _FEW_FEATURES) * _SPAN, X.dtype)
+    z, u, dz, columns = scratch[:_SPAN], scratch[_SPAN : 2 * _SPAN], scratch[2 * _SPAN : 3 * _SPAN], scratch[3 * _SPAN :]
+    wide_scratch = np.empty(2 * _SPAN + k * _PRODUCTS)
+    e, last, products = wide_scratch[:_SPAN], wide_scratch[_SPAN : 2 * _SPAN], wide_scratch[2 * _SPAN :]
+    products[:] = 0.0
+    padded = (n + 15) // 16 * 16
+    dw = np.zeros(k * padded, X.dtype)
+
+    # The memory of the other arrays, as vectors.
+    y_step = y.strides[0] // y.itemsize if y.ndim > 1 else 0
+    c_step = c.strides[0] // c.itemsize if c.ndim > 1 else 0
+    all_theta = _vector(theta.ctypes.data, k * (n + 1), zero)
+    all_v = _vector(v.ctypes.data, k * (n + 1), zero)
+    all_sums = _vector(out.ctypes.data, out.shape[0] * k * (n + 2), 0.0)
+
     x = columns if short_rows else numbers
-    stride = _MOST_ROWS if short_rows else (row_stride if by_rows else column_stride)
+    stride = _SPAN if short_rows else (row_stride if by_rows else column_stride)
     start, step = (0, 0) if short_rows else (origin, row_stride if by_rows else 1)
     for block in range(out.shape[0]):
-        sums = out[block]
-        sums[:] = 0.0
+        sums_of_block = all_sums[block * k * (n + 2) : (block + 1) * k * (n + 2)]
+        sums_of_block[:] = 0.0
         first, stop = block * block_rows, min((block + 1) * block_rows, m)
         unflushed = 0
         while first < stop:
@@ -108,51 +186,82 @@ def partial_sums(
             following = origin + (first + rows) * row_stride if prefetches and first + rows < m else -1
             if short_rows:
                 _copy_columns(numbers, origin + first * row_stride, row_stride, n, rows, columns)
-            _first_pass(x, start + first * step, stride, by_columns, w, b, z[:rows], following)
-            _slopes_and_losses(z, y[first : first + rows], e, dz, loss)
-            if sample_weight is not None:
-                _weigh(e, dz, loss, sample_weight[first : first + rows])
-            else:
-                _multiply(products, e, rows)
-            sums[n] += _total(dz, rows)
-            sums[n + 1] += _total(loss, rows)
-
-            _second_pass(x, start + first * step, stride, by_columns, dz[:rows], dw, sums, following)
+            for j in range(k):
+                group = Rows(x, start + first * step, stride, not by_rows or short_rows, following)
+                _scores(group, all_theta[j * (n + 1) : (j + 1) * (n + 1)], z[:rows])
+                following = -1
+                y_j = _vector(y.ctypes.data + (j * y_step + first) * y.itemsize, rows, zero)
+                if directed:
+                    group = Rows(x, start + first * step, stride, not by_rows or short_rows, following)
+                    _scores(group, all_v[j * (n + 1) : (j + 1) * (n + 1)], u[:rows])
+                    _curvatures(z, u, y_j, e, dz, last)
+                else:
+                    _costs(z, y_j, e, dz, last)
+                if weighted:
+                    _weigh(e, dz, last, _vector(c.ctypes.data + (j * c_step + first) * c.itemsize, rows, zero))
+                else:
+                    _multiply(products[j * _PRODUCTS : (j + 1) * _PRODUCTS], e, rows)
+                sums = sums_of_block[j * (n + 2) : (j + 1) * (n + 2)]
+                sums[n] += _total(dz, rows)
+                sums[n + 1] += _total(last, rows)
+                _add(group, dz[:rows], dw[j * padded : j * padded + n], sums)
             first += rows
             unflushed += rows
             if unflushed >= _ROWS_PER_FLUSH or first == stop:
-                _move(dw, sums)
-                sums[n + 1] += _logarithm(products)
+                for j in range(k):
+                    sums = sums_of_block[j * (n + 2) : (j + 1) * (n + 2)]
+                    _move(dw[j * padded : j * padded + n], sums)
+                    sums[n + 1] += _logarithm(products[j * _PRODUCTS : (j + 1) * _PRODUCTS])
                 unflushed = 0
 
 
+# One function for each dtype and number of axes of y and weights: all else follows addresses and strides, so arrays of
+# any layout, read-only or not, need no other. Numba would compile one for each combination.
+_compiled_for: dict[tuple[Any, int, int], Any] = {}
+_compiling = Lock()
+
+
+def _compile_for(*arguments: Any) -> Any:
+    """Return the kernel for arguments of these types; raise ValueError for types that the contract does not allow."""
+    given = tuple(map(numba.typeof, arguments))
+    fault = fault_of_types(*given)
+    if fault:
+        raise ValueError(fault)
+    X, y, _, _, _, c, _ = arguments
+    with _compiling:
+        if (X.dtype, y.ndim, c.ndim) not in _compiled_for:
+            sums = _compiled(_check_and_sum)
+            sums.compile((*general_types(given), types.boolean, types.boolean))
+            sums.disable_compile()
+            _compiled_for[X.dtype, y.ndim, c.ndim] = sums
+    return _compiled_for[X.dtype, y.ndim, c.ndim]
+
+
 @_compiled
-def _first_pass(
-    x: FloatArray, start: int, stride: int, by_columns: bool, w: FloatArray, b: float, z: FloatArray, following: int
-) -> None:
-    """Write X w + b of some rows to z; prefetch the rows at `following`, unless it is -1."""
-    if by_columns:
+def _scores(x: Rows, theta: FloatArray, z: FloatArray) -> None:
+    """Write X w + b of some rows to z; prefetch the next ones."""
+    n = len(theta) - 1
+    w, b = theta[:n], float(theta[n])
+    if x.by_columns:
         z[:] = b
-        _add_rows(x, start, stride, w, z)
+        _add_rows(x.numbers, x.start, x.stride, w, z, x.following)
         return
-    if len(w) * x.itemsize > _WIDE_ROW_BYTES:
-        _dots_of_wide_rows(x, start, stride, w, z)
+    if n * theta.itemsize > _WIDE_ROW_BYTES:
+        _dots_of_wide_rows(x.numbers, x.start, x.stride, w, z, x.following)
     else:
-        _dots(x, start, stride, w, z, following)
+        _dots(x.numbers, x.start, x.stride, w, z, x.following)
     for i in range(len(z)):
         z[i] += b
 
 
 @_compiled
-def _second_pass(
-    x: FloatArray, start: int, stride: int, by_columns: bool, dz: FloatArray, dw: FloatArray, sums: Sums, following: int
-) -> None:
+def _add(x: Rows, dz: FloatArray, dw: FloatArray, sums: Sums) -> None:
     """Add sum dz x over some rows to dw, or to the block's sums where columns are computed one by one."""
-    if by_columns:
-        _dots(x, start, stride, dz, dw)
+    if x.by_columns:
+        _dots(x.numbers, x.start, x.stride, dz, dw, x.following)
         _move(dw, sums)
     else:
-        _add_rows(x, start, stride, dz, dw, following)
+        _add_rows(x.numbers, x.start, x.stride, dz, dw, x.following)
 
 
 @_compiled
@@ -182,13 +291,23 @@ def _rows_of_columns(row_bytes: int) -> int:
 
 
 @intrinsic
-def _pointer(typing_context: Any, address: Any) -> Any:  # noqa: ARG001 - Numba's signature
-    """Turn an address into a pointer, which Numba has no other way to do."""
+def _pointer(typing_context: Any, address: Any, like: Any) -> Any:  # noqa: ARG001 - Numba's signature
+    """Turn an address into a pointer to numbers like one, which Numba has no other way to do."""
+    pointer = types.CPointer(like)
 
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001 - Numba's signature
-        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
 
-    return types.voidptr(types.intp), code
+    return pointer(types.intp, like), code
+
+
+@_compiled
+def _vector(address: int, length: int, like: float) -> Any:
+    """Return the memory at an address as a contiguous vector of numbers like one.
+
+    The compiler then knows that neighbours are adjacent, even in slices of a larger array, and compiles one layout.
+    """
+    return carray(_pointer(address, like), (length,))  # type: ignore[call-arg]  # Numba passes the context itself
 
 
 @intrinsic
@@ -215,38 +334,28 @@ def _prefetch(numbers: FloatArray, start: int, count: int) -> None:
 
 
 @_compiled
-def _memory_of(X: FloatArray, origin: int, length: int) -> FloatArray:
-    """Return the memory of X as one contiguous vector that starts `origin` numbers before its first.
-
-    The compiler then knows that neighbours are adjacent, even in slices of a larger array, and compiles one layout.
-    """
-    address: Any = _pointer(X.ctypes.data - origin * X.itemsize)  # type: ignore[call-arg]  # Numba passes the context itself
-    return carray(address, (length,), X.dtype)
-
-
-@_compiled
 def _copy_columns(numbers: FloatArray, start: int, stride: int, n: int, rows: int, columns: FloatArray) -> None:
     """Copy some narrow rows into columns."""
     # A stride known at compile time lets the compiler load whole vectors and shuffle them.
     if n == stride == 2:
         for i in range(rows):
             columns[i] = numbers[start + 2 * i]
-            columns[_MOST_ROWS + i] = numbers[start + 2 * i + 1]
+            columns[_SPAN + i] = numbers[start + 2 * i + 1]
         return
     if n == stride == 3:
         for i in range(rows):
             columns[i] = numbers[start + 3 * i]
-            columns[_MOST_ROWS + i] = numbers[start + 3 * i + 1]
-            columns[2 * _MOST_ROWS + i] = numbers[start + 3 * i + 2]
+            columns[_SPAN + i] = numbers[start + 3 * i + 1]
+            columns[2 * _SPAN + i] = numbers[start + 3 * i + 2]
         return
     for j in range(n):
-        column = columns[j * _MOST_ROWS : j * _MOST_ROWS + rows]
+        column = columns[j * _SPAN : j * _SPAN + rows]
         for i in range(rows):
             column[i] = numbers[start + i * stride + j]
 
 
 @_compiled_sum
-def _dots(numbers: FloatArray, start: int, stride: int, w: FloatArray, dots: FloatArray, following: int = -1) -> None:
+def _dots(numbers: FloatArray, start: int, stride: int, w: FloatArray, dots: FloatArray, following: int) -> None:
     """Write the dot products with w of rows that are `stride` apart; prefetch 3/4 of the rows at `following`."""
     n = len(w)
     for k in range(len(dots)):
@@ -261,7 +370,7 @@ def _dots(numbers: FloatArray, start: int, stride: int, w: FloatArray, dots: Flo
 
 
 @_compiled_sum
-def _dots_of_wide_rows(numbers: FloatArray, start: int, stride: int, w: FloatArray, dots: FloatArray) -> None:
+def _dots_of_wide_rows(numbers: FloatArray, start: int, stride: int, w: FloatArray, dots: FloatArray, following: int) -> None:
     """Do the same as `_dots`, with four rows that share each load of w."""
     n = len(w)
     whole = len(dots) // 4 * 4
@@ -278,12 +387,12 @@ def _dots_of_wide_rows(numbers: FloatArray, start: int, stride: int, w: FloatArr
             dot2 += w[j] * x2[j]
             dot3 += w[j] * x3[j]
         dots[k], dots[k + 1], dots[k + 2], dots[k + 3] = dot0, dot1, dot2, dot3
-    _dots(numbers, start + whole * stride, stride, w, dots[whole:])
+    _dots(numbers, start + whole * stride, stride, w, dots[whole:], following)
 
 
 @_compiled_sum
 def _add_rows(
-    numbers: FloatArray, start: int, stride: int, c: FloatArray, total: FloatArray, following: int = -1
+    numbers: FloatArray, start: int, stride: int, c: FloatArray, total: FloatArray, following: int
 ) -> None:
     """Add to `total` the sum of rows, each times its c; prefetch the quarter that `_dots` leaves."""
     n, count = len(total), len(c)
@@ -309,7 +418,7 @@ def _add_rows(
 
 
 @_compiled
-def _slopes_and_losses(z: FloatArray, y: FloatArray, e: FloatArray, dz: FloatArray, loss: FloatArray) -> None:
+def _costs(z: FloatArray, y: FloatArray, e: FloatArray, dz: FloatArray, last: FloatArray) -> None:
     """Write e, dz and the loss without its log1p(e) of each row; a label outside [0, 1] makes the loss NaN."""
     for i in range(len(y)):
         z_i = float(z[i])
@@ -320,16 +429,32 @@ def _slopes_and_losses(z: FloatArray, y: FloatArray, e: FloatArray, dz: FloatArr
         # Grouped as in python_loop, which keeps the relative accuracy of well-classified rows.
         dz[i] = (1.0 - y_i) - q_i if z_i >= 0.0 else q_i - y_i
         loss_i = max(z_i, 0.0) - y_i * z_i
-        loss[i] = loss_i if (y_i >= 0.0) & (y_i <= 1.0) else np.nan
+        last[i] = loss_i if (y_i >= 0.0) & (y_i <= 1.0) else np.nan
 
 
 @_compiled
-def _weigh(e: FloatArray, dz: FloatArray, loss: FloatArray, c: FloatArray) -> None:
-    """Add log1p(e) to each loss, then multiply dz and loss by the weights; a negative weight makes the loss NaN."""
+def _curvatures(
+    z: FloatArray, u: FloatArray, y: FloatArray, e: FloatArray, dz: FloatArray, last: FloatArray
+) -> None:
+    """Write s u as dz and s u^2 of each row, which has no logarithm, so 0 as e; y does the same as in `_costs`."""
+    for i in range(len(y)):
+        u_i = float(u[i])
+        y_i = float(y[i])
+        e_i = _exp_of_negative(-abs(float(z[i])))
+        # sigmoid'(z) = q (1 - q), without the subtraction.
+        slope_i = e_i / (1.0 + e_i) / (1.0 + e_i) * u_i
+        e[i] = 0.0
+        dz[i] = slope_i
+        last[i] = slope_i * u_i if (y_i >= 0.0) & (y_i <= 1.0) else np.nan
+
+
+@_compiled
+def _weigh(e: FloatArray, dz: FloatArray, last: FloatArray, c: FloatArray) -> None:
+    """Add log1p(e) to each loss, then multiply dz and the loss by the weights; a negative weight makes it NaN."""
     for i in range(len(c)):
         dz[i] *= c[i]
-        loss_i = loss[i] + _log1p_of_unit(e[i])
-        loss[i] = loss_i * c[i] if c[i] >= 0.0 else np.nan
+        last_i = last[i] + _log1p_of_unit(e[i])
+        last[i] = last_i * c[i] if c[i] >= 0.0 else np.nan
 
 
 @_compiled
