@@ -9,7 +9,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from gradstep.contract import FloatArray
-from gradstep.kernels.numba_compiler import compiler
+from gradstep.kernels.numba_compiler import compiler, size_of
 
 Sums = NDArray[np.float64]
 
@@ -55,24 +55,26 @@ def require_contract(
 ) -> None:
     """Raise ValueError for what `gradstep.kernels` does not allow: the loops follow raw addresses."""
     m, n = X.shape
-    k = theta.shape[0]
+    k, size = theta.shape[0], size_of(X)
     if block_rows < 1 or m < 1 or n < 1 or k < 1:
         raise ValueError("block_rows, m, n and k should be at least 1")
-    if (m > 1 and X.strides[0] % X.itemsize != 0) or (n > 1 and X.strides[1] % X.itemsize != 0):
+    if (m > 1 and X.strides[0] % size != 0) or (n > 1 and X.strides[1] % size != 0):
         raise ValueError("the strides of X should be multiples of the size of a number")
-    if m > 1 and n > 1 and X.strides[0] != X.itemsize and X.strides[1] != X.itemsize:
+    if m > 1 and n > 1 and X.strides[0] != size and X.strides[1] != size:
         raise ValueError("X should have unit stride along its rows or along its columns")
-    if X.ctypes.data % X.itemsize != 0:
+    if X.ctypes.data % size != 0:
         raise ValueError("X should be aligned")
     if not _has_examples(y, m, k):
         raise ValueError("y should be aligned, of shape (m,) or (k, m), with unit stride along the examples")
     if not _has_models(theta, k, n + 1):
         raise ValueError("theta should be C-contiguous and aligned, of shape (k, n + 1)")
     if not _has_examples(c, m, k):
-        raise ValueError("sample_weight should be aligned, of shape (m,) or (k, m), with unit stride along the examples")
+        raise ValueError(
+            "sample_weight should be aligned, of shape (m,) or (k, m), with unit stride along the examples"
+        )
     if not _has_models(v, k, n + 1):
         raise ValueError("direction should be C-contiguous and aligned, of shape (k, n + 1)")
-    blocks, size = out.shape[0], out.itemsize
+    blocks, size = out.shape[0], size_of(out)
     if blocks != (m - 1) // block_rows + 1 or out.shape[1] != k or out.shape[2] != n + 2:
         raise ValueError("out should have shape (ceil(m / block_rows), k, n + 2)")
     if (
@@ -89,9 +91,9 @@ def _has_examples(values: FloatArray, m: int, k: int) -> bool:
     """Whether these are m numbers for all models or for each of k, with unit stride, and aligned."""
     return (
         values.shape[-1] == m
-        and (m == 1 or values.strides[-1] == values.itemsize)
-        and (values.ndim == 1 or (values.shape[0] == k and (k == 1 or values.strides[0] % values.itemsize == 0)))
-        and values.ctypes.data % values.itemsize == 0
+        and (m == 1 or values.strides[-1] == size_of(values))
+        and (values.ndim == 1 or (values.shape[0] == k and (k == 1 or values.strides[0] % size_of(values) == 0)))
+        and values.ctypes.data % size_of(values) == 0
     )
 
 
@@ -101,7 +103,7 @@ def _has_models(values: FloatArray, k: int, width: int) -> bool:
     return (
         values.shape[0] == k
         and values.shape[1] == width
-        and values.strides[1] == values.itemsize
-        and (k == 1 or values.strides[0] == width * values.itemsize)
-        and values.ctypes.data % values.itemsize == 0
+        and values.strides[1] == size_of(values)
+        and (k == 1 or values.strides[0] == width * size_of(values))
+        and values.ctypes.data % size_of(values) == 0
     )

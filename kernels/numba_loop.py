@@ -8,14 +8,11 @@ from typing import Any, NamedTuple
 import llvmlite.binding  # type: ignore[import-untyped]  # it has no types, as Numba has none
 import numba
 import numpy as np
-from llvmlite import ir
 from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic, overload
-from numba.np.numpy_support import carray
+from numba.extending import overload
 
 from gradstep.contract import FloatArray
-from gradstep.kernels.numba_compiler import compiler
+from gradstep.kernels.numba_compiler import compiler, prefetch, size_of, vector
 from gradstep.kernels.numba_contract import (
     Sums,
     fault_of_types,
@@ -36,10 +33,6 @@ _WIDE_ROW_BYTES = 12_000
 
 # The largest group of rows that goes through both passes together.
 _MOST_ROWS = 512
-
-# The distance of scratch arrays of so many numbers. At exactly 512 a store to one would delay loads from another (4K
-# aliasing).
-_SPAN = _MOST_ROWS + 16
 
 
 def _gains_from_prefetches() -> bool:
@@ -67,8 +60,12 @@ _FEW_FEATURES = 3
 _PRODUCTS = 16
 
 
+# About what stays in the L1 cache while one model after another reads it.
+_BYTES_OF_TILE = 24_576
+
+
 class Rows(NamedTuple):
-    """Rows of X as both passes read them: vectors of contiguous numbers, which are its rows or its columns."""
+    """A group of rows of X as both passes read it: vectors of contiguous numbers, which are its rows or its columns."""
 
     numbers: FloatArray
     start: int
@@ -76,8 +73,6 @@ class Rows(NamedTuple):
     stride: int
     """From one vector to the next."""
     by_columns: bool
-    following: int
-    """The place of the rows to prefetch for the next group, or -1."""
 
 
 def partial_sums(
@@ -105,12 +100,11 @@ def partial_sums(
     c = y if sample_weight is None else sample_weight
     v = theta if direction is None else direction
     try:
-        sums = _compiled_for[X.dtype, y.ndim, c.ndim]
-        sums(X, y, theta, block_rows, out, c, v, sample_weight is not None, direction is not None)
-    except (AttributeError, KeyError, TypeError):
+        _sums(X, y, theta, block_rows, out, c, v, sample_weight is not None, direction is not None)
+    except TypeError:
         # The first call with these types, or types that the contract does not allow.
-        sums = _compile_for(X, y, theta, block_rows, out, c, v)
-        sums(X, y, theta, block_rows, out, c, v, sample_weight is not None, direction is not None)
+        _compile_for(X, y, theta, block_rows, out, c, v)
+        _sums(X, y, theta, block_rows, out, c, v, sample_weight is not None, direction is not None)
 
 
 @overload(partial_sums, strict=False)
@@ -127,9 +121,8 @@ def _called_from_njit_code(
     def add_up(X, y, theta, block_rows, out, sample_weight=None, direction=None):  # type: ignore[no-untyped-def]
         c = y if sample_weight is None else sample_weight
         v = theta if direction is None else direction
-        sums(X, y, theta, block_rows, out, c, v, sample_weight is not None, direction is not None)
+        _sums_for_njit_code(X, y, theta, block_rows, out, c, v, sample_weight is not None, direction is not None)
 
-    sums = _compiled(_check_and_sum)
     return refuse if fault else add_up
 
 
@@ -144,124 +137,184 @@ def _check_and_sum(
     weighted: bool,
     directed: bool,
 ) -> None:
+    """Sum each block in groups of a few rows, which go through both passes, for all models, while in the cache."""
     require_contract(X, y, theta, block_rows, out, c, v)
     m, n = X.shape
-    k = theta.shape[0]
-    row_stride, column_stride = X.strides[0] // X.itemsize, X.strides[1] // X.itemsize
+    k, size, zero = theta.shape[0], size_of(X), X.dtype.type(0)
+    row_stride, column_stride = X.strides[0] // size, X.strides[1] // size
     by_rows = column_stride == 1 if n > 1 else row_stride != 1
     short_rows = by_rows and n <= _FEW_FEATURES
-    most = _rows_at_a_time(n, n * X.itemsize) if by_rows else _rows_of_columns(n * X.itemsize)
-    prefetches = _PREFETCHES and n * X.itemsize <= _WIDE_ROW_BYTES and m * n * X.itemsize > _CACHED_BYTES
+    by_columns = short_rows or not by_rows
+    most = min(m, _rows_at_a_time(n, n * size) if by_rows else _rows_of_columns(n * size))
+    prefetches = _PREFETCHES and not by_columns and n * size <= _WIDE_ROW_BYTES and m * n * size > _CACHED_BYTES
     # An axis that goes backwards starts at its highest address: the first number is `origin` after the lowest.
     origin = -(min(0, (m - 1) * row_stride) + min(0, (n - 1) * column_stride))
-    zero = X.dtype.type(0)
-    numbers = _vector(X.ctypes.data - origin * X.itemsize, (m - 1) * abs(row_stride) + (n - 1) * abs(column_stride) + 1, zero)
+    length = (m - 1) * abs(row_stride) + (n - 1) * abs(column_stride) + 1
+    numbers = vector(X.ctypes.data - origin * size, length, zero)
+    all_sums = vector(out.ctypes.data, out.shape[0] * k * (n + 2), 0.0)
+    y_step = y.strides[0] if y.ndim > 1 else 0
+    c_step = c.strides[0] if c.ndim > 1 else 0
 
-    # Models use z, u, dz, e and last one after another; each has its own dw and products.
-    scratch = np.empty((3 + _FEW_FEATURES) * _SPAN, X.dtype)
-    z, u, dz, columns = scratch[:_SPAN], scratch[_SPAN : 2 * _SPAN], scratch[2 * _SPAN : 3 * _SPAN], scratch[3 * _SPAN :]
-    wide_scratch = np.empty(2 * _SPAN + k * _PRODUCTS)
-    e, last, products = wide_scratch[:_SPAN], wide_scratch[_SPAN : 2 * _SPAN], wide_scratch[2 * _SPAN :]
+    # Each model has a line of z, dz, dw and products, and one of its parameters; a direction's follow those of all
+    # models, and so do its scores. One model after another uses e and last.
+    lines = 2 * k if directed else k
+    span, row = _padded(most), _padded(n + 1)
+    memory = _aligned((lines + k + _FEW_FEATURES) * span + (lines + k) * row, zero)
+    z, dz, columns = memory[: lines * span], memory[lines * span :], memory[(lines + k) * span :]
+    parameters, dw = columns[_FEW_FEATURES * span :], columns[_FEW_FEATURES * span + lines * row :]
+    doubles = _aligned(2 * span + k * _PRODUCTS, 0.0)
+    e, last, products = doubles[:span], doubles[span : 2 * span], doubles[2 * span :]
+    dw[:] = 0.0
     products[:] = 0.0
-    padded = (n + 15) // 16 * 16
-    dw = np.zeros(k * padded, X.dtype)
-
-    # The memory of the other arrays, as vectors.
-    y_step = y.strides[0] // y.itemsize if y.ndim > 1 else 0
-    c_step = c.strides[0] // c.itemsize if c.ndim > 1 else 0
-    all_theta = _vector(theta.ctypes.data, k * (n + 1), zero)
-    all_v = _vector(v.ctypes.data, k * (n + 1), zero)
-    all_sums = _vector(out.ctypes.data, out.shape[0] * k * (n + 2), 0.0)
+    _copy_rows(vector(theta.ctypes.data, k * (n + 1), zero), n + 1, parameters, row)
+    if directed:
+        _copy_rows(vector(v.ctypes.data, k * (n + 1), zero), n + 1, parameters[k * row :], row)
 
     x = columns if short_rows else numbers
-    stride = _SPAN if short_rows else (row_stride if by_rows else column_stride)
+    stride = span if short_rows else (row_stride if by_rows else column_stride)
     start, step = (0, 0) if short_rows else (origin, row_stride if by_rows else 1)
     for block in range(out.shape[0]):
-        sums_of_block = all_sums[block * k * (n + 2) : (block + 1) * k * (n + 2)]
-        sums_of_block[:] = 0.0
+        sums = all_sums[block * k * (n + 2) : (block + 1) * k * (n + 2)]
+        sums[:] = 0.0
         first, stop = block * block_rows, min((block + 1) * block_rows, m)
         unflushed = 0
         while first < stop:
             rows = min(most, stop - first)
             following = origin + (first + rows) * row_stride if prefetches and first + rows < m else -1
             if short_rows:
-                _copy_columns(numbers, origin + first * row_stride, row_stride, n, rows, columns)
+                _copy_columns(numbers, origin + first * row_stride, row_stride, n, rows, columns, span)
+            group = Rows(x, start + first * step, stride, by_columns)
+            vectors, numbers_of_vector = (n, rows) if by_columns else (rows, n)
+            # Sums of whole fours of vectors have the same bits as those of all.
+            tile = vectors if k == 1 else max(4, _BYTES_OF_TILE // (numbers_of_vector * size) // 4 * 4)
+            for i in range(0, vectors, tile):
+                for j in range(lines):
+                    _scores(
+                        group,
+                        i,
+                        min(i + tile, vectors),
+                        parameters[j * row : j * row + n + 1],
+                        z[j * span : j * span + rows],
+                        following if j == 0 else -1,
+                    )
             for j in range(k):
-                group = Rows(x, start + first * step, stride, not by_rows or short_rows, following)
-                _scores(group, all_theta[j * (n + 1) : (j + 1) * (n + 1)], z[:rows])
-                following = -1
-                y_j = _vector(y.ctypes.data + (j * y_step + first) * y.itemsize, rows, zero)
+                z_j, dz_j = z[j * span : j * span + rows], dz[j * span : j * span + rows]
+                y_j = vector(y.ctypes.data + j * y_step + first * size, rows, zero)
                 if directed:
-                    group = Rows(x, start + first * step, stride, not by_rows or short_rows, following)
-                    _scores(group, all_v[j * (n + 1) : (j + 1) * (n + 1)], u[:rows])
-                    _curvatures(z, u, y_j, e, dz, last)
+                    _curvatures(z_j, z[(k + j) * span : (k + j) * span + rows], y_j, e, dz_j, last)
                 else:
-                    _costs(z, y_j, e, dz, last)
+                    _costs(z_j, y_j, e, dz_j, last)
                 if weighted:
-                    _weigh(e, dz, last, _vector(c.ctypes.data + (j * c_step + first) * c.itemsize, rows, zero))
+                    _weigh(e, dz_j, last, vector(c.ctypes.data + j * c_step + first * size, rows, zero))
                 else:
                     _multiply(products[j * _PRODUCTS : (j + 1) * _PRODUCTS], e, rows)
-                sums = sums_of_block[j * (n + 2) : (j + 1) * (n + 2)]
-                sums[n] += _total(dz, rows)
-                sums[n + 1] += _total(last, rows)
-                _add(group, dz[:rows], dw[j * padded : j * padded + n], sums)
+                sums[j * (n + 2) + n] += _total(dz_j, rows)
+                sums[j * (n + 2) + n + 1] += _total(last, rows)
+            for i in range(0, vectors, tile):
+                for j in range(k):
+                    _add(
+                        group,
+                        i,
+                        min(i + tile, vectors),
+                        dz[j * span : j * span + rows],
+                        dw[j * row : j * row + n],
+                        sums[j * (n + 2) : (j + 1) * (n + 2)],
+                        following if j == 0 else -1,
+                    )
             first += rows
             unflushed += rows
             if unflushed >= _ROWS_PER_FLUSH or first == stop:
                 for j in range(k):
-                    sums = sums_of_block[j * (n + 2) : (j + 1) * (n + 2)]
-                    _move(dw[j * padded : j * padded + n], sums)
-                    sums[n + 1] += _logarithm(products[j * _PRODUCTS : (j + 1) * _PRODUCTS])
+                    _move(dw[j * row : j * row + n], sums[j * (n + 2) : (j + 1) * (n + 2)])
+                    sums[j * (n + 2) + n + 1] += _logarithm(products[j * _PRODUCTS : (j + 1) * _PRODUCTS])
                 unflushed = 0
 
 
-# One function for each dtype and number of axes of y and weights: all else follows addresses and strides, so arrays of
-# any layout, read-only or not, need no other. Numba would compile one for each combination.
-_compiled_for: dict[tuple[Any, int, int], Any] = {}
+_sums_for_njit_code = _compiled(_check_and_sum)
+
+# What Python calls has a signature for each dtype and number of axes: all else follows addresses and strides, so one
+# takes arrays of any layout, read-only or not. None is compiled yet.
+_sums: Any = None
 _compiling = Lock()
 
 
-def _compile_for(*arguments: Any) -> Any:
-    """Return the kernel for arguments of these types; raise ValueError for types that the contract does not allow."""
+def _compile_for(*arguments: Any) -> None:
+    """Let `_sums` take arguments of these types; raise ValueError for types that the contract does not allow."""
+    global _sums  # noqa: PLW0603 - a new dispatcher, since other threads may be using the old one
     given = tuple(map(numba.typeof, arguments))
     fault = fault_of_types(*given)
     if fault:
         raise ValueError(fault)
-    X, y, _, _, _, c, _ = arguments
+    signature = (*general_types(given), types.boolean, types.boolean)
     with _compiling:
-        if (X.dtype, y.ndim, c.ndim) not in _compiled_for:
-            sums = _compiled(_check_and_sum)
-            sums.compile((*general_types(given), types.boolean, types.boolean))
-            sums.disable_compile()
-            _compiled_for[X.dtype, y.ndim, c.ndim] = sums
-    return _compiled_for[X.dtype, y.ndim, c.ndim]
+        compiled = {} if _sums is None else _sums.overloads
+        if signature in compiled:
+            return
+        sums: Any = _compiled(_check_and_sum)
+        for result in compiled.values():
+            sums.add_overload(result)
+        sums.compile(signature)
+        sums.disable_compile()
+        _sums = sums
 
 
 @_compiled
-def _scores(x: Rows, theta: FloatArray, z: FloatArray) -> None:
-    """Write X w + b of some rows to z; prefetch the next ones."""
-    n = len(theta) - 1
-    w, b = theta[:n], float(theta[n])
+def _padded(count: int) -> int:
+    """Return a number of numbers that starts each of several vectors with a cache line.
+
+    It is more than `count`: at a distance of exactly 4096 bytes a store to one vector would delay loads from another.
+    """
+    return (count + 31) // 16 * 16
+
+
+@_compiled
+def _aligned(length: int, like: float) -> FloatArray:
+    """Return a new vector that starts with a cache line: loads and stores across two lines take twice as long."""
+    memory = np.empty(length + 16, np.dtype(type(like)))
+    start = -memory.ctypes.data % 64 // size_of(memory)
+    return memory[start : start + length]
+
+
+@_compiled
+def _copy_rows(source: FloatArray, width: int, target: FloatArray, stride: int) -> None:
+    """Copy contiguous rows to rows that are `stride` apart."""
+    for j in range(len(source) // width):
+        target[j * stride : j * stride + width] = source[j * width : (j + 1) * width]
+
+
+@_compiled
+def _scores(x: Rows, first: int, stop: int, parameters: FloatArray, z: FloatArray, following: int) -> None:
+    """Write to z, or go on writing, w . x + b by some of the vectors; prefetch the group at `following`, if not -1."""
+    n = len(parameters) - 1
+    w, b = parameters[:n], float(parameters[n])
+    start = x.start + first * x.stride
     if x.by_columns:
-        z[:] = b
-        _add_rows(x.numbers, x.start, x.stride, w, z, x.following)
+        if first == 0:
+            z[:] = b
+        _add_rows(x.numbers, start, x.stride, w[first:stop], z, following)
         return
-    if n * theta.itemsize > _WIDE_ROW_BYTES:
-        _dots_of_wide_rows(x.numbers, x.start, x.stride, w, z, x.following)
+    z = z[first:stop]
+    if n * size_of(w) > _WIDE_ROW_BYTES:
+        _dots_of_wide_rows(x.numbers, start, x.stride, w, z, following)
     else:
-        _dots(x.numbers, x.start, x.stride, w, z, x.following)
+        if following >= 0:
+            following += first * x.stride * 3 // 4
+        _dots(x.numbers, start, x.stride, w, z, following)
     for i in range(len(z)):
         z[i] += b
 
 
 @_compiled
-def _add(x: Rows, dz: FloatArray, dw: FloatArray, sums: Sums) -> None:
-    """Add sum dz x over some rows to dw, or to the block's sums where columns are computed one by one."""
+def _add(x: Rows, first: int, stop: int, dz: FloatArray, dw: FloatArray, sums: Sums, following: int) -> None:
+    """Add sum dz x by some of the vectors to dw, or to the block's sums where columns are computed one by one."""
+    start = x.start + first * x.stride
     if x.by_columns:
-        _dots(x.numbers, x.start, x.stride, dz, dw, x.following)
-        _move(dw, sums)
-    else:
-        _add_rows(x.numbers, x.start, x.stride, dz, dw, x.following)
+        _dots(x.numbers, start, x.stride, dz, dw[first:stop], following)
+        _move(dw[first:stop], sums[first:stop])
+        return
+    if following >= 0:
+        following += (len(dz) * 3 + first) * x.stride // 4
+    _add_rows(x.numbers, start, x.stride, dz[first:stop], dw, following)
 
 
 @_compiled
@@ -290,66 +343,25 @@ def _rows_of_columns(row_bytes: int) -> int:
     return min(_MOST_ROWS, max(64, 262144 // row_bytes // 8 * 8))
 
 
-@intrinsic
-def _pointer(typing_context: Any, address: Any, like: Any) -> Any:  # noqa: ARG001 - Numba's signature
-    """Turn an address into a pointer to numbers like one, which Numba has no other way to do."""
-    pointer = types.CPointer(like)
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
-
-    return pointer(types.intp, like), code
-
-
 @_compiled
-def _vector(address: int, length: int, like: float) -> Any:
-    """Return the memory at an address as a contiguous vector of numbers like one.
-
-    The compiler then knows that neighbours are adjacent, even in slices of a larger array, and compiles one layout.
-    """
-    return carray(_pointer(address, like), (length,))  # type: ignore[call-arg]  # Numba passes the context itself
-
-
-@intrinsic
-def _prefetch_line(typing_context: Any, address: Any) -> Any:  # noqa: ARG001 - Numba's signature
-    """Prefetch the cache line at an address into the L2 cache; an unmapped address does no harm."""
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        # LLVM Language Reference, llvm.prefetch: the address, 0 for reading, the locality (2 is L2), 1 for data.
-        number = ir.IntType(32)
-        signature = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, number, number, number])
-        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [cgutils.voidptr_t], signature)
-        builder.call(prefetch, [builder.inttoptr(arguments[0], cgutils.voidptr_t), number(0), number(2), number(1)])
-        return context.get_dummy_value()
-
-    return types.void(types.intp), code
-
-
-@_compiled
-def _prefetch(numbers: FloatArray, start: int, count: int) -> None:
-    """Prefetch some numbers, one cache line at a time."""
-    first = numbers.ctypes.data + start * numbers.itemsize
-    for address in range(first, first + count * numbers.itemsize, 64):
-        _prefetch_line(address)  # type: ignore[call-arg]  # Numba passes the context itself
-
-
-@_compiled
-def _copy_columns(numbers: FloatArray, start: int, stride: int, n: int, rows: int, columns: FloatArray) -> None:
+def _copy_columns(
+    numbers: FloatArray, start: int, stride: int, n: int, rows: int, columns: FloatArray, span: int
+) -> None:
     """Copy some narrow rows into columns."""
     # A stride known at compile time lets the compiler load whole vectors and shuffle them.
     if n == stride == 2:
         for i in range(rows):
             columns[i] = numbers[start + 2 * i]
-            columns[_SPAN + i] = numbers[start + 2 * i + 1]
+            columns[span + i] = numbers[start + 2 * i + 1]
         return
     if n == stride == 3:
         for i in range(rows):
             columns[i] = numbers[start + 3 * i]
-            columns[_SPAN + i] = numbers[start + 3 * i + 1]
-            columns[2 * _SPAN + i] = numbers[start + 3 * i + 2]
+            columns[span + i] = numbers[start + 3 * i + 1]
+            columns[2 * span + i] = numbers[start + 3 * i + 2]
         return
     for j in range(n):
-        column = columns[j * _SPAN : j * _SPAN + rows]
+        column = columns[j * span : j * span + rows]
         for i in range(rows):
             column[i] = numbers[start + i * stride + j]
 
@@ -360,7 +372,7 @@ def _dots(numbers: FloatArray, start: int, stride: int, w: FloatArray, dots: Flo
     n = len(w)
     for k in range(len(dots)):
         if following >= 0:
-            _prefetch(numbers, following + k * stride * 3 // 4, n * 3 // 4)
+            prefetch(numbers, following + k * stride * 3 // 4, n * 3 // 4)
         first = start + k * stride
         x = numbers[first : first + n]
         dot = numbers.dtype.type(0)
@@ -370,7 +382,9 @@ def _dots(numbers: FloatArray, start: int, stride: int, w: FloatArray, dots: Flo
 
 
 @_compiled_sum
-def _dots_of_wide_rows(numbers: FloatArray, start: int, stride: int, w: FloatArray, dots: FloatArray, following: int) -> None:
+def _dots_of_wide_rows(
+    numbers: FloatArray, start: int, stride: int, w: FloatArray, dots: FloatArray, following: int
+) -> None:
     """Do the same as `_dots`, with four rows that share each load of w."""
     n = len(w)
     whole = len(dots) // 4 * 4
@@ -391,18 +405,15 @@ def _dots_of_wide_rows(numbers: FloatArray, start: int, stride: int, w: FloatArr
 
 
 @_compiled_sum
-def _add_rows(
-    numbers: FloatArray, start: int, stride: int, c: FloatArray, total: FloatArray, following: int
-) -> None:
+def _add_rows(numbers: FloatArray, start: int, stride: int, c: FloatArray, total: FloatArray, following: int) -> None:
     """Add to `total` the sum of rows, each times its c; prefetch the quarter that `_dots` leaves."""
     n, count = len(total), len(c)
     whole = count // 4 * 4
-    rest = following + count * stride * 3 // 4
     # Four rows share each load and store of the total.
     for k in range(0, whole, 4):
         first = start + k * stride
         if following >= 0:
-            _prefetch(numbers, rest + k * stride // 4, n)
+            prefetch(numbers, following + k * stride // 4, n)
         x0 = numbers[first : first + n]
         x1 = numbers[first + stride : first + stride + n]
         x2 = numbers[first + 2 * stride : first + 2 * stride + n]
@@ -433,9 +444,7 @@ def _costs(z: FloatArray, y: FloatArray, e: FloatArray, dz: FloatArray, last: Fl
 
 
 @_compiled
-def _curvatures(
-    z: FloatArray, u: FloatArray, y: FloatArray, e: FloatArray, dz: FloatArray, last: FloatArray
-) -> None:
+def _curvatures(z: FloatArray, u: FloatArray, y: FloatArray, e: FloatArray, dz: FloatArray, last: FloatArray) -> None:
     """Write s u as dz and s u^2 of each row, which has no logarithm, so 0 as e; y does the same as in `_costs`."""
     for i in range(len(y)):
         u_i = float(u[i])
