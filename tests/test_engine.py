@@ -56,14 +56,19 @@ def recorder():
     """Return a correct kernel and the list of its calls."""
     calls: list[Call] = []
 
-    def partial_sums(X, y, w, b, block_rows, out, sample_weight=None):
+    def partial_sums(X, y, theta, block_rows, out, sample_weight=None, direction=None):
         assert X.flags.aligned and X.dtype.isnative and X.dtype in (np.float32, np.float64)
         assert X.strides[1] == X.itemsize or X.strides[0] == X.itemsize or 1 in X.shape
-        assert out.shape == (-(-len(y) // block_rows), len(w) + 2) and out.flags.c_contiguous
-        for vector in (y, w) if sample_weight is None else (y, w, sample_weight):
-            assert vector.flags.c_contiguous and vector.dtype == X.dtype
-        calls.append(Call(len(y), block_rows, len(out), threading.get_ident(), X.flags.writeable))
-        planted.RIGHT.partial_sums(X, y, w, b, block_rows, out, sample_weight)
+        (m, n), k = X.shape, len(theta)
+        assert out.shape == (-(-m // block_rows), k, n + 2) and out.flags.c_contiguous
+        assert theta.shape == (k, n + 1) and theta.flags.c_contiguous and theta.dtype == X.dtype
+        for values in (y,) if sample_weight is None else (y, sample_weight):
+            assert values.shape in ((m,), (k, m)) and values.dtype == X.dtype
+            assert m == 1 or values.strides[-1] == values.itemsize
+        if direction is not None:
+            assert direction.shape == theta.shape and direction.flags.c_contiguous and direction.dtype == X.dtype
+        calls.append(Call(m, block_rows, len(out), threading.get_ident(), X.flags.writeable))
+        planted.RIGHT.partial_sums(X, y, theta, block_rows, out, sample_weight, direction)
 
     return planted.PlantedKernel("recorder", partial_sums, releases_gil=True), calls
 
@@ -102,7 +107,7 @@ def test_a_kernel_that_holds_the_gil_runs_on_one_thread():
 def test_an_exception_in_a_kernel_reaches_the_caller(monkeypatch, threads):
     monkeypatch.setattr(engine, "BLOCK_BYTES", 1)
 
-    def broken(X, y, w, b, block_rows, out, sample_weight=None):
+    def broken(*_):
         raise KernelUnavailable("broken")
 
     kernel = planted.PlantedKernel("broken", broken, releases_gil=True)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
+from kernel_calls import raw_sums
 from problems import Problem
 
 from gradstep import gradient, objective, step
@@ -40,8 +41,8 @@ def problems(values: Any = VALUES, parameters: Any = MODERATE, weighted: bool = 
         weight = draw(st.none() | arrays.arrays(dtype, m, elements=WEIGHTS)) if weighted else None
         if weight is not None:
             assume(weight.sum() >= 1e-3)
-        b = draw(parameters)
-        return Problem("drawn by hypothesis", X, y, w, b, weight, draw(st.sampled_from([0.0, 0.5])))
+        b, v = draw(parameters), draw(arrays.arrays(dtype, n + 1, elements=parameters))
+        return Problem("drawn by hypothesis", X, y, w, b, weight, draw(st.sampled_from([0.0, 0.5])), direction=v)
 
     return build()
 
@@ -56,10 +57,10 @@ def arguments(problem: Problem, **changes: Any) -> dict[str, Any]:
 @given(problem=problems(), order=st.sampled_from(["C", "F"]), block_rows=st.integers(1, 15))
 def test_within_the_bounds(kernel, problem, order, block_rows):
     problem.assert_right(problem.gradient(kernel, np.asarray(problem.X, order=order)))
-    X, y, w, weight = problem.computed
-    out = np.full((-(-problem.m // block_rows), problem.n + 2), np.nan)
-    kernel.partial_sums(np.asarray(X, order=order), y, w, problem.b, block_rows, out, weight)
-    problem.assert_right_sums(out, block_rows)
+    X, y, theta, weight, v = problem.computed
+    given_ = np.asarray(X, order=order), y, theta, block_rows, weight
+    problem.assert_right_sums(raw_sums(kernel, *given_)[:, 0], block_rows)
+    problem.assert_right_curvatures(raw_sums(kernel, *given_, v)[:, 0], block_rows)
 
 
 @KERNEL_IS_FIXED
