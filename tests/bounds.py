@@ -146,7 +146,10 @@ class CurvatureErrors:
 
 
 def curvature_errors(errors: RowErrors, direction: np.ndarray, curved: Any) -> CurvatureErrors:
-    """Bound the errors of s u and s u^2 of every row; `curved` is the oracle's result for these rows and direction."""
+    """Bound the errors of s u and s u^2 of every row; `curved` is the oracle's result for these rows and direction.
+
+    The derivation is in docs/numerics.md, "The product with a direction".
+    """
     v = np.abs(direction.astype(np.float64))
     s, score = (np.array([float(value) for value in values]) for values in (curved.s, curved.u))
     score, n = np.abs(score), errors.X.shape[1]
