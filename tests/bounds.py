@@ -106,6 +106,26 @@ def row_errors(
     return RowErrors(u, eta, X, c, delta, e_max, flushed, g, loss, dz_error, loss_error)
 
 
+def _means(errors: RowErrors | CurvatureErrors, weighted: bool, block_rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bound the sums divided by the total weight, and the errors of these quotients."""
+    m = len(errors.c)
+    sums_error, magnitudes = errors.sums(0, m, block_rows), errors.magnitudes(0, m)
+    # Without weights C = m is exact, and the division is the only rounding; with them C sums m rounded numbers.
+    division = gamma(m + 2, U64) + 2 * errors.u if weighted else gamma(1, U64)
+    quotient = (magnitudes + sums_error) / errors.c.sum()
+    return quotient, (1 + division) * sums_error / errors.c.sum() + division * quotient
+
+
+def product_errors(
+    errors: CurvatureErrors, weighted: bool, block_rows: int, direction: np.ndarray, l2: float
+) -> np.ndarray:
+    """Bound the errors of ``[Hv, v'Hv]``, which are float64 whatever the dtype of the computation."""
+    quotient, mean_error = _means(errors, weighted, block_rows)
+    v_w = np.abs(direction[:-1].astype(np.float64))
+    penalty = np.array([*(l2 * v_w), 0.0, l2 * float(v_w @ v_w)])
+    return mean_error + gamma(2, U64) * (quotient + penalty) + gamma(len(v_w) + 3, U64) * penalty
+
+
 @dataclass(frozen=True)
 class CurvatureErrors:
     """Bounds for the rows of a problem with a direction, each an array of length m, without the weights of the rows."""
@@ -182,12 +202,7 @@ class GradientErrors:
 
 def gradient_errors(errors: RowErrors, weighted: bool, block_rows: int, w: np.ndarray, l2: float) -> GradientErrors:
     """Bound the error of the cost and its gradient; `w` has the dtype that the caller gave it, as in the penalty."""
-    m = len(errors.c)
-    sums_error, magnitudes = errors.sums(0, m, block_rows), errors.magnitudes(0, m)
-    # Without weights C = m is exact, and the division is the only rounding; with them C sums m rounded numbers.
-    division = gamma(m + 2, U64) + 2 * errors.u if weighted else gamma(1, U64)
-    quotient = (magnitudes + sums_error) / errors.c.sum()
-    mean_error = (1 + division) * sums_error / errors.c.sum() + division * quotient
+    quotient, mean_error = _means(errors, weighted, block_rows)
     wide_w = np.abs(w.astype(np.float64))
     penalty, penalty_gradient = l2 / 2 * float(wide_w @ wide_w), l2 * wide_w
     J = mean_error[-1] + gamma(len(w) + 3, U64) * penalty + gamma(1, U64) * (quotient[-1] + penalty)

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 import problems
 from conformance_models import CHECKS as CHECKS_OF_MODELS
-from conformance_models import IN_PLACE
+from conformance_models import DTYPES, IN_PLACE
 from kernel_calls import parameters, raw_sums, same_bits
 from problems import BROADCASTS, LAYOUTS, Problem
 
@@ -22,21 +22,6 @@ from gradstep import Kernel, gradient
 
 M = (1, 2, 3, 7, 8, 9, 63, 64, 65, 511, 512, 513)
 N = (1, 2, 3, 8, 17, 100)
-DTYPES = [
-    "float64",
-    "float32",
-    "float16",
-    "longdouble",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "bool",
-]
 SATURATED = (18.0, 33.3, 37.0, 88.0, 104.0, 700.0, 710.0, 745.0, 800.0, 1e4, 1e300, 1e308)
 
 

@@ -15,7 +15,7 @@ from kernel_calls import raw_sums, same_bits
 from many_models import STRIDES, Models, random_models
 from problems import LAYOUTS, Problem
 
-from gradstep import Kernel
+from gradstep import Kernel, gradient, objective
 
 IN_PLACE = (
     "C order",
@@ -27,6 +27,22 @@ IN_PLACE = (
     "read-only",
 )
 """The layouts of X that a kernel must read in place."""
+
+DTYPES = [
+    "float64",
+    "float32",
+    "float16",
+    "longdouble",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "bool",
+]
 
 # Each pair of two axes occurs: number of models, labels, weights, dtype, order, shape and rows in a block.
 _CASES = (
@@ -242,6 +258,41 @@ def check_adjoint_passes(kernel: Kernel) -> None:
             assert abs(left - v @ right) <= error + 1e-14 * (np.abs(v) @ np.abs(right)), f"{base.name}, {order} order"
 
 
+def check_products_with_the_hessian(kernel: Kernel) -> None:
+    """What an optimizer gets: `Objective.hessp` and the curvature along v, with weights and a penalty."""
+    for number, (m, n) in enumerate(((1, 1), (9, 3), (65, 8), (64, 17), (513, 2), (7, 100))):
+        for dtype in ("float64", "float32"):
+            problem = problems.random_problem(m, n, dtype)
+            problem = problem.weighted() if number % 2 else problem
+            v = problem.computed.direction[0].astype(np.float64)
+            X = problems.LAYOUTS[list(LAYOUTS)[number * 3 % len(LAYOUTS)]](problem.X)
+            f = objective(X, problem.y, sample_weight=problem.sample_weight, l2=problem.l2, kernel=kernel)
+            theta = np.append(problem.w, problem.b)
+            problem.assert_right_product(np.append(f.hessp(theta, v), f.curvature(theta, v)))
+
+
+def check_gradients_of_models(kernel: Kernel) -> None:
+    """`gradient` of k models has the bits of k calls, for every layout and dtype of X and form of labels and weights."""
+    generator = np.random.default_rng(6)
+    forms = list(itertools.product(many_models.LABELS, many_models.WEIGHTS, many_models.K[1:]))
+    for number, (dtype, name) in enumerate(itertools.product(DTYPES, LAYOUTS)):
+        labels, weights, k = forms[number % len(forms)]
+        m, n = ((9, 3), (64, 2), (17, 5), (1, 4))[number % 4]
+        X = LAYOUTS[name](generator.integers(0, 2, (m, n)).astype(dtype))
+        w, b = generator.standard_normal((n, k)), generator.standard_normal(k)
+        l2 = generator.random(k) if number % 2 else np.zeros(k)
+        y = generator.random(m if labels == "shared" else (m, k))
+        c = None if weights == "none" else generator.uniform(0.5, 2.0, m if weights == "shared" else (m, k))
+        together = gradient(X, np.asarray(y, order="CF"[number % 2]), w, b, sample_weight=c, l2=l2, kernel=kernel)
+        for j in range(k):
+            own_y, own_c = (values if values is None or values.ndim == 1 else values[:, j] for values in (y, c))
+            J, dw, db = gradient(X, own_y, w[:, j], b[j], sample_weight=own_c, l2=l2[j], kernel=kernel)
+            found = together.J[j], together.dw[:, j].tobytes(), together.db[j]
+            assert found == (J, dw.tobytes(), db), (
+                f"model {j} of {k}, X {dtype} in {name}, y {labels}, weights {weights}"
+            )
+
+
 def check_flags_of_models(kernel: Kernel) -> None:
     """What is wrong in the row of one model makes the last column of its block and model NaN, and changes no other."""
     for dtype, directed in itertools.product(("float64", "float32"), (False, True)):
@@ -326,6 +377,8 @@ CHECKS: list[Callable[[Kernel], None]] = [
     check_symmetry,
     check_differences_of_gradients,
     check_adjoint_passes,
+    check_products_with_the_hessian,
+    check_gradients_of_models,
     check_flags_of_models,
     check_inputs_of_models_unchanged,
     check_no_warning_along_a_direction,

@@ -87,6 +87,18 @@ def curved_rows(per_row: Rows, direction: np.ndarray) -> CurvedRows:
         return CurvedRows([e / (1 + e) ** 2 for e in odds], u, per_row.X, per_row.c)
 
 
+def product(curved: CurvedRows, direction: np.ndarray, l2: float) -> list[Any]:
+    """Return ``[Hv, v'Hv]``, the product of the Hessian of the cost with the direction, and the curvature along it."""
+    with mpmath.workdps(_DIGITS):
+        *along, along_b, square = curved.sums(0, len(curved.s))
+        C, l2_exact, v_w = mpmath.fsum(curved.c), mpmath.mpf(l2), exact(direction)[:-1]
+        return [
+            *(along_j / C + l2_exact * v_j for along_j, v_j in zip(along, v_w, strict=True)),
+            along_b / C,
+            square / C + l2_exact * mpmath.fdot(v_w, v_w),
+        ]
+
+
 def _row(z: Any, y: Any) -> tuple[Any, Any]:
     """Return sigmoid(z) - y and log(1 + exp(z)) - y z, with no cancellation for y = 0 and y = 1."""
     if z > 0:

@@ -89,7 +89,7 @@ class Problem:
 
     @functools.cached_property
     def errors(self) -> bounds.GradientErrors:
-        rows = engine.block_rows(self.m, self.n, self.X.dtype)
+        rows = engine.block_rows(self.n, self.X.dtype)
         return bounds.gradient_errors(self.row_errors, self.sample_weight is not None, rows, self.w, self.l2)
 
     def gradient(self, kernel: str | Kernel, X: np.ndarray | None = None, threads: int = 1) -> Gradient:
@@ -115,6 +115,14 @@ class Problem:
         """Fail unless what a kernel has written for this model with its direction is within its bounds."""
         what = f"curvature{what and ', '}{what}"
         _assert_blocks_within(self, actual, block_rows, self.curved_rows, self.curvature_errors, what)
+
+    def assert_right_product(self, actual: np.ndarray, what: str = "") -> None:
+        """Fail unless every component of ``[Hv, v'Hv]`` is within its bound."""
+        rows = engine.block_rows(self.n, self.X.dtype)
+        given = self.sample_weight is not None, rows, self._direction, self.l2
+        exact, errors = oracle.product(self.curved_rows, self._direction, self.l2), self.curvature_errors
+        for j, (value, bound) in enumerate(zip(actual.tolist(), bounds.product_errors(errors, *given), strict=True)):
+            _assert_within(f"Hv[{j}] of {self.name}{what and ', '}{what}", value, exact[j], bound)
 
     def weighted(self) -> Problem:
         """Return the same problem with unequal weights, among them a zero, and a penalty."""
@@ -182,11 +190,18 @@ def typed_problem(dtype: str) -> Problem:
 
 
 def _spread(X: np.ndarray, row_step: int, column_step: int) -> np.ndarray:
-    """Return X as a view with these steps into a larger array whose other elements are NaN."""
+    """Return X as a view with these steps into a larger array whose other elements are NaN or large."""
     shape = (X.shape[0] * abs(row_step), X.shape[1] * abs(column_step))
-    view = np.full(shape, np.nan, X.dtype)[::row_step, ::column_step]
+    view = np.full(shape, _other(X.dtype), X.dtype)[::row_step, ::column_step]
     view[:] = X
     return view
+
+
+def _other(dtype: np.dtype) -> float:
+    """Return what shows in a result that has read it: NaN, or the largest number of a dtype that has none."""
+    if dtype.kind == "f":
+        return np.nan
+    return True if dtype.kind == "b" else np.iinfo(dtype).max
 
 
 def _read_only(X: np.ndarray) -> np.ndarray:
@@ -209,9 +224,9 @@ def _unaligned(X: np.ndarray) -> np.ndarray:
 
 
 def _window(X: np.ndarray, order: str) -> np.ndarray:
-    """Return X as the middle of a larger array, surrounded by NaN."""
+    """Return X as the middle of a larger array, surrounded by NaN or large numbers."""
     m, n = X.shape
-    frame = np.full((m + 4, n + 3), np.nan, X.dtype, order=order)
+    frame = np.full((m + 4, n + 3), _other(X.dtype), X.dtype, order=order)
     frame[2 : m + 2, 1 : n + 1] = X
     return frame[2 : m + 2, 1 : n + 1]
 
