@@ -272,7 +272,7 @@ def check_products_with_the_hessian(kernel: Kernel) -> None:
 
 
 def check_gradients_of_models(kernel: Kernel) -> None:
-    """`gradient` of k models has the bits of k calls, for every layout and dtype of X and form of labels and weights."""
+    """`gradient` of k models has the bits of k calls, for each layout and dtype of X and form of labels and weights."""
     generator = np.random.default_rng(6)
     forms = list(itertools.product(many_models.LABELS, many_models.WEIGHTS, many_models.K[1:]))
     for number, (dtype, name) in enumerate(itertools.product(DTYPES, LAYOUTS)):

@@ -155,6 +155,7 @@ WRONG: list[tuple[PlantedKernel, str]] = [
     (planted("does not flag along a direction", curve=_curve_without_flag), "check_flags_of_models"),
     (PlantedKernel("adds one model to the next", _adds_one_model_to_the_next), "check_models"),
     (PlantedKernel("rounds otherwise in company", _rounds_otherwise_in_company), "check_company"),
+    (PlantedKernel("rounds otherwise in company", _rounds_otherwise_in_company), "check_gradients_of_models"),
     (PlantedKernel("rounds otherwise in one place", _rounds_otherwise_in_the_second_place), "check_company"),
     (PlantedKernel("ignores the direction", _ignores_the_direction), "check_directions"),
     (PlantedKernel("leaves a third model unwritten", _leaves_the_last_model_unwritten), "check_models"),

@@ -43,10 +43,10 @@ def test_the_bounds_of_the_curvature_are_far_below_what_one_row_contributes(m, n
     problem = problems.random_problem(m, n, dtype)
     rows = problem.curvature_errors
     bound = rows.sums(0, m, m)
-    # A little more than for the gradient: z and u are both rounded.
-    assert (bound[:-2] < 0.3 * np.median(rows.slope[:, None] * np.abs(rows.X), axis=0)).all()
-    assert bound[-2] < 0.3 * np.median(rows.slope)
-    assert bound[-1] < 0.3 * np.median(rows.square)
+    # Twice what the gradient is allowed: both z and u are rounded, and u is squared.
+    assert (bound[:-2] < 0.5 * np.median(rows.slope[:, None] * np.abs(rows.X), axis=0)).all()
+    assert bound[-2] < 0.5 * np.median(rows.slope)
+    assert bound[-1] < 0.5 * np.median(rows.square)
 
 
 @pytest.mark.parametrize("m", [2, 64, 513])
