@@ -23,6 +23,12 @@ VALUES = (
     | st.floats(-4.0, 4.0, width=32)
     | st.sampled_from([0.0, 2.0**-100, -(2.0**-126), 2.0**-149])
 )
+# The square of a sum of a few of these does not overflow in float32 either.
+SQUARABLE = (
+    st.floats(-(2.0**40), 2.0**40, width=32)
+    | st.floats(-4.0, 4.0, width=32)
+    | st.sampled_from([0.0, 2.0**-100, -(2.0**-126), 2.0**-149])
+)
 LABELS = st.sampled_from([0.0, 1.0]) | st.floats(0.0, 1.0, width=32)
 WEIGHTS = st.floats(0.0, 1024.0, width=32)
 MODERATE = st.floats(-8.0, 8.0, width=32)
@@ -57,10 +63,17 @@ def arguments(problem: Problem, **changes: Any) -> dict[str, Any]:
 @given(problem=problems(), order=st.sampled_from(["C", "F"]), block_rows=st.integers(1, 15))
 def test_within_the_bounds(kernel, problem, order, block_rows):
     problem.assert_right(problem.gradient(kernel, np.asarray(problem.X, order=order)))
+    X, y, theta, weight, _ = problem.computed
+    sums = raw_sums(kernel, np.asarray(X, order=order), y, theta, block_rows, weight)
+    problem.assert_right_sums(sums[:, 0], block_rows)
+
+
+@KERNEL_IS_FIXED
+@given(problem=problems(values=SQUARABLE), order=st.sampled_from(["C", "F"]), block_rows=st.integers(1, 15))
+def test_products_with_a_direction_are_within_the_bounds(kernel, problem, order, block_rows):
     X, y, theta, weight, v = problem.computed
-    given_ = np.asarray(X, order=order), y, theta, block_rows, weight
-    problem.assert_right_sums(raw_sums(kernel, *given_)[:, 0], block_rows)
-    problem.assert_right_curvatures(raw_sums(kernel, *given_, v)[:, 0], block_rows)
+    sums = raw_sums(kernel, np.asarray(X, order=order), y, theta, block_rows, weight, v)
+    problem.assert_right_curvatures(sums[:, 0], block_rows)
 
 
 @KERNEL_IS_FIXED
