@@ -16,14 +16,18 @@ Sums = NDArray[np.float64]
 _compiled = compiler()
 
 
-def fault_of_types(X: Any, y: Any, theta: Any, block_rows: Any, out: Any, c: Any, v: Any) -> str:
+def fault_of_types(X: Any, y: Any, theta: Any, block_rows: Any, out: Any, sample_weight: Any, direction: Any) -> str:
     """Return what the contract does not allow of the arguments' Numba types, '' if it allows all of them."""
     if not _is_array(X, (2,), types.float32, types.float64):
         return "X should be float32 or float64, with 2 axes"
-    if not (_is_array(y, (1, 2), X.dtype) and _is_array(c, (1, 2), X.dtype)):
-        return "y and sample_weight should have the dtype of X, and 1 or 2 axes"
-    if not (_is_array(theta, (2,), X.dtype) and _is_array(v, (2,), X.dtype)):
-        return "theta and direction should have the dtype of X, and 2 axes"
+    if not _is_array(theta, (2,), X.dtype):
+        return "theta should have the dtype of X, and 2 axes"
+    if not _is_array(y, (1, 2), X.dtype):
+        return "y should have the dtype of X, and 1 or 2 axes"
+    if not (_is_array(sample_weight, (1, 2), X.dtype) or _is_absent(sample_weight)):
+        return "sample_weight should be None or have the dtype of X, and 1 or 2 axes"
+    if not (_is_array(direction, (2,), X.dtype) or _is_absent(direction)):
+        return "direction should be None or have the dtype of X, and 2 axes"
     if not (_is_array(out, (3,), types.float64) and out.mutable):
         return "out should be float64, with 3 axes, and not read-only"
     return "" if isinstance(block_rows, types.Integer) else "block_rows should be an integer"
@@ -33,25 +37,33 @@ def _is_array(type_: Any, axes: tuple[int, ...], *dtypes: Any) -> bool:
     return isinstance(type_, types.Array) and type_.ndim in axes and type_.dtype in dtypes
 
 
-def is_absent(type_: Any) -> bool:
+def _is_absent(type_: Any) -> bool:
     """Whether this is the type of None, as given or as the default."""
     return type_ is None or isinstance(type_, (types.NoneType, types.Omitted))
 
 
 def general_types(given: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return types that take arguments of these types, and also of any other layout, read-only or not."""
-    X, y, theta, _, out, c, v = given
-    X, y, theta, c, v = (_general(array, readonly=True) for array in (X, y, theta, c, v))
-    return X, y, theta, types.intp, _general(out, readonly=False), c, v
+    X, y, theta, _, out, sample_weight, direction = given
+    X, y, theta, sample_weight, direction = map(_general, (X, y, theta, sample_weight, direction))
+    return X, y, theta, types.intp, _general(out, readonly=False), sample_weight, direction
 
 
-def _general(array: Any, *, readonly: bool) -> Any:
-    return types.Array(array.dtype, array.ndim, "A", readonly=readonly, aligned=False)
+def _general(type_: Any, *, readonly: bool = True) -> Any:
+    if _is_absent(type_):
+        return types.none
+    return types.Array(type_.dtype, type_.ndim, "A", readonly=readonly, aligned=False)
 
 
 @_compiled
 def require_contract(
-    X: FloatArray, y: FloatArray, theta: FloatArray, block_rows: int, out: Sums, c: FloatArray, v: FloatArray
+    X: FloatArray,
+    y: FloatArray,
+    theta: FloatArray,
+    block_rows: int,
+    out: Sums,
+    sample_weight: FloatArray | None,
+    direction: FloatArray | None,
 ) -> None:
     """Raise ValueError for what `gradstep.kernels` does not allow: the loops follow raw addresses."""
     m, n = X.shape
@@ -68,11 +80,11 @@ def require_contract(
         raise ValueError("y should be aligned, of shape (m,) or (k, m), with unit stride along the examples")
     if not _has_models(theta, k, n + 1):
         raise ValueError("theta should be C-contiguous and aligned, of shape (k, n + 1)")
-    if not _has_examples(c, m, k):
+    if sample_weight is not None and not _has_examples(sample_weight, m, k):
         raise ValueError(
             "sample_weight should be aligned, of shape (m,) or (k, m), with unit stride along the examples"
         )
-    if not _has_models(v, k, n + 1):
+    if direction is not None and not _has_models(direction, k, n + 1):
         raise ValueError("direction should be C-contiguous and aligned, of shape (k, n + 1)")
     blocks, size = out.shape[0], size_of(out)
     if blocks != (m - 1) // block_rows + 1 or out.shape[1] != k or out.shape[2] != n + 2:

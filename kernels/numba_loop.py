@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import llvmlite.binding  # type: ignore[import-untyped]  # it has no types, as Numba has none
 import numba
 import numpy as np
-from numba import types
 from numba.extending import overload
 
 from gradstep.contract import FloatArray
@@ -17,7 +16,6 @@ from gradstep.kernels.numba_contract import (
     Sums,
     fault_of_types,
     general_types,
-    is_absent,
     require_contract,
 )
 
@@ -97,33 +95,29 @@ def partial_sums(
     >>> out[0, 0]
     array([-1.        , -1.        ,  0.        ,  1.38629436])
     """
-    c = y if sample_weight is None else sample_weight
-    v = theta if direction is None else direction
     try:
-        _sums(X, y, theta, block_rows, out, c, v, sample_weight is not None, direction is not None)
+        _sums(X, y, theta, block_rows, out, sample_weight, direction)
     except TypeError:
         # The first call with these types, or types that the contract does not allow.
-        _compile_for(X, y, theta, block_rows, out, c, v)
-        _sums(X, y, theta, block_rows, out, c, v, sample_weight is not None, direction is not None)
+        _compile_for(X, y, theta, block_rows, out, sample_weight, direction)
+        _sums(X, y, theta, block_rows, out, sample_weight, direction)
 
 
 @overload(partial_sums, strict=False)
 def _called_from_njit_code(
     X: Any, y: Any, theta: Any, block_rows: Any, out: Any, sample_weight: Any = None, direction: Any = None
 ) -> Any:
-    c = y if is_absent(sample_weight) else sample_weight
-    v = theta if is_absent(direction) else direction
-    fault = fault_of_types(X, y, theta, block_rows, out, c, v)
+    fault = fault_of_types(X, y, theta, block_rows, out, sample_weight, direction)
+    if fault:
+        return lambda X, y, theta, block_rows, out, sample_weight=None, direction=None: _refuse(fault)
+    return lambda X, y, theta, block_rows, out, sample_weight=None, direction=None: _sums_for_njit_code(
+        X, y, theta, block_rows, out, sample_weight, direction
+    )
 
-    def refuse(X, y, theta, block_rows, out, sample_weight=None, direction=None):  # type: ignore[no-untyped-def]
-        raise ValueError(fault)
 
-    def add_up(X, y, theta, block_rows, out, sample_weight=None, direction=None):  # type: ignore[no-untyped-def]
-        c = y if sample_weight is None else sample_weight
-        v = theta if direction is None else direction
-        _sums_for_njit_code(X, y, theta, block_rows, out, c, v, sample_weight is not None, direction is not None)
-
-    return refuse if fault else add_up
+@_compiled
+def _refuse(fault: str) -> None:
+    raise ValueError(fault)
 
 
 def _check_and_sum(
@@ -132,13 +126,11 @@ def _check_and_sum(
     theta: FloatArray,
     block_rows: int,
     out: Sums,
-    c: FloatArray,
-    v: FloatArray,
-    weighted: bool,
-    directed: bool,
+    sample_weight: FloatArray | None,
+    direction: FloatArray | None,
 ) -> None:
     """Sum each block in groups of a few rows, which go through both passes, for all models, while in the cache."""
-    require_contract(X, y, theta, block_rows, out, c, v)
+    require_contract(X, y, theta, block_rows, out, sample_weight, direction)
     m, n = X.shape
     k, size, zero = theta.shape[0], size_of(X), X.dtype.type(0)
     row_stride, column_stride = X.strides[0] // size, X.strides[1] // size
@@ -153,26 +145,26 @@ def _check_and_sum(
     numbers = vector(X.ctypes.data - origin * size, length, zero)
     all_sums = vector(out.ctypes.data, out.shape[0] * k * (n + 2), 0.0)
     y_step = y.strides[0] if y.ndim > 1 else 0
-    c_step = c.strides[0] if c.ndim > 1 else 0
 
     # Each model has a line of z, dz, dw and products, and one of its parameters; a direction's follow those of all
     # models, and so do its scores. One model after another uses e and last.
-    lines = 2 * k if directed else k
+    lines = k if direction is None else 2 * k
     span, row = _padded(most), _padded(n + 1)
-    memory = _aligned((lines + k + _FEW_FEATURES) * span + (lines + k) * row, zero)
-    z, dz, columns = memory[: lines * span], memory[lines * span :], memory[(lines + k) * span :]
-    parameters, dw = columns[_FEW_FEATURES * span :], columns[_FEW_FEATURES * span + lines * row :]
+    memory = _aligned((lines + k + (_FEW_FEATURES if short_rows else 0)) * span + (lines + k) * row, zero)
+    parameters, dw = memory[: lines * row], memory[lines * row : (lines + k) * row]
+    z, dz = memory[(lines + k) * row :], memory[(lines + k) * row + lines * span :]
+    columns = dz[k * span :]
     doubles = _aligned(2 * span + k * _PRODUCTS, 0.0)
     e, last, products = doubles[:span], doubles[span : 2 * span], doubles[2 * span :]
     dw[:] = 0.0
     products[:] = 0.0
     _copy_rows(vector(theta.ctypes.data, k * (n + 1), zero), n + 1, parameters, row)
-    if directed:
-        _copy_rows(vector(v.ctypes.data, k * (n + 1), zero), n + 1, parameters[k * row :], row)
+    if direction is not None:
+        _copy_rows(vector(direction.ctypes.data, k * (n + 1), zero), n + 1, parameters[k * row :], row)
 
     x = columns if short_rows else numbers
     stride = span if short_rows else (row_stride if by_rows else column_stride)
-    start, step = (0, 0) if short_rows else (origin, row_stride if by_rows else 1)
+    start, row_step = (0, 0) if short_rows else (origin, row_stride if by_rows else 1)
     for block in range(out.shape[0]):
         sums = all_sums[block * k * (n + 2) : (block + 1) * k * (n + 2)]
         sums[:] = 0.0
@@ -183,7 +175,7 @@ def _check_and_sum(
             following = origin + (first + rows) * row_stride if prefetches and first + rows < m else -1
             if short_rows:
                 _copy_columns(numbers, origin + first * row_stride, row_stride, n, rows, columns, span)
-            group = Rows(x, start + first * step, stride, by_columns)
+            group = Rows(x, start + first * row_step, stride, by_columns)
             vectors, numbers_of_vector = (n, rows) if by_columns else (rows, n)
             # Sums of whole fours of vectors have the same bits as those of all.
             tile = vectors if k == 1 else max(4, _BYTES_OF_TILE // (numbers_of_vector * size) // 4 * 4)
@@ -200,12 +192,14 @@ def _check_and_sum(
             for j in range(k):
                 z_j, dz_j = z[j * span : j * span + rows], dz[j * span : j * span + rows]
                 y_j = vector(y.ctypes.data + j * y_step + first * size, rows, zero)
-                if directed:
+                if direction is not None:
                     _curvatures(z_j, z[(k + j) * span : (k + j) * span + rows], y_j, e, dz_j, last)
                 else:
                     _costs(z_j, y_j, e, dz_j, last)
-                if weighted:
-                    _weigh(e, dz_j, last, vector(c.ctypes.data + j * c_step + first * size, rows, zero))
+                if sample_weight is not None:
+                    step = sample_weight.strides[0] if sample_weight.ndim > 1 else 0
+                    c_j = vector(sample_weight.ctypes.data + j * step + first * size, rows, zero)
+                    _weigh(e, dz_j, last, c_j)
                 else:
                     _multiply(products[j * _PRODUCTS : (j + 1) * _PRODUCTS], e, rows)
                 sums[j * (n + 2) + n] += _total(dz_j, rows)
@@ -245,7 +239,7 @@ def _compile_for(*arguments: Any) -> None:
     fault = fault_of_types(*given)
     if fault:
         raise ValueError(fault)
-    signature = (*general_types(given), types.boolean, types.boolean)
+    signature = general_types(given)
     with _compiling:
         compiled = {} if _sums is None else _sums.overloads
         if signature in compiled:
@@ -264,7 +258,7 @@ def _padded(count: int) -> int:
 
     It is more than `count`: at a distance of exactly 4096 bytes a store to one vector would delay loads from another.
     """
-    return (count + 31) // 16 * 16
+    return (count + 16) // 16 * 16
 
 
 @_compiled
@@ -349,16 +343,17 @@ def _copy_columns(
 ) -> None:
     """Copy some narrow rows into columns."""
     # A stride known at compile time lets the compiler load whole vectors and shuffle them.
+    first, second, third = columns[:rows], columns[span : span + rows], columns[2 * span : 2 * span + rows]
     if n == stride == 2:
         for i in range(rows):
-            columns[i] = numbers[start + 2 * i]
-            columns[span + i] = numbers[start + 2 * i + 1]
+            first[i] = numbers[start + 2 * i]
+            second[i] = numbers[start + 2 * i + 1]
         return
     if n == stride == 3:
         for i in range(rows):
-            columns[i] = numbers[start + 3 * i]
-            columns[span + i] = numbers[start + 3 * i + 1]
-            columns[2 * span + i] = numbers[start + 3 * i + 2]
+            first[i] = numbers[start + 3 * i]
+            second[i] = numbers[start + 3 * i + 1]
+            third[i] = numbers[start + 3 * i + 2]
         return
     for j in range(n):
         column = columns[j * span : j * span + rows]
