@@ -240,6 +240,27 @@ def test_npz_labels_in_bytes_are_text(tmp_path):
         tables.read(tmp_path / "d.npz", "bad", "a")
 
 
+def test_npz_of_what_is_no_text_names_the_file_and_the_array(command, tmp_path):
+    beyond = np.array([ord("a"), 0x110000], np.uint32).view("U1")
+    for labels in (np.array(["a", "\ud800"]), beyond, np.array([b"a", b"\xff"])):
+        np.savez(tmp_path / "d.npz", X=np.ones((2, 1)), y=labels)
+        outcome = command("fit", tmp_path / "d.npz", "--positive", "a")
+        assert_one_line(outcome, 1, "d.npz: array 'y' holds what is no text")
+
+
+def test_parquet_of_what_is_no_text_names_the_file_and_the_column(command, tmp_path):
+    path = tmp_path / "d.parquet"
+    ends = pyarrow.py_buffer(np.array([0, 1, 2], np.int32))
+    bytes_in_text = pyarrow.Array.from_buffers(pyarrow.string(), 2, [None, ends, pyarrow.py_buffer(b"a\xff")])
+    too_late = pyarrow.array([0, 2**62], pyarrow.timestamp("us"))
+    for labels in (bytes_in_text, too_late):
+        pyarrow.parquet.write_table(pyarrow.table({"x": [1, 2], "y": labels}), path)
+        outcome = command("fit", path, "--label", "y", "--positive", "a")
+        assert_one_line(outcome, 1, "d.parquet, column 'y': not read as text")
+    pyarrow.parquet.write_table(pyarrow.table({"x": bytes_in_text.take([1, 0]), "y": [0, 1]}), path)
+    assert_one_line(command("fit", path, "--label", "y"), 1, "d.parquet, column 'x': not read as text")
+
+
 @pytest.mark.parametrize("compression", ["none", "snappy"])
 def test_parquet_damaged_anywhere_is_refused_or_read(tmp_path, compression):
     path = tmp_path / "d.parquet"

@@ -68,7 +68,7 @@ class ParquetSource:
             for k, name in enumerate(names):
                 X[:, k] = self._as_numbers(name, batch.column(name), first)
             require_finite(self.path, X, names, first)
-            yield Block(first, X, tuple(self._as_text(batch.column(self.names[j])) for j in texts))
+            yield Block(first, X, tuple(self._as_text(self.names[j], batch.column(self.names[j])) for j in texts))
             first += batch.num_rows
 
     def _batches(self, names: list[str]) -> Iterator[Any]:
@@ -113,8 +113,15 @@ class ParquetSource:
         for batch in self._batches([self.names[j]]):
             for value in batch.column(0):
                 if value.is_valid:
-                    return str(value.as_py())
+                    return self._text(self.names[j], value)
         return ""
+
+    def _text(self, name: str, value: Any) -> str:
+        """Return a cell as text; it is empty where there is no value."""
+        try:
+            return str(value.as_py()) if value.is_valid else ""
+        except (ValueError, OverflowError) as error:  # bytes that are no text, or a time beyond those of Python
+            raise ValueError(f"{self.path}, column {name!r}: not read as text: {error}") from error
 
     def _plain(self, j: int) -> Any:
         """Return the type of a column; of a dictionary, that of its values."""
@@ -137,10 +144,10 @@ class ParquetSource:
             raise ValueError(f"{self.path}, row {row}, column {name!r}: the cell is empty")
         return _values(column.cast(self._arrow.float64(), safe=False), np.float64)
 
-    def _as_text(self, column: Any) -> Texts:
+    def _as_text(self, name: str, column: Any) -> Texts:
         """Return a column as text; a cell without a value is empty."""
         encoded = column if self._arrow.types.is_dictionary(column.type) else column.dictionary_encode()
-        known = ["" if value is None else str(value) for value in encoded.dictionary.to_pylist()]
+        known = [self._text(name, value) for value in encoded.dictionary]
         # One more value than there are: the cells without one.
         codes = encoded.indices.cast(self._arrow.int64()).fill_null(len(known))
         used, codes = np.unique(_values(codes, np.int64), return_inverse=True)
