@@ -46,6 +46,9 @@ def data(tmp_path: Path) -> Path:
     [
         ("> /dev/full", 1, "gradstep: error: standard output: No space left on device\n"),
         (">&-", 0, ""),
+        (">&- 2>&-", 0, ""),
+        ("<&- >&- 2>&-", 0, ""),
+        ("2>&-", 0, ""),
         ("> /dev/full 2> /dev/full", 1, ""),
     ],
 )

@@ -36,13 +36,6 @@ def _count(text: str) -> int:
     return int(number)
 
 
-def finite(context: click.Context, option: click.Parameter, number: float | None) -> float | None:
-    """Refuse inf and nan, which ranges let pass and records cannot hold."""
-    if number is not None and not math.isfinite(number):
-        raise click.BadParameter(f"{number} should be a finite number")
-    return number
-
-
 def kernel_names(context: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
     """Turn a list such as cython,numpy into the names of kernels."""
     if text is None:
@@ -69,6 +62,14 @@ def steps(context: click.Context, option: click.Parameter, text: str) -> int:
     number = _integer(text)
     if number is None:
         raise click.BadParameter(f"{text!r} should be an integer, at least 0")
+    return number
+
+
+def rounds(context: click.Context, option: click.Parameter, text: str) -> int:
+    """Turn a number of rounds into an integer."""
+    number = _integer(text)
+    if number is None or number < 1:
+        raise click.BadParameter(f"{text!r} should be an integer, at least 1")
     return number
 
 
@@ -118,7 +119,22 @@ def positive(context: click.Context, option: click.Parameter, text: str) -> floa
     """Turn text into a number that is positive and finite."""
     number = as_number(text)
     if number is None or not 0.0 < number < math.inf:
-        raise click.BadParameter(f"{text!r} should be a positive number")
+        raise click.BadParameter(f"{text!r} should be a finite number above 0")
+    return number
+
+
+def positive_if_any(context: click.Context, option: click.Parameter, text: str | None) -> float | None:
+    """Turn text into a number that is positive and finite, where the option is given."""
+    return None if text is None else positive(context, option, text)
+
+
+def ratio(context: click.Context, option: click.Parameter, text: str | None) -> float | None:
+    """Turn text into a ratio of times, at least 1 and finite."""
+    if text is None:
+        return None
+    number = as_number(text)
+    if number is None or not 1.0 <= number < math.inf:
+        raise click.BadParameter(f"{text!r} should be a finite number, at least 1")
     return number
 
 
@@ -126,7 +142,7 @@ def nonnegative(context: click.Context, option: click.Parameter, text: str) -> f
     """Turn text into a number that is at least 0 and finite."""
     number = as_number(text)
     if number is None or not 0.0 <= number < math.inf:
-        raise click.BadParameter(f"{text!r} should be a number, at least 0")
+        raise click.BadParameter(f"{text!r} should be a finite number, at least 0")
     return number
 
 
