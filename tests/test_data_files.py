@@ -88,6 +88,7 @@ def test_csv_that_is_not_utf8(tmp_path):
 MISSING = (
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-NaN", "-nan", "1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN", "None",
     "n/a", "nan", "null", "none", "-", "?", ".", "NaT", "nil", "na", "\\N", "\u2013",
+    "#DIV/0!", "#REF!", "#NAME?", "#NUM!", "NA.", "...", "\u2026", "Not available", "<null>", "\u200b", "\ufeff NA",
 )  # fmt: skip
 
 
