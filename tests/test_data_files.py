@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import decimal
 import io
+import re
 import sys
 import zipfile
 
@@ -276,6 +277,24 @@ def test_parquet_damaged_anywhere_is_refused_or_read(tmp_path, compression):
         assert_read_or_one_line(path)
         path.write_bytes(whole[:place])
         assert assert_read_or_one_line(path)
+
+
+def test_parquet_page_that_claims_much_takes_little(tmp_path):
+    path = tmp_path / "d.parquet"
+    columns = {"a": [float(k) for k in range(16)], "y": [k % 2 for k in range(16)]}
+    pyarrow.parquet.write_table(pyarrow.table(columns), path, compression="none", use_dictionary=False)
+    whole = path.read_bytes()
+    # The first page's header: its kind, its two sizes, and what else there is.
+    damaged, count = re.subn(
+        rb"\x15\x00\x15.{1,2}?\x15.{1,2}?\x2c", b"\x15\x00" + 2 * b"\x15\xfe\xff\xff\xff\x0f" + b"\x2c",
+        whole, count=1, flags=re.DOTALL,
+    )  # fmt: skip
+    assert count == 1
+    path.write_bytes(damaged)
+    held = pyarrow.default_memory_pool().max_memory()
+    with pytest.raises(ValueError, match=re.escape(str(path))):
+        tables.read(path, "y")
+    assert pyarrow.default_memory_pool().max_memory() < held + (1 << 26)
 
 
 def test_parquet_with_a_damaged_page_names_its_column(tmp_path):

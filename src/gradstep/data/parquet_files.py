@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 from gradstep.data.blocks import Block, NotNumbers, Texts, gathered, index, require_finite, rows_at_a_time, text_columns
 from gradstep.extras import require
 
-# Of each column, as many bytes are read ahead.
+# Of each column in a large file, as many bytes are read ahead; of others a row group at once, because the buffer grows
+# to what a page claims to need, which is 2 GiB where a few bytes are damaged.
 _BUFFER = 1 << 16
+_LARGE = 1 << 25
 
 # Larger batches take much more memory than their own size.
 _MOST_ROWS = 1 << 13
@@ -41,7 +44,8 @@ class ParquetSource:
         self._arrow = require("pyarrow", "parquet", "Reading Parquet")
         # A damaged file ends in nearly any exception of pyarrow.
         try:
-            self._file = parquet.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False)
+            buffer = _BUFFER if os.fstat(file.fileno()).st_size > _LARGE else 0
+            self._file = parquet.ParquetFile(file, buffer_size=buffer, pre_buffer=False)
             self._schema = self._file.schema_arrow
             self.names = tuple(self._schema.names)
         except Exception as error:
