@@ -27,7 +27,7 @@ from gradstep.extras import install
 SMALL = ("--m", "50", "--n", "3", "--rounds", "2")
 
 # Large enough for numpy to be ahead of python on any machine.
-LARGER = ("--m", "500", *SMALL[2:])
+LARGER = ("--m", "500", *SMALL[2:], "--budget", "2")
 CODE_OF_NUMPY = 'import gradstep; gradstep.step(X, y, w, b, alpha, kernel="numpy")'
 
 
