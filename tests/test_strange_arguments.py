@@ -77,7 +77,7 @@ def test_a_masked_value_of_X():
         np.array(1 + 0j),
         np.array([1.0]),
         [1.0],
-        np.timedelta64(1),
+        np.timedelta64(1, "s"),
         np.datetime64("2020-01-01"),
         np.ma.masked,
         masked([1.0], 0)[0],
