@@ -76,5 +76,5 @@ def test_a_series_of_text():
 
 def test_a_missing_value_is_named_by_its_place():
     frame = pandas.DataFrame({"a": pandas.array([1, None, 3, 4], "Int64"), "b": [True, False, True, False]})
-    with pytest.raises(ValueError, match=r"^X has nan at index \(1, 0\); it should be finite$"):
+    with pytest.raises(ValueError, match=r"^X has a missing value at index \(1, 0\), column 'a'; "):
         gradient(frame, Y, [0.0, 0.0], 0.0)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradstep.contract import Gradient
+from gradstep.rows import Rows
 from gradstep.validate import Array, Data
 
 Vector = NDArray[np.float64]
@@ -122,7 +123,7 @@ def _relative_weights(weight: Array | None) -> Vector | None:
     return relative
 
 
-def _moments(X: Array, weight: Vector | None, origin: Vector) -> tuple[Vector, Vector, Vector]:
+def _moments(X: Array | Rows, weight: Vector | None, origin: Vector) -> tuple[Vector, Vector, Vector]:
     """Return mean, variance and sum of squares of the differences to `origin`, for each column."""
     m, n = X.shape
     total, squares = np.zeros(n), np.zeros(n)

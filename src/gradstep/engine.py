@@ -16,6 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from gradstep import validate
 from gradstep.contract import FloatArray, Kernel
+from gradstep.rows import Rows
 from gradstep.threads import named_threads, share, threads_for
 from gradstep.validate import Array, Data
 
@@ -219,7 +220,7 @@ class Pass:
 
     def _sum_blocks(self, first: int, last: int, w: FloatArray, b: float, sums: NDArray[np.float64]) -> None:
         (X, y, sample_weight, _), in_place, _ = self._weighed
-        if not in_place:
+        if not in_place or isinstance(X, Rows):
             self._sum_staged_blocks(first, last, w, b, sums)
             return
         if last - first == self._n_blocks:
@@ -247,22 +248,28 @@ class Pass:
 class _Reader:
     """Reads a block of rows of one array: in place if a kernel can, else through a buffer of one block."""
 
-    def __init__(self, source: Array, in_place: bool, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    def __init__(self, source: Array | Rows, in_place: bool, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self._source = source
-        self._buffer = None if in_place else np.empty(shape, dtype)
+        order = source.order if isinstance(source, Rows) else "C"
+        self._buffer = None if in_place else np.empty(shape, dtype, order)
 
     def __call__(self, rows: slice) -> Array:
-        values = self._source[rows]
         if self._buffer is None:
-            return values
-        part: Array = self._buffer[: values.shape[0]]
+            return self._source[rows]
+        start, stop, _ = rows.indices(self._source.shape[0])
+        part: Array = self._buffer[: stop - start]
         with np.errstate(all="ignore"):
-            np.copyto(part, values, casting="same_kind")
+            if isinstance(self._source, Rows):
+                self._source.read(rows, part)
+            else:
+                np.copyto(part, self._source[rows], casting="same_kind")
         return part
 
 
-def _readable_rows(X: Array, dtype: np.dtype[Any], narrow_dtypes: Collection[str]) -> bool:
+def _readable_rows(X: Array | Rows, dtype: np.dtype[Any], narrow_dtypes: Collection[str]) -> bool:
     """Whether a kernel can read X in place: native, aligned, one axis contiguous and the other going forwards."""
+    if isinstance(X, Rows):
+        return False
     if X.dtype != dtype and (X.dtype.name not in narrow_dtypes or not X.dtype.isnative):
         return False
     flags = X.flags
