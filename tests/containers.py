@@ -28,13 +28,15 @@ class Container(NamedTuple):
     """Whether it keeps the memory that it is made of, so that gradstep reads that."""
 
 
-class Exporter:
-    """Offers some methods of an object, as a library that gradstep does not know would."""
+def exporter(values: Any, *offered: str) -> Any:
+    """Return what offers some attributes of an object, as one of a library that gradstep does not know would."""
+    own = {name: _method(getattr(values, name)) for name in offered}
+    return type("Exporter", (), {**own, "values": values})()
 
-    def __init__(self, exporter: Any, *methods: str) -> None:
-        self.exporter = exporter
-        for method in methods:
-            setattr(self, method, getattr(exporter, method))
+
+def _method(found: Any) -> Any:
+    """Return what a class holds, so that an instance has it: NumPy 2.0 calls methods through the class."""
+    return (lambda self, *given, **named: found(*given, **named)) if callable(found) else found
 
 
 def names(values: np.ndarray) -> list[str]:
@@ -132,8 +134,8 @@ TABLES = {
     "pyarrow table, evenly spaced": Container(arrow_evenly_spaced, "F"),
     "pyarrow record batch": Container(lambda v: arrow_table(v).to_batches()[0], "F"),
     "narwhals": Container(lambda v: narwhals.from_native(polars.DataFrame(columns(v))), "F"),
-    "Arrow stream": Container(lambda v: Exporter(arrow_table(v, 5), "__arrow_c_stream__"), "F"),
-    "Arrow array": Container(lambda v: Exporter(arrow_table(v).to_batches()[0], "__arrow_c_array__"), "F"),
+    "Arrow stream": Container(lambda v: exporter(arrow_table(v, 5), "__arrow_c_stream__"), "F"),
+    "Arrow array": Container(lambda v: exporter(arrow_table(v).to_batches()[0], "__arrow_c_array__"), "F"),
     "HDF5": Container(hdf5),
     "HDF5 in chunks": Container(lambda v: hdf5(v, chunks=(max(1, len(v) // 3), 2), compression="gzip")),
     "zarr": Container(lambda v: zarr_array(v, (max(1, len(v) // 3), 2))),
@@ -142,10 +144,10 @@ TABLES = {
 """Containers of two dimensions."""
 
 ARRAYS = {
-    "DLPack": Container(lambda v: Exporter(v, "__dlpack__", "__dlpack_device__"), in_place=True),
+    "DLPack": Container(lambda v: exporter(v, "__dlpack__", "__dlpack_device__"), in_place=True),
     "memoryview": Container(memoryview, in_place=True),
     "ctypes": Container(c_array, in_place=True),
-    "array interface": Container(lambda v: Exporter(v, "__array_interface__"), in_place=True),
+    "array interface": Container(lambda v: exporter(v, "__array_interface__"), in_place=True),
     "memory map": Container(memory_map),
     "list": Container(np.ndarray.tolist),
 }
@@ -165,8 +167,8 @@ SERIES = {
     "pyarrow": Container(pyarrow.array, in_place=True),
     "pyarrow, in pieces": Container(lambda v: pyarrow.chunked_array([v[:2], v[2:]])),
     "narwhals": Container(lambda v: narwhals.from_native(polars.Series(v), series_only=True)),
-    "Arrow stream": Container(lambda v: Exporter(pyarrow.chunked_array([v]), "__arrow_c_stream__"), in_place=True),
-    "Arrow array": Container(lambda v: Exporter(pyarrow.array(v), "__arrow_c_array__"), in_place=True),
+    "Arrow stream": Container(lambda v: exporter(pyarrow.chunked_array([v]), "__arrow_c_stream__"), in_place=True),
+    "Arrow array": Container(lambda v: exporter(pyarrow.array(v), "__arrow_c_array__"), in_place=True),
     "HDF5": Container(hdf5),
     "zarr": Container(lambda v: zarr_array(v, (2,))),
 }

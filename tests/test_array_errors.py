@@ -13,7 +13,7 @@ import polars
 import pyarrow
 import pytest
 import scipy.sparse
-from containers import Exporter, zarr_array
+from containers import exporter, zarr_array
 
 from gradstep import gradient
 from gradstep.extras import MissingExtra
@@ -218,8 +218,9 @@ def test_an_array_on_another_device():
 
 
 def test_arrow_data_without_pyarrow(monkeypatch):
-    stream = Exporter(pyarrow.table({"a": X[:, 0], "b": X[:, 1]}), "__arrow_c_stream__")
-    both = Exporter(polars.DataFrame(X), "__arrow_c_stream__", "__array__")
+    table = pyarrow.table({"a": X[:, 0], "b": X[:, 1]})
+    stream = exporter(table, "__arrow_c_stream__")
+    both = exporter(table, "__arrow_c_stream__", "__array__")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtra, match=r"^X as Arrow data needs pyarrow: .*gradstep\[parquet\]"):
         gradient(stream, Y, W, 0.0)

@@ -20,6 +20,9 @@ Key = int | slice | tuple[slice, int | np.integer[Any]] | EllipsisType
 # What is no larger is read once and kept: it is one block, which an optimizer would read again at each of its steps.
 KEPT_BYTES = 2 << 20
 
+# Between the columns of an Arrow file there are fewer bytes than these.
+_PADDING = 64
+
 
 class Rows(ABC):
     """Numbers that can be read by rows as an array is: ``rows[2]``, ``rows[2:5]`` and ``rows[:, 1]`` are arrays.
@@ -269,9 +272,22 @@ def _evenly_spaced(first: Array, others: Iterable[Piece]) -> tuple[list[Array], 
         distance = _address(piece) - _address(vectors[-1])
         if len(vectors) > 1 and distance != gap:
             break
+        if not _in_one_table(first, distance, len(vectors) + 1):
+            break
         gap = distance
         vectors.append(piece)
     return vectors, gap
+
+
+def _in_one_table(vector: Array, gap: int, count: int) -> bool:
+    """Whether vectors that lie so far apart are the columns of one table: side by side, or one after another.
+
+    Nothing else may lie between them. NumPy takes what does for a part of the array, and copies without end.
+    """
+    stride = vector.strides[0]
+    side_by_side = 0 < gap * count <= stride
+    one_after_another = 0 <= gap - len(vector) * stride < _PADDING and stride > 0
+    return gap % vector.itemsize == 0 and (side_by_side or one_after_another)
 
 
 def _address(values: Array) -> int:
