@@ -251,7 +251,7 @@ class Counted:
 
     def __init__(self, source):
         self._source = source
-        self.rows = 0
+        self.rows = self.largest = 0
 
     def __getattr__(self, name):
         return getattr(self._source, name)
@@ -259,6 +259,7 @@ class Counted:
     def __getitem__(self, key):
         values = self._source[key]
         self.rows += len(values)
+        self.largest = max(self.largest, len(values))
         return values
 
 
@@ -268,6 +269,16 @@ def test_a_chunk_is_read_once_for_all_of_its_blocks():
     for start in range(0, 31_003, 1_700):
         assert np.array_equal(chunks[start : start + 1_700], LARGE[start : start + 1_700])
     assert counted.rows < 1.2 * len(LARGE)
+
+
+def test_a_large_chunk_is_read_in_parts():
+    wide = np.broadcast_to(np.arange(2000.0), (5000, 2000))
+    counted = Counted(wide)
+    chunks = Chunks(counted, 5000)
+    for start in range(0, 5000, 100):
+        assert chunks[start : start + 100].shape == (100, 2000)
+    assert 1 << 20 < wide[0].nbytes * counted.largest <= 32 << 20
+    assert counted.rows < 1.05 * 5000
 
 
 @pytest.mark.filterwarnings("ignore::gradstep.ConvergenceWarning")

@@ -20,6 +20,9 @@ Key = int | slice | tuple[slice, int | np.integer[Any]] | EllipsisType
 # What is no larger is read once and kept: it is one block, which an optimizer would read again at each of its steps.
 KEPT_BYTES = 2 << 20
 
+# A larger chunk is read in parts: whatever reads it decompresses it once for each of them.
+_HELD_BYTES = 32 << 20
+
 # Between the columns of an Arrow file there are fewer bytes than these.
 _PADDING = 64
 
@@ -106,15 +109,16 @@ class Slices(Rows):
 
 
 class Chunks:
-    """A data set that is stored in chunks: each is read once, although its rows are asked for a few at a time.
+    """A data set that is stored in chunks, which are read as a whole although their rows are asked for a few at a time.
 
-    A thread holds the rows of the chunks that it works on, at most two chunks of them.
+    Each thread holds the rows of the chunk that it works on, as far as they fit into `_HELD_BYTES`.
     """
 
     def __init__(self, source: Any, chunk_rows: int) -> None:
         self.shape = source.shape
         self._source = source
         self._chunk_rows = chunk_rows
+        self._most_rows = _HELD_BYTES // max(1, source.dtype.itemsize * math.prod(source.shape[1:]))
         self._held = threading.local()
 
     def __getstate__(self) -> tuple[Any, int]:
@@ -129,10 +133,12 @@ class Chunks:
         start, stop, _ = key.indices(self.shape[0])
         if stop - start >= self._chunk_rows:
             return self._source[key]
-        first, held = getattr(self._held, "rows", (stop, ()))
+        first, held = getattr(self._held, "rows", None) or (stop, ())
         if not first <= start <= stop <= first + len(held):
-            end = -(-stop // self._chunk_rows) * self._chunk_rows
-            first, held = start, self._source[start:end]
+            # Not both at once.
+            self._held.rows = held = None
+            end_of_chunk = -(-stop // self._chunk_rows) * self._chunk_rows
+            first, held = start, self._source[start : min(end_of_chunk, max(stop, start + self._most_rows))]
             self._held.rows = first, held
         return held[start - first : stop - first]
 
