@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import pickle
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import polars
 import pyarrow
 import pytest
 from containers import ARRAYS, SERIES, TABLES, arrow_evenly_spaced, arrow_table, zarr_array
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gradstep import arrays, fit, gradient, objective, step
 from gradstep.rows import Chunks, Rows
@@ -124,6 +127,48 @@ def test_columns_that_lie_evenly_spaced_are_read_in_place(values):
     assert np.shares_memory(opened, memory)
     assert opened.flags.f_contiguous
     assert opened.tobytes("F") == memory.tobytes("F")
+
+
+def test_an_arrow_file_is_read_in_place(tmp_path):
+    table = pyarrow.table({str(j): LARGE[:, j] for j in range(9)})
+    with pyarrow.OSFile(str(tmp_path / "X.arrow"), "wb") as file, pyarrow.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
+    with pyarrow.memory_map(str(tmp_path / "X.arrow")) as mapped:
+        read = pyarrow.ipc.open_file(mapped).read_all()
+        opened = arrays.opened("X", read)
+        addresses = [column.chunk(0).buffers()[1].address for column in read.itercolumns()]
+        assert [opened[:, j].ctypes.data for j in range(9)] == addresses
+        assert np.array_equal(opened, LARGE)
+
+
+@given(
+    columns=st.lists(st.sampled_from(["f8", "f4", "i2", "u8", "?"]), min_size=1, max_size=5),
+    m=st.integers(1, 30),
+    skipped=st.integers(0, 9),
+    data=st.data(),
+)
+def test_any_table_in_any_pieces(columns, m, skipped, data):
+    generator = np.random.default_rng(m)
+    drawn = [generator.integers(0, 9, m + skipped).astype(dtype) for dtype in columns]
+    exact = np.column_stack(drawn)[skipped:]
+    cuts = [sorted(data.draw(st.lists(st.integers(0, m + skipped), max_size=4))) for _ in columns]
+    chunks = [
+        [each[a:b] for a, b in itertools.pairwise([0, *cut, m + skipped])]
+        for each, cut in zip(drawn, cuts, strict=True)
+    ]
+    table = pyarrow.table([pyarrow.chunked_array(each) for each in chunks], names=list(map(str, range(len(chunks)))))
+    for library in (table.slice(skipped), polars.from_arrow(table, rechunk=False).slice(skipped)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("gradstep.rows.KEPT_BYTES", 0)
+            rows = arrays.opened("X", library)
+        assert rows.dtype == exact.dtype
+        assert np.array_equal(rows[...], exact)
+        a, b = sorted(data.draw(st.tuples(st.integers(0, m), st.integers(0, m))))
+        assert np.array_equal(rows[a:b], exact[a:b])
+        out = np.empty((b - a, len(columns)), order="F")
+        if isinstance(rows, Rows):
+            rows.read(slice(a, b), out)
+            assert np.array_equal(out, exact[a:b])
 
 
 def test_columns_are_alive_as_long_as_the_array_over_them():
