@@ -133,6 +133,7 @@ TABLES = {
     "pyarrow table, in pieces": Container(lambda v: arrow_table(v, 5), "F"),
     "pyarrow table, evenly spaced": Container(arrow_evenly_spaced, "F"),
     "pyarrow record batch": Container(lambda v: arrow_table(v).to_batches()[0], "F"),
+    "pyarrow array of structs": Container(lambda v: arrow_table(v).to_struct_array(), "F"),
     "narwhals": Container(lambda v: narwhals.from_native(polars.DataFrame(columns(v))), "F"),
     "Arrow stream": Container(lambda v: exporter(arrow_table(v, 5), "__arrow_c_stream__"), "F"),
     "Arrow array": Container(lambda v: exporter(arrow_table(v).to_batches()[0], "__arrow_c_array__"), "F"),

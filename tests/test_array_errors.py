@@ -23,6 +23,7 @@ Y = np.array([0.0, 1.0, 1.0, 0.0])
 W = np.array([0.5, -0.25])
 
 REAL = "it should be real numbers"
+CONVERT = "convert it to float if it holds numbers"
 DROP = f"{REAL}: drop the column, or encode it"
 DAYS = f"{REAL}: drop the column, or pass it as a number, such as days since a date"
 
@@ -161,12 +162,26 @@ def test_a_lazy_frame_holds_no_values():
             "X has dtype timedelta64[D]; {}: pass dates as numbers, such as days since the first",
         ),
         (np.zeros((4, 2), complex), "X has dtype complex128; {}"),
-        (np.zeros((4, 2), object), "X has dtype object; {}"),
+        (np.zeros((4, 2), object), "X has dtype object; {}: convert it to float if it holds numbers"),
     ],
     ids=["text", "bytes", "dates", "durations", "complex", "objects"],
 )
 def test_the_dtype_of_an_array(values, expected):
     assert message(TypeError, values) == expected.format(f"{REAL} (float, integer or bool)")
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"), [({"a": [1.0]}, "a dict"), (None, "None"), ((row for row in X), "a generator")], ids=str
+)
+def test_what_is_no_array_at_all(values, kind):
+    assert message(TypeError, values) == f"X is {kind}; it should be an array of real numbers"
+
+
+def test_a_column_of_objects():
+    ending = f"{REAL}: drop the column, or encode it, or {CONVERT}"
+    frame = pandas.DataFrame({"age": X[:, 0], "hot": X[:, 1].astype(object)})
+    assert message(TypeError, frame) == f"X has column 'hot' of dtype object; {ending}"
+    gradient(frame.astype(float), Y, W, 0.0)
 
 
 def test_data_sets(tmp_path):
@@ -175,7 +190,7 @@ def test_data_sets(tmp_path):
         cube = file.create_dataset("cube", data=np.zeros((4, 2, 3)))
         number = file.create_dataset("number", data=1.0)
         closed = file.create_dataset("closed", data=X)
-        assert message(TypeError, text) == f"X has dtype object; {REAL} (float, integer or bool)"
+        assert message(TypeError, text) == f"X has dtype object; {REAL} (float, integer or bool): {CONVERT}"
         shape = "X has 3 dimension(s), shape (4, 2, 3); it should have 2: (m examples, n features)"
         assert message(ValueError, cube) == shape
         assert message(ValueError, number).startswith("X has 0 dimension(s), shape (); ")

@@ -29,7 +29,15 @@ _NUMBERS = {"Boolean", "bool", "halffloat", "float", "double", "Float16", "Float
 _NUMBERS |= {name + width for name in ("Int", "UInt", "int", "uint") for width in _WIDTHS}
 
 _DATES = "pass dates as numbers, such as days since the first"
-_WAYS_OUT = {"M": _DATES, "m": _DATES, "U": "encode text as numbers", "S": "encode text as numbers"}
+_TEXT = "encode text as numbers"
+_WAYS_OUT = {
+    "M": _DATES,
+    "m": _DATES,
+    "U": _TEXT,
+    "S": _TEXT,
+    "T": _TEXT,
+    "O": "convert it to float if it holds numbers",
+}
 
 
 def opened(name: str, values: ArrayLike) -> Array | Rows:
@@ -180,6 +188,8 @@ def _polars_column(name: str, column: Label, series: Any) -> Column:
 
 def _pyarrow(name: str, values: Any) -> Array | Rows | None:
     """Read a table, a record batch, an array or a chunked array of pyarrow."""
+    if str(getattr(values, "type", "")).startswith("struct<"):
+        values = sys.modules["pyarrow"].Table.from_struct_array(values)
     if hasattr(values, "num_columns"):
         columns = [
             _arrow_column(name, (column_name, j), values.column(j)) for j, column_name in enumerate(values.schema.names)
@@ -209,8 +219,6 @@ def _arrow_protocol(name: str, values: Any) -> Array | Rows | None:
         if hasattr(values, "__arrow_c_stream__")
         else pyarrow.chunked_array([pyarrow.array(values)])
     )
-    if str(arrow.type).startswith("struct"):
-        arrow = pyarrow.Table.from_struct_array(arrow)
     return _pyarrow(name, arrow)
 
 
@@ -224,7 +232,7 @@ def _torch(name: str, values: Any) -> Array | Rows | None:
     if not hasattr(values, "detach"):
         return None
     kind = type(values).__name__
-    if str(values.layout) != "torch.strided":
+    if "sparse" in str(values.layout):
         raise TypeError(f"{name} is a sparse {kind}; it should be dense: pass {name}.to_dense()")
     if values.device.type != "cpu":
         raise TypeError(f"{name} is a {kind} on {values.device}; it should be on the CPU: pass {name}.cpu()")
@@ -279,7 +287,7 @@ def _converted(name: str, values: Any) -> Array:
     except (TypeError, ValueError, RuntimeError, OverflowError, BufferError) as error:
         kind = TypeError if isinstance(error, (TypeError, RuntimeError, BufferError)) else ValueError
         raise kind(f"{name} {_why_no_array(name, values, error)}") from error
-    if array.dtype.kind == "O" and hasattr(values, "toarray"):
+    if array.dtype.kind == "O" and array.ndim == 0 and not isinstance(values, np.ndarray):
         raise TypeError(f"{name} {_why_no_array(name, values, None)}")
     return array
 
@@ -298,6 +306,9 @@ def _why_no_array(name: str, values: Any, error: Exception | None) -> str:
         odd = next((k for k, length in enumerate(lengths) if length != lengths[0]), None)
         if odd is not None:
             return f"has {lengths[odd]} values at index {odd} and {lengths[0]} at index 0; its rows should be alike"
+    if error is None:
+        what = "None" if values is None else f"a {type(values).__name__}"
+        return f"is {what}; it should be an array of real numbers"
     return f"is a {type(values).__name__} that cannot be read as an array of real numbers: {error}"
 
 
@@ -311,6 +322,8 @@ def _refuse_column(name: str, column: Label, dtype: Any, *, dates: bool) -> NoRe
         way_out = f": {_DATES}" if dates else ""
         raise TypeError(f"{name} has dtype {dtype}; {_REAL} (float, integer or bool){way_out}")
     way_out = "pass it as a number, such as days since a date" if dates else "encode it"
+    if str(dtype) == "object":
+        way_out += ", or convert it to float if it holds numbers"
     raise TypeError(f"{name} has column {column[0]!r} of dtype {dtype}; {_REAL}: drop the column, or {way_out}")
 
 

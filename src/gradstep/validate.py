@@ -217,16 +217,18 @@ def require_nothing_lost(name: str, values: Array, dtype: np.dtype[Any], scaled:
 def _real_rows(name: str, values: ArrayLike) -> Array | Rows:
     """Return an array of real numbers, or what can be read as one by rows."""
     source = values if type(values) is np.ndarray else arrays.opened(name, values)
-    if source.dtype is _FLOAT64 or isinstance(source, Rows):
+    dtype = source.dtype
+    if dtype is _FLOAT64 or dtype is _FLOAT32 or isinstance(source, Rows):
         return source
-    return _native(source) if source.dtype.kind in arrays.REAL_KINDS else arrays.widened(name, source)
+    return _native(source) if dtype.kind in arrays.REAL_KINDS else arrays.widened(name, source)
 
 
 def _real_array(name: str, values: ArrayLike) -> Array:
     array = values if type(values) is np.ndarray else arrays.whole(name, values)
-    if array.dtype is _FLOAT64:
+    dtype = array.dtype
+    if dtype is _FLOAT64 or dtype is _FLOAT32:
         return array
-    return _native(array) if array.dtype.kind in arrays.REAL_KINDS else np.asarray(arrays.widened(name, array))
+    return _native(array) if dtype.kind in arrays.REAL_KINDS else np.asarray(arrays.widened(name, array))
 
 
 def _native(array: Array) -> Array:
