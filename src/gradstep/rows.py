@@ -48,6 +48,9 @@ class Rows(ABC):
         self.shape = shape
         self.dtype = dtype
 
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
     @property
     def ndim(self) -> int:
         """The number of dimensions."""
@@ -158,10 +161,6 @@ class Bits:
         start, stop, _ = rows.indices(len(self))
         return np.asarray(self._bits[start:stop]).reshape(-1, 1)
 
-    def part(self, start: int, stop: int) -> Bits:
-        """Return these bits as a piece of their own."""
-        return Bits(self._bits[start:stop])
-
 
 Piece = Array | Bits
 Column = list[Piece]
@@ -182,25 +181,25 @@ def side_by_side(columns: Sequence[Column], m: int) -> Array | Rows:
     """
     if m == 0 or not columns:
         return np.empty((m, len(columns)))
-    lengths = {tuple(map(len, column)) for column in columns}
-    starts = sorted({0, *itertools.chain.from_iterable(map(itertools.accumulate, lengths))})[:-1]
-    cut = [_cut(column, starts) for column in columns]
-    bands = [_runs([column[k] for column in cut]) for k in range(len(starts))]
-    first_run = bands[0][0]
-    if len(bands) == len(bands[0]) == 1 and isinstance(first_run, np.ndarray):
-        return first_run
-    return settled(Bands((m, len(columns)), starts, bands))
+    stacks = [_Stack(list(alike)) for _, alike in itertools.groupby(columns, _lengths)]
+    only = stacks[0].only_run()
+    if len(stacks) == 1 and isinstance(only, np.ndarray):
+        return only
+    return settled(Table((m, len(columns)), stacks))
 
 
-class Bands(Rows):
-    """A table in bands of rows, each of which holds runs of columns side by side."""
+def _lengths(column: Column) -> list[int]:
+    return [len(piece) for piece in column]
+
+
+class Table(Rows):
+    """Columns that are read from where they lie, one stack of them beside the other."""
 
     order = "F"
 
-    def __init__(self, shape: tuple[int, int], starts: list[int], bands: list[list[Piece]]) -> None:
-        super().__init__(shape, np.result_type(*{run.dtype for runs in bands for run in runs}))
-        self._starts = starts
-        self._bands = bands
+    def __init__(self, shape: tuple[int, int], stacks: list[_Stack]) -> None:
+        super().__init__(shape, np.result_type(*{dtype for stack in stacks for dtype in stack.dtypes()}))
+        self._stacks = stacks
 
     def __getitem__(self, key: Key) -> Array:
         if isinstance(key, int):
@@ -218,19 +217,42 @@ class Bands(Rows):
     def read(self, rows: slice, out: Array) -> None:
         """Write the numbers of these rows to `out`, in the dtype of `out`."""
         start, stop, _ = rows.indices(self.shape[0])
+        j = 0
+        for stack in self._stacks:
+            stack.read(start, stop, out[:, j : j + stack.width])
+            j += stack.width
+
+
+class _Stack:
+    """Neighbouring columns whose pieces end at the same rows: bands, one below the other, of runs side by side."""
+
+    def __init__(self, columns: list[Column]) -> None:
+        self.width = len(columns)
+        lengths = _lengths(columns[0])
+        self._starts = list(itertools.accumulate(lengths, initial=0))[:-1]
+        self._bands = [_runs([column[k] for column in columns]) for k in range(len(lengths))]
+
+    def only_run(self) -> Piece | None:
+        """Return the run that all columns are; None if there are several."""
+        return self._bands[0][0] if len(self._bands) == len(self._bands[0]) == 1 else None
+
+    def dtypes(self) -> set[np.dtype[Any]]:
+        """Return the dtypes of the columns."""
+        return {run.dtype for runs in self._bands for run in runs}
+
+    def read(self, start: int, stop: int, out: Array) -> None:
+        """Write the numbers of the rows from `start` up to, and without, `stop` to `out`."""
         for band in range(bisect.bisect_right(self._starts, start) - 1, len(self._starts)):
             first = self._starts[band]
             if first >= stop:
                 return
-            self._read_band(band, slice(max(start - first, 0), stop - first), out[max(first - start, 0) :])
-
-    def _read_band(self, band: int, rows: slice, out: Array) -> None:
-        j = 0
-        for run in self._bands[band]:
-            values = run[rows]
-            width = values.shape[1]
-            out[: len(values), j : j + width] = values
-            j += width
+            rows = slice(max(start - first, 0), stop - first)
+            j = 0
+            for run in self._bands[band]:
+                values = run[rows]
+                below = max(first - start, 0)
+                out[below : below + len(values), j : j + values.shape[1]] = values
+                j += values.shape[1]
 
 
 def _parts(rows: slice, shape: tuple[Any, ...]) -> list[slice]:
@@ -238,19 +260,6 @@ def _parts(rows: slice, shape: tuple[Any, ...]) -> list[slice]:
     start, stop, _ = rows.indices(shape[0])
     step = max(1, KEPT_BYTES // (8 * shape[1]))
     return [slice(k, min(k + step, stop)) for k in range(start, stop, step)]
-
-
-def _cut(column: Column, starts: list[int]) -> Column:
-    """Cut the pieces of a column so that one begins at each of `starts`."""
-    cut: Column = []
-    first = 0
-    for piece in column:
-        stop = first + len(piece)
-        within = starts[bisect.bisect_left(starts, first) : bisect.bisect_left(starts, stop)]
-        for a, b in itertools.pairwise([*within, stop]):
-            cut.append(piece.part(a - first, b - first) if isinstance(piece, Bits) else piece[a - first : b - first])
-        first = stop
-    return cut
 
 
 def _runs(pieces: Column) -> list[Piece]:
