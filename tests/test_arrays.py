@@ -200,6 +200,19 @@ def test_columns_that_overlap(kernel):
         assert np.hstack([result.J, *result[1:]]) == pytest.approx(np.hstack([exact.J, *exact[1:]]), rel=1e-13)
 
 
+@pytest.mark.filterwarnings("ignore::gradstep.ConvergenceWarning")
+@pytest.mark.parametrize("name", [*TABLES, *ARRAYS])
+def test_many_models(name):
+    make = {**TABLES, **ARRAYS}[name].make
+    y, _, _ = problem(SMALL)
+    labels, weights, w = np.column_stack([y, 1 - y, y]), np.abs(SMALL) + 0.5, SMALL[:3].copy()
+    exact = gradient(SMALL, labels, w, [0.0, 0.5, 1.0], sample_weight=weights)
+    given = gradient(SMALL, make(labels), make(w), [0.0, 0.5, 1.0], sample_weight=make(weights))
+    assert bits(given) == bits(exact)
+    first, second = fit(SMALL, make(labels), l2=0.1, max_iter=3), fit(SMALL, labels, l2=0.1, max_iter=3)
+    assert bits([first.w, first.b]) == bits([second.w, second.b])
+
+
 def mixed(library, values):
     """Return columns of five dtypes in a frame, and the array of float64 with the same numbers."""
     kinds = ["float64", "float32", "int16", "uint8", "bool"]

@@ -8,15 +8,51 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn, TypeGuard
+from typing import Any, NoReturn, Protocol, TypeGuard
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy import typing as npt
 
 from gradstep import extras
 from gradstep.rows import KEPT_BYTES, Array, Bits, Chunks, Column, Rows, Slices, joined, settled, side_by_side
 
 REAL_KINDS = "fiub"
+
+
+class ArrowStream(Protocol):
+    """A table or column that exports its data as Arrow data."""
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any: ...
+
+
+class ArrowArray(Protocol):
+    """A record batch or array that does so in one piece."""
+
+    def __arrow_c_array__(self, requested_schema: Any = None) -> Any: ...
+
+
+class DLPack(Protocol):
+    """An array that exports its memory by DLPack."""
+
+    def __dlpack__(self, *wanted: Any, **named: Any) -> Any: ...
+
+    def __dlpack_device__(self) -> Any: ...
+
+
+class DataSet(Protocol):
+    """A data set on disk, or whatever else has the shape of an array and takes its keys."""
+
+    @property
+    def shape(self) -> Any: ...  # noqa: D102
+
+    @property
+    def dtype(self) -> Any: ...  # noqa: D102
+
+    def __getitem__(self, key: Any, /) -> Any: ...
+
+
+ArrayLike = npt.ArrayLike | ArrowStream | ArrowArray | DLPack | DataSet
+"""What the functions of gradstep take: for a type checker more than what NumPy does."""
 
 Label = tuple[Any, int] | None
 """The name of a column and its number; None for what has no columns."""

@@ -9,10 +9,10 @@ from contextlib import nullcontext
 from typing import Any, Literal, overload
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from gradstep import coordinates, fit_progress, validate
 from gradstep.api import Numbers
+from gradstep.arrays import ArrayLike
 from gradstep.contract import Fit, Fits, Kernel, KernelName, steps
 from gradstep.coordinates import Standard
 from gradstep.cost import Cost
@@ -21,7 +21,7 @@ from gradstep.models import Model, gradients
 from gradstep.one_against_rest import OneAgainstRest
 from gradstep.outcomes import ConvergenceWarning, FitDiverged, FitInterrupted, Iterate, Iterates
 from gradstep.path import AutomaticSteps, Diverged, GivenSteps
-from gradstep.validate import Labels
+from gradstep.validate import Array, Labels
 
 
 @overload
@@ -233,8 +233,11 @@ def _started(
     threads: int | None,
 ) -> Lockstep:
     """Check the arguments and return the descents at their start."""
+    if not isinstance(y, OneAgainstRest):
+        y = validate.asked("y", y)
+    sample_weight = None if sample_weight is None else validate.asked("sample_weight", sample_weight)
+    w0 = None if w0 is None else validate.asked("w0", w0)
     k = _number_of_models(y, alpha, w0, b0, sample_weight, l2)
-    # Converted once: an array of another library may be computed or copied each time it is asked for its values.
     cost = Cost(validate.data(X, y, sample_weight, k), l2, kernel, threads, fit_intercept)
     b = validate.per_model("b0", b0, k, validate.finite)
     shape = (cost.n,) if k is None else (cost.n, k)
@@ -260,15 +263,16 @@ def _started(
     )
 
 
-def _number_of_models(y: Labels, alpha: Any, w0: Any, b0: Any, sample_weight: Any, l2: Any) -> int | None:
+def _number_of_models(
+    y: Array | OneAgainstRest, alpha: Any, w0: Array | None, b0: Any, sample_weight: Array | None, l2: Any
+) -> int | None:
     """Return for how many models the arguments are, or None for a single one without an axis of models."""
-    if np.ndim(w0) == 2:
+    if w0 is not None and w0.ndim == 2:
         return validate.models_of(w0)
     for values in (y, sample_weight):
-        shape = values.shape if isinstance(values, OneAgainstRest) else np.shape(values)
         # A single column of labels is a frequent mistake, which is reported.
-        if len(shape) == 2 and shape[1] > 1:
-            return int(shape[1])
+        if values is not None and values.ndim == 2 and values.shape[1] > 1:
+            return int(values.shape[1])
     for values in (b0, l2, alpha):
         if not isinstance(values, str) and np.ndim(values) == 1:
             return len(values)

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from gradstep import arrays
+from gradstep.arrays import ArrayLike
 from gradstep.contract import FloatArray, Vector
 from gradstep.one_against_rest import OneAgainstRest
 from gradstep.rows import Rows
@@ -120,17 +121,22 @@ def weights(name: str, w: ArrayLike, n: int, default: np.dtype[np.floating[Any]]
         return w.astype(default)
 
 
-def models_of(w: ArrayLike) -> int | None:
+def asked(name: str, values: ArrayLike) -> Array:
+    """Return an array, of whatever holds: what another library computes or copies each time is asked once."""
+    return values if type(values) is np.ndarray else arrays.whole(name, values)
+
+
+def models_of(w: Array) -> int | None:
     """Return the number of models that w stands for: its columns, or None where it is that of a single one."""
-    shape: tuple[int, ...] = w.shape if type(w) is np.ndarray else np.shape(w)
+    shape = w.shape
     if len(shape) != 2:
         return None
     if shape[1] == 0:
         raise ValueError(f"w has shape {shape}; it should have at least one column, one per model")
-    return shape[1]
+    return int(shape[1])
 
 
-def per_model(name: str, values: ArrayLike, k: int | None, check: Callable[[str, object], float]) -> Vector:
+def per_model(name: str, values: Any, k: int | None, check: Callable[[str, object], float]) -> Vector:
     """Return one number for each model, checked with `check`; a single number stands for all."""
     if k is None or np.ndim(values) == 0:
         return np.full(1 if k is None else k, check(name, values))
