@@ -98,6 +98,29 @@ gradstep.fit(X, y, kernel="numbaa")""",
     assert "Found 4 errors" in found
 
 
+def test_a_type_checker_accepts_every_container(tmp_path):
+    found = problems_of(
+        tmp_path,
+        """
+import polars, zarr
+from typing import Any
+class Stream:
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+class OnlyDLPack:
+    def __dlpack__(self, *, max_version: Any = None, dl_device: Any = None, copy: Any = None) -> object: ...
+    def __dlpack_device__(self) -> tuple[int, int]: ...
+frame, data = polars.DataFrame({"a": [1.0]}), zarr.open_array("X")
+for given in (Stream(), OnlyDLPack(), frame, data, memoryview(b"")):
+    gradstep.gradient(given, frame["a"], w, 0.0)
+    gradstep.fit(given, frame["a"], sample_weight=Stream())
+gradstep.step(Stream(), OnlyDLPack(), frame["a"], 0.0, 0.1)
+gradstep.objective(data, frame["a"])
+gradstep.gradient(object(), y, w, 0.0)""",
+    )
+    assert "code.py:18: error" in found
+    assert "Found 1 error" in found, found
+
+
 # In a notebook
 
 
