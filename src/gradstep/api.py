@@ -129,8 +129,8 @@ def gradient(
 
     >>> w = [[1.0, 1.0], [0.0, 0.0]]
     >>> gradstep.gradient([[1.0, 2.0], [3.0, 4.0]], [0, 1], w, [0.0, 0.0], l2=[0.0, 0.1]).dw
-    array([[0.29438599, 0.39438599],
-           [0.63620151, 0.63620151]])
+    array([[0.29439048, 0.39439048],
+           [0.63620683, 0.63620683]])
     """
     cost, checked_w, checked_b = _prepared(X, y, w, b, sample_weight, l2, fit_intercept, kernel, threads)
     if isinstance(checked_b, float):
@@ -258,7 +258,7 @@ def _prepared(
     X: ArrayLike,
     y: Labels,
     w: ArrayLike,
-    b: ArrayLike,
+    b: Any,
     sample_weight: ArrayLike | None,
     l2: ArrayLike,
     fit_intercept: bool,
@@ -267,7 +267,12 @@ def _prepared(
 ) -> tuple[Cost, FloatArray, float | Vector]:
     """Check the arguments; return the cost, w, and b as a float for a single model or as an array for several."""
     w = validate.asked("w", w)
-    k = validate.models_of(w)
+    k = validate.models_of("w", w)
+    if k is not None and np.ndim(b) == 0:
+        shape, n = np.shape(w), np.shape(w)[0]
+        raise ValueError(
+            f"w has shape {shape} and b is one number; for one model w should have shape ({n},), for {k} b ({k},)"
+        )
     cost = Cost(validate.data(X, y, sample_weight, k), l2, kernel, threads, fit_intercept)
     checked = validate.weights("w", w, cost.n, cost.dtype, k)
     if k is None:

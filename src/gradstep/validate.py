@@ -126,14 +126,20 @@ def asked(name: str, values: ArrayLike) -> Array:
     return values if type(values) is np.ndarray else arrays.whole(name, values)
 
 
-def models_of(w: Array) -> int | None:
+def models_of(name: str, w: ArrayLike) -> int | None:
     """Return the number of models that w stands for: its columns, or None where it is that of a single one."""
-    shape = w.shape
+    shape = w.shape if type(w) is np.ndarray else shape_of(w)
     if len(shape) != 2:
         return None
     if shape[1] == 0:
-        raise ValueError(f"w has shape {shape}; it should have at least one column, one per model")
-    return int(shape[1])
+        raise ValueError(f"{name} has shape {shape}; it should have at least one column, one per model")
+    return shape[1]
+
+
+def shape_of(values: object) -> tuple[int, ...]:
+    """Return the shape of what may be an array; () for what does not say, which is not asked for its values here."""
+    shape = np.shape(values) if isinstance(values, (list, tuple)) else getattr(values, "shape", ())
+    return tuple(shape)
 
 
 def per_model(name: str, values: Any, k: int | None, check: Callable[[str, object], float]) -> Vector:
