@@ -97,7 +97,7 @@ def opened(name: str, values: ArrayLike) -> Array | Rows:
     if isinstance(values, Rows):
         return values
     _refuse_masked(name, values)
-    for package in dict.fromkeys(kind.__module__.partition(".")[0] for kind in type(values).__mro__):
+    for package in dict.fromkeys(str(kind.__module__).partition(".")[0] for kind in type(values).__mro__):
         source = _READERS[package](name, values) if package in _READERS else None
         if source is not None:
             return source
