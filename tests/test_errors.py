@@ -72,7 +72,7 @@ BAD = {
     "w 2-D": Bad(
         arguments(w=np.ones((2, 1))),
         ValueError,
-        "w has shape (2, 1) and b is one number; for one model w should have shape (2,), for 1 b (1,)",
+        "w has shape (2, 1); it should have shape (2,), one weight per column of X",
     ),
     "sample_weight too long": Bad(
         arguments(sample_weight=np.ones(7)),
