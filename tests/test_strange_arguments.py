@@ -127,16 +127,6 @@ def test_ragged_lists():
         call("X", [[[1.0], 2.0], [3.0, 4.0], [1.0, 2.0], [1.0, 2.0]])
 
 
-@pytest.mark.parametrize("name", ["X", *VECTORS])
-def test_a_tensor_with_a_gradient(name):
-    torch = pytest.importorskip("torch")
-    tensor = torch.tensor(X if name == "X" else VECTORS[name], dtype=torch.float64)
-    call(name, tensor)
-    with pytest.raises(TypeError) as raised:
-        call(name, tensor.requires_grad_())
-    assert str(raised.value) == f"{name} is a Tensor that requires a gradient; pass its values: .detach().numpy()"
-
-
 class Lazy:
     """Counts how often it is asked for its values."""
 
