@@ -84,7 +84,7 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         The intercepts.
     n_iter_ : ndarray of shape (1,) or (n_classes,), int32
         The number of steps taken.
-    loss_curve_ : ndarray of shape (n_iter_ + 1,), or list of such arrays
+    loss_curve_ : ndarray of shape (steps + 1,), or list of such arrays
         The cost as a mean, penalty included, before the first step and after each; a list where there are more than two
         classes, one array for each.
     n_features_in_ : int
