@@ -17,15 +17,21 @@ from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
+from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from gradstep.estimator import GradientDescentClassifier
 from gradstep.extras import install
 from gradstep.solvers import SOLVERS
+
+CHECKS = [
+    pytest.param(model, check, id=f"{solver}-{check.func.__name__}")
+    for solver in SOLVERS
+    for model, check in estimator_checks_generator(GradientDescentClassifier(solver=solver))
+]
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +40,9 @@ def cancer():
 
 
 @pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks([GradientDescentClassifier(solver=solver) for solver in SOLVERS])
-def test_checks_of_scikit_learn(estimator, check):
-    check(estimator)
+@pytest.mark.parametrize(("model", "check"), CHECKS)
+def test_checks_of_scikit_learn(model, check):
+    check(model)
 
 
 def test_pipeline_with_names_of_columns(cancer):
@@ -44,7 +50,7 @@ def test_pipeline_with_names_of_columns(cancer):
     model = make_pipeline(StandardScaler(), GradientDescentClassifier()).set_output(transform="pandas").fit(X, y)
     assert model[-1].feature_names_in_.tolist() == X.columns.tolist()
     assert model.score(X, y) > 0.98
-    peer = make_pipeline(StandardScaler(), LogisticRegression(tol=1e-8)).fit(X, y)
+    peer = make_pipeline(StandardScaler(), LogisticRegression(solver="newton-cholesky", tol=1e-8)).fit(X, y)
     np.testing.assert_allclose(model.predict_proba(X), peer.predict_proba(X), atol=1e-4)
     with pytest.raises(ValueError, match="feature names should match"):
         model[-1].predict(X.rename(columns={"mean radius": "radius"}))
@@ -84,18 +90,21 @@ def test_sample_weight_is_routed(cancer):
     weight = np.where(y == 1, 1.0, 0.0)
     weight[:50] = 1.0
     with sklearn.config_context(enable_metadata_routing=True):
-        asked = GradientDescentClassifier().set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
-        pipeline = make_pipeline(StandardScaler().set_fit_request(sample_weight=False), asked)
+        model = GradientDescentClassifier(C=0.01)
         options = {"cv": 3, "params": {"sample_weight": weight}, "return_estimator": True, "return_indices": True}
-        routed = cross_validate(pipeline, X, y, **options)
         with pytest.raises(sklearn.exceptions.UnsetMetadataPassedError, match="sample_weight"):
-            cross_val_score(GradientDescentClassifier(), X, y, cv=3, params={"sample_weight": weight})
+            cross_validate(model, X, y, **options)
+        asked = model.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        routed = cross_validate(asked, X, y, **options)
+        pipeline = make_pipeline(StandardScaler().set_fit_request(sample_weight=True), asked)
+        pipeline.fit(X, y, sample_weight=weight)
     train, test = routed["indices"]["train"][0], routed["indices"]["test"][0]
-    scale = StandardScaler().fit(X.iloc[train])
-    by_hand = GradientDescentClassifier().fit(scale.transform(X.iloc[train]), y.iloc[train], weight[train])
-    assert routed["estimator"][0][-1].coef_.tobytes() == by_hand.coef_.tobytes()
-    score = by_hand.score(scale.transform(X.iloc[test]), y.iloc[test], weight[test])
-    assert routed["test_score"][0] == score
+    by_hand = GradientDescentClassifier(C=0.01).fit(X.iloc[train], y.iloc[train], weight[train])
+    assert routed["estimator"][0].coef_.tobytes() == by_hand.coef_.tobytes()
+    assert routed["test_score"][0] == by_hand.score(X.iloc[test], y.iloc[test], weight[test])
+    scaled = StandardScaler().fit(X, sample_weight=weight).transform(X)
+    by_hand.fit(scaled, y, weight)
+    assert pipeline[-1].coef_.tobytes() == by_hand.coef_.tobytes()
 
 
 def test_copies_and_pickles_predict_the_same(cancer, tmp_path):
