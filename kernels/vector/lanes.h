@@ -85,6 +85,16 @@ INLINE void prefetch(const char *memory, ptrdiff_t bytes)
  * For rows in memory, one row at a time is the single stream that a hardware prefetcher follows best. */
 #define ROWS_PER_LOAD (PIECE_BYTES == 64 ? 4 : 1)
 
+/* A tile of rows and models shares its loads: two rows and two models need four loads for four products, where each
+ * alone needs two for one. CHAINS of the four accumulators of a product are computed together: with 16 registers only
+ * one of them, so that the tile takes four passes over its rows. */
+#define TILE_ROWS 2
+#define TILE_MODELS 2
+#define CHAINS (PIECE_BYTES == 64 ? 4 : 1)
+
+/* Of rows longer than WIDE_ROW_BYTES eight share a load of w, with one accumulator each. */
+#define WIDE_TILE_MODELS (PIECE_BYTES == 64 ? 2 : 1)
+
 /* The distance of a prefetch within one stream, in bytes: measured (docs/performance.md). */
 #define PREFETCH_DISTANCE 8192
 
