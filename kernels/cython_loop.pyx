@@ -44,6 +44,10 @@ cdef extern from "vector/vector_rows.h" nogil:
         char kind, const void *x, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t rows, double *columns, Py_ssize_t span)
     void copy_columns_as_f32(
         char kind, const void *x, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t rows, float *columns, Py_ssize_t span)
+    void copy_rows_as_f64(
+        char kind, const void *x, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t rows, double *copy, Py_ssize_t span)
+    void copy_rows_as_f32(
+        char kind, const void *x, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t rows, float *copy, Py_ssize_t span)
     const Py_ssize_t TOTALS
     void slopes_f64(const double *z, const double *y, Py_ssize_t rows, double *e, double *dz, double *loss)
     void slopes_f32(const float *z, const float *y, Py_ssize_t rows, float *e, float *dz, float *loss)
@@ -79,6 +83,9 @@ cdef enum:
     CACHED_BYTES = 1 << 20
     # So many models go through the passes together: what they share is loaded once, and their scratch fits the cache.
     MODELS_TOGETHER = 4
+    # From so many models on, rows that do not begin at cache lines are first copied to where they do: a load that
+    # straddles two lines takes twice as long.
+    MODELS_TO_COPY_FOR = 4
     # The scratch arrays: z, u and the coefficients of each model, e and the loss, and the columns of short rows.
     SCRATCH = 3 * MODELS_TOGETHER + 2 + FEW_FEATURES
 
@@ -312,7 +319,10 @@ cdef int sum_blocks(Problem *p, const real *theta, const real *direction) except
     cdef Py_ssize_t vectors = p.k * vectors_per_model
     cdef Group group
     group.span = distance_of_scratch(min(most, p.m))
-    cdef Py_ssize_t numbers = SCRATCH * group.span + p.k * TOTALS * LANES + (vectors + p.k) * span + vectors
+    cdef bint copies = by_rows and not short_rows and should_copy(p, span * sizeof(real))
+    cdef Py_ssize_t numbers = SCRATCH * group.span + p.k * TOTALS * LANES + (vectors + p.k) * span + padded(vectors)
+    if copies:
+        numbers += min(most, p.m) * span + LANES
     cdef void *memory = malloc(numbers * sizeof(real) + 64)
     if memory == NULL:
         with gil:
@@ -327,6 +337,7 @@ cdef int sum_blocks(Problem *p, const real *theta, const real *direction) except
     copy_parameters(p, theta, direction, w, span, b)
 
     cdef real *columns = scratch + (SCRATCH - FEW_FEATURES) * group.span
+    cdef real *copy = b + padded(vectors)
     cdef Py_ssize_t block, first, stop, rows, unflushed, model, models, vector
     cdef double *out = p.out
     group.by_rows = by_rows and not short_rows
@@ -339,7 +350,11 @@ cdef int sum_blocks(Problem *p, const real *theta, const real *direction) except
         while first < stop:
             # Flush at fixed rows, whatever the size of a group: that size depends on the dtype, and the bits must not.
             rows = min(most, stop - first, ROWS_PER_FLUSH - unflushed)
-            take_group(p, first, rows, prefetches, short_rows, columns, &group)
+            take_group(p, first, rows, p.row_stride if by_rows else p.column_stride, prefetches, &group)
+            if short_rows:
+                take_as_columns(&group, columns)
+            elif copies:
+                take_aligned(&group, copy, span)
             model = 0
             while model < p.k:
                 models = min(MODELS_TOGETHER, p.k - model)
@@ -362,24 +377,47 @@ cdef int sum_blocks(Problem *p, const real *theta, const real *direction) except
 
 
 cdef void take_group(
-    Problem *p, Py_ssize_t first, Py_ssize_t rows, bint prefetches, bint short_rows, real *columns, Group *group,
+    Problem *p, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t stride, bint prefetches, Group *group,
 ) noexcept nogil:
-    """Note where some rows lie; rows too short to fill the lanes are copied into columns."""
+    """Note where some rows lie."""
     cdef Py_ssize_t row_bytes = p.row_stride * p.itemsize
     group.X = p.X + first * row_bytes
     group.kind = p.kind
     group.rows = rows
-    group.stride = p.row_stride if group.by_rows else p.column_stride
+    group.stride = stride
     group.next = group.X + rows * row_bytes if prefetches and first + rows < p.m else NULL
-    if not short_rows:
-        return
+
+
+cdef void take_as_columns(Group *group, real *columns) noexcept nogil:
+    """Copy rows that are too short to fill the lanes into columns."""
     if real is double:
-        copy_columns_as_f64(p.kind, group.X, p.row_stride, p.n, rows, columns, group.span)
+        copy_columns_as_f64(group.kind, group.X, group.stride, group.n, group.rows, columns, group.span)
     else:
-        copy_columns_as_f32(p.kind, group.X, p.row_stride, p.n, rows, columns, group.span)
+        copy_columns_as_f32(group.kind, group.X, group.stride, group.n, group.rows, columns, group.span)
     group.X = <const char *> columns
     group.kind = c'd' if real is double else c'f'
     group.stride = group.span
+
+
+cdef void take_aligned(Group *group, real *copy, Py_ssize_t span) noexcept nogil:
+    """Copy rows to where each begins at a cache line."""
+    if real is double:
+        copy_rows_as_f64(group.kind, group.X, group.stride, group.n, group.rows, copy, span)
+    else:
+        copy_rows_as_f32(group.kind, group.X, group.stride, group.n, group.rows, copy, span)
+    group.X = <const char *> copy
+    group.stride = span
+    if group.kind != c'd' and group.kind != c'f':
+        # The next rows are of another type than the copies, by which they would be prefetched.
+        group.next = NULL
+        group.kind = c'd' if real is double else c'f'
+
+
+cdef bint should_copy(Problem *p, Py_ssize_t row_bytes) noexcept nogil:
+    """Whether several models gain from rows that begin at cache lines, and X has none such."""
+    cdef bint aligned = <size_t> p.X % 64 == 0 and p.row_stride * p.itemsize % 64 == 0
+    cdef bint narrow = p.kind != c'd' and p.kind != c'f'
+    return p.k >= MODELS_TO_COPY_FOR and row_bytes <= WIDE_ROW_BYTES and (narrow or not aligned)
 
 
 cdef Py_ssize_t padded(Py_ssize_t count) noexcept nogil:

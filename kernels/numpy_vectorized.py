@@ -129,6 +129,7 @@ def _curvatures(z: FloatArray, u: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def _invalid(y: FloatArray, sample_weight: FloatArray | None) -> bool:
     """Whether a label lies outside [0, 1] or a weight is negative."""
-    if np.minimum.reduce(y) < 0.0 or np.maximum.reduce(y) > 1.0:
+    # A NaN is neither: along a direction no sum has y as a factor.
+    if not (np.minimum.reduce(y) >= 0.0 and np.maximum.reduce(y) <= 1.0):
         return True
     return sample_weight is not None and bool(np.minimum.reduce(sample_weight) < 0.0)

@@ -34,7 +34,7 @@ def data(m: int, n: int, dtype: str = "float64"):
 def test_narrow_data_read_in_place_have_the_bits_of_staged_ones():
     generator = np.random.default_rng(3)
     cython = load_or_explain("cython")
-    for dtype in sorted(cython.narrow_dtypes):
+    for dtype in sorted(registry.KERNELS["cython"].narrow_dtypes):
         for m, n in ((1, 1), (513, 3), (700, 5), (40, 17), (1200, 20), (300, 784), (21, 3000)):
             X = generator.integers(0, 2 if dtype == "bool" else 100, (m, n)).astype(dtype)
             y = generator.random(m) < 0.5

@@ -23,91 +23,107 @@ INLINE void ROWS(prefetch_in_second_pass)(const ELEMENT *next, ptrdiff_t done, p
         prefetch((const char *)(next + done / 4), numbers * (ptrdiff_t)sizeof(ELEMENT) / 4);
 }
 
-/* Computes for each of a few rows and models the lanes whose sum is x . w: p[8 * model + row]. The numbers of rows,
- * models and chains are compile-time constants.
- *
- * A product has four accumulators, which hide the latency of an addition, three or four cycles. `chains` of them are
- * computed together; that changes no bit. The rows start after the first `done` numbers of their group; the group at
- * `next` has the same size and is read later. */
-INLINE void ROWS(products)(const ELEMENT *x, ptrdiff_t stride, int rows, int models, int chains, const ELEMENT *next,
-    ptrdiff_t done, const REAL *w, ptrdiff_t span, ptrdiff_t n, VECTOR *p)
-{
-    VECTOR total[4][ROWS_PER_LOAD * TILE_MODELS + TILE_ROWS * TILE_MODELS];
-    const ptrdiff_t whole = n / LANES * LANES, unrolled = n / (4 * LANES) * (4 * LANES);
-    for (int first = 0; first < 4; first += chains) {
-        VECTOR sum[ROWS_PER_LOAD > TILE_ROWS ? ROWS_PER_LOAD : TILE_ROWS][TILE_MODELS][4];
-        for (int row = 0; row < rows; row++)
-            for (int model = 0; model < models; model++)
-                for (int k = 0; k < chains; k++)
-                    sum[row][model][k] = NAME(all)(0);
-/* Adds to one accumulator of each product the products of the numbers from j on, which `load_x` loads. */
+/* Adds to one accumulator of each row and model the products of the vectors at j, which `load_x` loads. A vector that
+ * more than one product needs is loaded once. */
 #define ADD_PRODUCTS(j, k, load_x)                                                                                     \
     do {                                                                                                               \
-        VECTOR w_j[TILE_MODELS];                                                                                       \
-        for (int model = 0; model < models; model++)                                                                   \
+        VECTOR w_j[TILE];                                                                                              \
+        for (int model = 0; model < models; model++) {                                                                 \
             w_j[model] = NAME(load)(w + model * span + (j));                                                           \
+            if (rows > 1)                                                                                              \
+                HOLD(w_j[model]);                                                                                      \
+        }                                                                                                              \
         for (int row = 0; row < rows; row++) {                                                                         \
-            const VECTOR x_j = load_x(x + row * stride + (j));                                                         \
+            VECTOR x_j = load_x(x + row * stride + (j));                                                               \
+            if (models > 1)                                                                                            \
+                HOLD(x_j);                                                                                             \
             for (int model = 0; model < models; model++)                                                               \
                 sum[row][model][k] = NAME(add)(sum[row][model][k], NAME(multiply)(x_j, w_j[model]));                   \
         }                                                                                                              \
     } while (0)
 #define PART(address) ROWS(load_part)(address, n - whole)
-        for (ptrdiff_t j = 0; j < unrolled; j += 4 * LANES) {
-            if (first == 0)
+
+/* Adds the products of the columns from `first` up to `last` to the four accumulators of each row and model:
+ * state[4 * (8 * model + row) + k]. They hide the latency of an addition, three or four cycles. The numbers of rows,
+ * models and chains are compile-time constants; `chains` accumulators are computed together, which changes no bit.
+ * `first` is a multiple of four vectors, and so is `last` unless it is n. The rows start after the first `done` numbers
+ * of their group; unless `next` is NULL, a group of the same size there is read later. */
+INLINE void ROWS(add_products)(const ELEMENT *x, ptrdiff_t stride, int rows, int models, int chains,
+    const ELEMENT *next, ptrdiff_t done, const REAL *w, ptrdiff_t span, ptrdiff_t n, ptrdiff_t first, ptrdiff_t last,
+    VECTOR *state)
+{
+    const ptrdiff_t whole = n / LANES * LANES;
+    const ptrdiff_t unrolled = (last < whole ? last : whole) / (4 * LANES) * (4 * LANES);
+    for (int chain = 0; chain < 4; chain += chains) {
+        VECTOR sum[ROWS_PER_LOAD > TILE ? ROWS_PER_LOAD : TILE][TILE][4];
+        for (int row = 0; row < rows; row++)
+            for (int model = 0; model < models; model++)
+                for (int k = 0; k < chains; k++)
+                    sum[row][model][k] = first == 0 ? NAME(all)(0) : state[4 * (8 * model + row) + chain + k];
+        for (ptrdiff_t j = first; j < unrolled; j += 4 * LANES) {
+            if (chain == 0)
                 ROWS(prefetch_in_first_pass)(next, done + rows * j, rows * 4 * LANES);
             for (int k = 0; k < chains; k++)
-                ADD_PRODUCTS(j + (first + k) * LANES, k, ROWS(load));
+                ADD_PRODUCTS(j + (chain + k) * LANES, k, ROWS(load));
         }
-        if (first == 0)
+        if (chain == 0 && last == n)
             for (ptrdiff_t j = unrolled; j < whole; j += LANES) {
                 ROWS(prefetch_in_first_pass)(next, done + rows * j, rows * LANES);
                 ADD_PRODUCTS(j, 0, ROWS(load));
             }
-        if (first <= 1 && 1 < first + chains && whole < n)
-            ADD_PRODUCTS(whole, 1 - first, PART);
-#undef PART
+        if (chain <= 1 && 1 < chain + chains && last == n && whole < n)
+            ADD_PRODUCTS(whole, 1 - chain, PART);
         for (int row = 0; row < rows; row++)
             for (int model = 0; model < models; model++)
                 for (int k = 0; k < chains; k++)
-                    total[first + k][row * models + model] = sum[row][model][k];
+                    state[4 * (8 * model + row) + chain + k] = sum[row][model][k];
     }
-    for (int row = 0; row < rows; row++)
-        for (int model = 0; model < models; model++) {
-            const int at = row * models + model;
-            p[8 * model + row] =
-                NAME(add)(NAME(add)(total[0][at], total[1][at]), NAME(add)(total[2][at], total[3][at]));
-        }
 }
 
-/* The same for eight rows longer than WIDE_ROW_BYTES, which share each load of w; that pays when w does not stay in the
- * L1 cache. A product has one accumulator. */
-INLINE void ROWS(products_of_wide_rows)(
-    const ELEMENT *x, ptrdiff_t stride, int models, const REAL *w, ptrdiff_t span, ptrdiff_t n, VECTOR *p)
+/* The lanes whose sum is x . w, from the four accumulators of a product. */
+INLINE VECTOR ROWS(product)(const VECTOR *state)
+{
+    return NAME(add)(NAME(add)(state[0], state[1]), NAME(add)(state[2], state[3]));
+}
+
+/* Computes for each of a few rows and models the lanes whose sum is x . w: p[8 * model + row]. */
+INLINE void ROWS(products)(const ELEMENT *x, ptrdiff_t stride, int rows, int models, int chains, const ELEMENT *next,
+    ptrdiff_t done, const REAL *w, ptrdiff_t span, ptrdiff_t n, VECTOR *p)
+{
+    VECTOR state[4 * 8 * TILE];
+    ROWS(add_products)(x, stride, rows, models, chains, next, done, w, span, n, 0, n, state);
+    for (int model = 0; model < models; model++)
+        for (int row = 0; row < rows; row++)
+            p[8 * model + row] = ROWS(product)(state + 4 * (8 * model + row));
+}
+
+/* Does the same as add_products for eight rows longer than WIDE_ROW_BYTES, which share each load of w; that pays when w
+ * does not stay in the L1 cache. A product has one accumulator, state[4 * (8 * model + row)]. */
+INLINE void ROWS(add_products_of_wide_rows)(const ELEMENT *x, ptrdiff_t stride, int models, const REAL *w,
+    ptrdiff_t span, ptrdiff_t n, ptrdiff_t first, ptrdiff_t last, VECTOR *state)
 {
     enum { rows = 8 };
-    VECTOR sum[rows][WIDE_TILE_MODELS][1];
+    VECTOR sum[rows][TILE][1];
     for (int row = 0; row < rows; row++)
         for (int model = 0; model < models; model++)
-            sum[row][model][0] = NAME(all)(0);
+            sum[row][model][0] = first == 0 ? NAME(all)(0) : state[4 * (8 * model + row)];
     const ptrdiff_t whole = n / LANES * LANES;
 #define WHOLE(address) (prefetch((const char *)(address) + PREFETCH_DISTANCE, 1), ROWS(load)(address))
-#define PART(address) ROWS(load_part)(address, n - whole)
-    for (ptrdiff_t j = 0; j < whole; j += LANES)
+    for (ptrdiff_t j = first; j < (last < whole ? last : whole); j += LANES)
         ADD_PRODUCTS(j, 0, WHOLE);
-    if (whole < n)
-        ADD_PRODUCTS(whole, 0, PART);
 #undef WHOLE
-#undef PART
+    if (last == n && whole < n)
+        ADD_PRODUCTS(whole, 0, PART);
     for (int row = 0; row < rows; row++)
         for (int model = 0; model < models; model++)
-            p[8 * model + row] = sum[row][model][0];
+            state[4 * (8 * model + row)] = sum[row][model][0];
 }
+#undef PART
 #undef ADD_PRODUCTS
 
 /* dots[k] = x_k . w for `count` rows x_k of n numbers, where x_k is at x + k * stride and w is padded with zeros.
  * Writes `dots` up to the next multiple of eight. Unless `next` is NULL, as many rows there are read later. */
-static void ROWS(row_dots_of_one)(const ELEMENT *x, const ELEMENT *next, ptrdiff_t stride, const REAL *w, ptrdiff_t n,
+static void ROWS(row_dots)(const ELEMENT *x, const ELEMENT *next, ptrdiff_t stride, const REAL *w, ptrdiff_t n,
     ptrdiff_t count, REAL *RESTRICT dots)
 {
     const VECTOR w_first = NAME(load)(w), w_second = n > LANES ? NAME(load)(w + LANES) : NAME(all)(0);
@@ -128,8 +144,10 @@ static void ROWS(row_dots_of_one)(const ELEMENT *x, const ELEMENT *next, ptrdiff
                     ROWS(load_part)(x + row * stride + LANES, n - LANES), w_second);
             }
         } else if (n * (ptrdiff_t)sizeof(REAL) > WIDE_ROW_BYTES && rows == 8) {
-            ROWS(products_of_wide_rows)(x, stride, 1, w, 0, n, p);
-            row = 8;
+            VECTOR state[4 * 8];
+            ROWS(add_products_of_wide_rows)(x, stride, 1, w, 0, n, 0, n, state);
+            for (; row < 8; row++)
+                p[row] = state[4 * row];
         }
         if (next == NULL)
             for (; row + ROWS_PER_LOAD <= rows; row += ROWS_PER_LOAD)
@@ -142,110 +160,143 @@ static void ROWS(row_dots_of_one)(const ELEMENT *x, const ELEMENT *next, ptrdiff
     }
 }
 
-/* The same for TILE_MODELS models, whose w are `span` apart, for rows of more than two vectors of lanes. Each dot has
- * the bits that row_dots_of_one gives. */
-static void ROWS(row_dots_of_tile)(const ELEMENT *x, const ELEMENT *next, ptrdiff_t stride, const REAL *w,
-    ptrdiff_t span, ptrdiff_t n, ptrdiff_t count, REAL *RESTRICT dots, ptrdiff_t dots_span)
+/* Computes the lanes of the dots of up to eight rows with one or two models, p[8 * model + row]. */
+INLINE void ROWS(products_of_8)(const ELEMENT *x, ptrdiff_t stride, ptrdiff_t rows, int models, const ELEMENT *next,
+    ptrdiff_t done, const REAL *w, ptrdiff_t span, ptrdiff_t n, VECTOR *p)
 {
+    ptrdiff_t row = 0;
+    for (; row + TILE <= rows; row += TILE)
+        ROWS(products)(x + row * stride, stride, TILE, models, CHAINS, next, done + row * stride, w, span, n, p + row);
+    if (row < rows)
+        ROWS(products)(x + row * stride, stride, 1, models, CHAINS, next, done + row * stride, w, span, n, p + row);
+}
+
+/* Adds to their accumulators the products of up to eight rows with one or two models, for some columns. */
+INLINE void ROWS(add_products_of_8)(const ELEMENT *x, ptrdiff_t stride, ptrdiff_t rows, int models, const ELEMENT *next,
+    ptrdiff_t done, const REAL *w, ptrdiff_t span, ptrdiff_t n, ptrdiff_t first, ptrdiff_t last, VECTOR *state)
+{
+    if (n * (ptrdiff_t)sizeof(REAL) > WIDE_ROW_BYTES && rows == 8) {
+        ROWS(add_products_of_wide_rows)(x, stride, models, w, span, n, first, last, state);
+        return;
+    }
+    ptrdiff_t row = 0;
+    for (; row + TILE <= rows; row += TILE)
+        ROWS(add_products)(x + row * stride, stride, TILE, models, CHAINS, next, done + row * stride, w, span, n, first,
+            last, state + 4 * row);
+    if (row < rows)
+        ROWS(add_products)(x + row * stride, stride, 1, models, CHAINS, next, done + row * stride, w, span, n, first,
+            last, state + 4 * row);
+}
+
+/* Computes the lanes of the dots of up to eight rows with some models, p[8 * model + row]. A few columns at a time go
+ * through all models while they are in the L1 cache. The models take turns in prefetching. */
+static void ROWS(products_by_columns)(const ELEMENT *x, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t models,
+    const ELEMENT *next, ptrdiff_t done, const REAL *w, ptrdiff_t span, ptrdiff_t n, VECTOR *p)
+{
+    VECTOR state[4 * 8 * MOST_VECTORS];
+    const int wide = n * (ptrdiff_t)sizeof(REAL) > WIDE_ROW_BYTES && rows == 8;
+    for (ptrdiff_t first = 0; first < n; first += COLUMNS_AT_A_TIME) {
+        const ptrdiff_t last = n - first < COLUMNS_AT_A_TIME ? n : first + COLUMNS_AT_A_TIME;
+        const ptrdiff_t turn = first / COLUMNS_AT_A_TIME % ((models + 1) / 2) * 2;
+        ptrdiff_t model = 0;
+        for (; model + 2 <= models; model += 2)
+            ROWS(add_products_of_8)(x, stride, rows, 2, model == turn ? next : NULL, done, w + model * span, span, n,
+                first, last, state + 4 * 8 * model);
+        if (model < models)
+            ROWS(add_products_of_8)(x, stride, rows, 1, model == turn ? next : NULL, done, w + model * span, span, n,
+                first, last, state + 4 * 8 * model);
+    }
+    for (ptrdiff_t at = 0; at < 8 * models; at++)
+        p[at] = wide ? state[4 * at] : ROWS(product)(state + 4 * at);
+}
+
+/* The same dots for some models, whose w are `span` apart and whose dots `dots_span`: each has the bits that row_dots
+ * gives. The rows have more than two vectors of lanes. */
+static void ROWS(row_dots_of_models)(const ELEMENT *x, const ELEMENT *next, ptrdiff_t stride, const REAL *w,
+    ptrdiff_t span, ptrdiff_t models, ptrdiff_t n, ptrdiff_t count, REAL *RESTRICT dots, ptrdiff_t dots_span)
+{
+    VECTOR p[8 * MOST_VECTORS];
     for (ptrdiff_t k = 0; k < count; k += 8, x += 8 * stride) {
         const ptrdiff_t rows = count - k < 8 ? count - k : 8;
-        VECTOR p[8 * TILE_MODELS];
-        ptrdiff_t row = 0;
-        if (n * (ptrdiff_t)sizeof(REAL) > WIDE_ROW_BYTES && rows == 8) {
-            for (int model = 0; model < TILE_MODELS; model += WIDE_TILE_MODELS)
-                ROWS(products_of_wide_rows)(x, stride, WIDE_TILE_MODELS, w + model * span, span, n, p + 8 * model);
-            row = 8;
+        const ptrdiff_t done = k * stride;
+        ptrdiff_t model = 0;
+        if (n > COLUMNS_AT_A_TIME) {
+            ROWS(products_by_columns)(x, stride, rows, models, next, done, w, span, n, p);
+        } else {
+            for (; model + 2 <= models; model += 2)
+                ROWS(products_of_8)(
+                    x, stride, rows, 2, model == 0 ? next : NULL, done, w + model * span, span, n, p + 8 * model);
+            if (model < models)
+                ROWS(products_of_8)(x, stride, rows, 1, NULL, done, w + model * span, span, n, p + 8 * model);
         }
-        for (; row + TILE_ROWS <= rows; row += TILE_ROWS)
-            ROWS(products)(x + row * stride, stride, TILE_ROWS, TILE_MODELS, CHAINS, next, (k + row) * stride, w, span,
-                n, p + row);
-        for (; row < rows; row++)
-            ROWS(products)(
-                x + row * stride, stride, 1, TILE_MODELS, CHAINS, next, (k + row) * stride, w, span, n, p + row);
-        for (; row < 8; row++)
-            for (int model = 0; model < TILE_MODELS; model++)
+        for (model = 0; model < models; model++) {
+            for (ptrdiff_t row = rows; row < 8; row++)
                 p[8 * model + row] = NAME(all)(0);
-        for (int model = 0; model < TILE_MODELS; model++)
             NAME(sum_lanes_of_8)(p + 8 * model, dots + model * dots_span + k);
-    }
-}
-
-/* The dots of `count` rows with the w of some models, which are `span` apart; those of a model are `dots_span` apart.
- */
-static void ROWS(row_dots)(const ELEMENT *x, const ELEMENT *next, ptrdiff_t stride, const REAL *w, ptrdiff_t span,
-    ptrdiff_t models, ptrdiff_t n, ptrdiff_t count, REAL *dots, ptrdiff_t dots_span)
-{
-    ptrdiff_t model = 0;
-    if (n > 2 * LANES)
-        for (; model + TILE_MODELS <= models; model += TILE_MODELS) {
-            ROWS(row_dots_of_tile)(
-                x, next, stride, w + model * span, span, n, count, dots + model * dots_span, dots_span);
-            next = NULL;
         }
-    for (; model < models; model++) {
-        ROWS(row_dots_of_one)(x, next, stride, w + model * span, n, count, dots + model * dots_span);
-        next = NULL;
     }
 }
 
+/* sum += c_k x_k over `count` rows x_k of n numbers, where x_k is at x + k * stride and `sum` is padded. Only columns
+ * from `first` up to `last`, multiples of LANES unless `last` is n. Unless `next` is NULL, as many rows there are read
+ * later. */
+INLINE void ROWS(add_some_columns)(const ELEMENT *x, const ELEMENT *next, ptrdiff_t stride, const REAL *coefficients,
+    ptrdiff_t n, ptrdiff_t first, ptrdiff_t last, ptrdiff_t count, REAL *RESTRICT sum)
+{
+    const ptrdiff_t whole = last < n ? last : n / LANES * LANES;
+    const ELEMENT *rest = next == NULL ? NULL : next + count * stride * 3 / 4;
+    ptrdiff_t k = 0;
 /* Adds c[0] x_0 + ... + c[7] x_7 to `sum`, for one vector of each row. Eight rows share a load and store of `sum`. */
 #define ADD_EIGHT(sum, part)                                                                                           \
     NAME(store)(sum,                                                                                                   \
         NAME(add)(NAME(load)(sum),                                                                                     \
             NAME(add)(NAME(add)(NAME(mix)(c[0], part(0), c[1], part(1)), NAME(mix)(c[2], part(2), c[3], part(3))),     \
                 NAME(add)(NAME(mix)(c[4], part(4), c[5], part(5)), NAME(mix)(c[6], part(6), c[7], part(7))))))
-
-/* sum += c_k x_k over eight rows x_k, for their columns from `first` up to `last`. Unless `rest` is NULL, rows there
- * are read later. */
-INLINE void ROWS(add_eight_rows)(const ELEMENT *x, const ELEMENT *rest, ptrdiff_t stride, const REAL *coefficients,
-    ptrdiff_t n, ptrdiff_t first, ptrdiff_t last, REAL *RESTRICT sum)
-{
-    const ptrdiff_t whole = n / LANES * LANES;
-    VECTOR c[8];
-    for (int row = 0; row < 8; row++)
-        c[row] = NAME(all)(coefficients[row]);
-    ptrdiff_t j = first;
 #define WHOLE(row) ROWS(load)(x + row * stride + j)
 #define PART(row) ROWS(load_part)(x + row * stride + j, n - j)
-    for (; j < (last < whole ? last : whole); j += LANES) {
-        ROWS(prefetch_in_second_pass)(rest, 8 * j, 8 * LANES);
-        ADD_EIGHT(sum + j, WHOLE);
+    for (; k + 8 <= count; k += 8, x += 8 * stride) {
+        VECTOR c[8];
+        for (int row = 0; row < 8; row++)
+            c[row] = NAME(all)(coefficients[k + row]);
+        ptrdiff_t j = first;
+        for (; j < whole; j += LANES) {
+            ROWS(prefetch_in_second_pass)(rest, k * stride + 8 * j, 8 * LANES);
+            ADD_EIGHT(sum + j, WHOLE);
+        }
+        if (j < last)
+            ADD_EIGHT(sum + j, PART);
     }
-    if (j < last)
-        ADD_EIGHT(sum + j, PART);
 #undef WHOLE
 #undef PART
-}
 #undef ADD_EIGHT
+    for (; k < count; k++, x += stride) {
+        const VECTOR c = NAME(all)(coefficients[k]);
+        ptrdiff_t j = first;
+        for (; j < whole; j += LANES)
+            NAME(store)(sum + j, NAME(add)(NAME(load)(sum + j), NAME(multiply)(c, ROWS(load)(x + j))));
+        if (j < last)
+            NAME(store)(sum + j, NAME(add)(NAME(load)(sum + j), NAME(multiply)(c, ROWS(load_part)(x + j, n - j))));
+    }
+}
 
-/* sum += c_k x_k over `count` rows x_k of n numbers, where x_k is at x + k * stride and `sum` is padded, for each of
- * some models, whose coefficients are `span` apart and whose sums are `sum_span` apart. Unless `next` is NULL, as many
- * rows there are read later. */
+/* The same for all columns. */
 static void ROWS(add_rows)(const ELEMENT *x, const ELEMENT *next, ptrdiff_t stride, const REAL *coefficients,
-    ptrdiff_t span, ptrdiff_t models, ptrdiff_t n, ptrdiff_t count, REAL *sum, ptrdiff_t sum_span)
+    ptrdiff_t n, ptrdiff_t count, REAL *RESTRICT sum)
 {
-    const ptrdiff_t whole = n / LANES * LANES;
-    /* Several models add the same columns of eight rows one after another, while these are in the L1 cache. */
-    const ptrdiff_t columns = models == 1 ? n : COLUMNS_AT_A_TIME;
-    const ELEMENT *rest = next == NULL ? NULL : next + count * stride * 3 / 4;
-    ptrdiff_t k = 0;
-    for (; k + 8 <= count; k += 8, x += 8 * stride)
-        for (ptrdiff_t first = 0; first < n; first += columns)
+    ROWS(add_some_columns)(x, next, stride, coefficients, n, 0, n, count, sum);
+}
+
+/* The same for some models, whose coefficients are `span` apart and whose sums `sum_span`. They add the same columns of
+ * eight rows one after another, while these are in the L1 cache. */
+static void ROWS(add_rows_of_models)(const ELEMENT *x, ptrdiff_t stride, const REAL *coefficients, ptrdiff_t span,
+    ptrdiff_t models, ptrdiff_t n, ptrdiff_t count, REAL *RESTRICT sum, ptrdiff_t sum_span)
+{
+    for (ptrdiff_t k = 0; k < count; k += 8, x += 8 * stride)
+        for (ptrdiff_t first = 0; first < n; first += COLUMNS_AT_A_TIME)
             for (ptrdiff_t model = 0; model < models; model++)
-                ROWS(add_eight_rows)(x, rest == NULL || model > 0 ? NULL : rest + k * stride / 4, stride,
-                    coefficients + model * span + k, n, first, n - first < columns ? n : first + columns,
+                ROWS(add_some_columns)(x, NULL, stride, coefficients + model * span + k, n, first,
+                    n - first < COLUMNS_AT_A_TIME ? n : first + COLUMNS_AT_A_TIME, count - k < 8 ? count - k : 8,
                     sum + model * sum_span);
-    for (; k < count; k++, x += stride)
-        for (ptrdiff_t model = 0; model < models; model++) {
-            const VECTOR c = NAME(all)(coefficients[model * span + k]);
-            REAL *total = sum + model * sum_span;
-            ptrdiff_t j = 0;
-            for (; j < whole; j += LANES)
-                NAME(store)(total + j, NAME(add)(NAME(load)(total + j), NAME(multiply)(c, ROWS(load)(x + j))));
-            if (j < n)
-                NAME(store)(
-                    total + j, NAME(add)(NAME(load)(total + j), NAME(multiply)(c, ROWS(load_part)(x + j, n - j))));
-        }
 }
 
 /* Copies a few narrow rows into columns: column j goes to columns + j * span. */
@@ -268,6 +319,19 @@ static void ROWS(copy_columns)(
     for (ptrdiff_t i = 0; i < rows; i++)
         for (ptrdiff_t j = 0; j < n; j++)
             columns[j * span + i] = ROWS(number)(x[i * stride + j]);
+}
+
+/* Copies a few rows to rows of REAL that are `span` apart, padded with zeros to whole lanes. */
+static void ROWS(copy_rows)(
+    const ELEMENT *RESTRICT x, ptrdiff_t stride, ptrdiff_t n, ptrdiff_t rows, REAL *RESTRICT copy, ptrdiff_t span)
+{
+    const ptrdiff_t whole = n / LANES * LANES;
+    for (ptrdiff_t row = 0; row < rows; row++) {
+        for (ptrdiff_t j = 0; j < whole; j += LANES)
+            NAME(store)(copy + row * span + j, ROWS(load)(x + row * stride + j));
+        if (whole < n)
+            NAME(store)(copy + row * span + whole, ROWS(load_part)(x + row * stride + whole, n - whole));
+    }
 }
 
 #undef VECTOR
