@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numba
-from llvmlite import ir
+import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]  # it has no types, as Numba has none
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
@@ -94,3 +95,27 @@ def prefetch(numbers: FloatArray, start: int, count: int) -> None:
     first = numbers.ctypes.data + start * numbers.itemsize
     for address in range(first, first + count * numbers.itemsize, 64):
         _prefetch_line(address)  # type: ignore[call-arg]  # Numba passes the context itself
+
+
+@_compiled
+def padded(count: int) -> int:
+    """Return a number of numbers that starts each of several vectors with a cache line.
+
+    It is more than `count`: at a distance of exactly 4096 bytes a store to one vector would delay loads from another.
+    """
+    return (count + 16) // 16 * 16
+
+
+@_compiled
+def aligned(length: int, like: float) -> FloatArray:
+    """Return a new vector that starts with a cache line: loads and stores across two lines take twice as long."""
+    memory: Any = np.empty(length + 16, np.dtype(type(like)))
+    start = -memory.ctypes.data % 64 // size_of(memory)
+    return memory[start : start + length]  # type: ignore[no-any-return]
+
+
+@_compiled
+def copy_rows(source: FloatArray, width: int, target: FloatArray, stride: int) -> None:
+    """Copy contiguous rows to rows that are `stride` apart."""
+    for j in range(len(source) // width):
+        target[j * stride : j * stride + width] = source[j * width : (j + 1) * width]

@@ -19,22 +19,22 @@ _compiled = compiler()
 def fault_of_types(X: Any, y: Any, theta: Any, block_rows: Any, out: Any, sample_weight: Any, direction: Any) -> str:
     """Return what the contract does not allow of the arguments' Numba types, '' if it allows all of them."""
     if not _is_array(X, (2,), types.float32, types.float64):
-        return "X should be float32 or float64, with 2 axes"
+        return "X should be aligned, float32 or float64, with 2 axes"
     if not _is_array(theta, (2,), X.dtype):
-        return "theta should have the dtype of X, and 2 axes"
+        return "theta should be aligned, have the dtype of X, and 2 axes"
     if not _is_array(y, (1, 2), X.dtype):
-        return "y should have the dtype of X, and 1 or 2 axes"
+        return "y should be aligned, have the dtype of X, and 1 or 2 axes"
     if not (_is_array(sample_weight, (1, 2), X.dtype) or _is_absent(sample_weight)):
-        return "sample_weight should be None or have the dtype of X, and 1 or 2 axes"
+        return "sample_weight should be None, or aligned, have the dtype of X, and 1 or 2 axes"
     if not (_is_array(direction, (2,), X.dtype) or _is_absent(direction)):
-        return "direction should be None or have the dtype of X, and 2 axes"
+        return "direction should be None, or aligned, have the dtype of X, and 2 axes"
     if not (_is_array(out, (3,), types.float64) and out.mutable):
-        return "out should be float64, with 3 axes, and not read-only"
+        return "out should be aligned, float64, with 3 axes, and not read-only"
     return "" if isinstance(block_rows, types.Integer) else "block_rows should be an integer"
 
 
 def _is_array(type_: Any, axes: tuple[int, ...], *dtypes: Any) -> bool:
-    return isinstance(type_, types.Array) and type_.ndim in axes and type_.dtype in dtypes
+    return isinstance(type_, types.Array) and type_.aligned and type_.ndim in axes and type_.dtype in dtypes
 
 
 def _is_absent(type_: Any) -> bool:
@@ -52,7 +52,7 @@ def general_types(given: tuple[Any, ...]) -> tuple[Any, ...]:
 def _general(type_: Any, *, readonly: bool = True) -> Any:
     if _is_absent(type_):
         return types.none
-    return types.Array(type_.dtype, type_.ndim, "A", readonly=readonly, aligned=False)
+    return types.Array(type_.dtype, type_.ndim, "A", readonly=readonly)
 
 
 @_compiled

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any
 
 import llvmlite.binding  # type: ignore[import-untyped]  # it has no types, as Numba has none
 import numba
 import numpy as np
+from numba.core.errors import NumbaError
 from numba.extending import overload
 
 from gradstep.contract import FloatArray
-from gradstep.kernels.numba_compiler import compiler, prefetch, size_of, vector
-from gradstep.kernels.numba_contract import (
-    Sums,
-    fault_of_types,
-    general_types,
-    require_contract,
-)
+from gradstep.kernels.numba_compiler import aligned, compiler, copy_rows, padded, size_of, vector
+from gradstep.kernels.numba_contract import Sums, fault_of_types, general_types, require_contract
+from gradstep.kernels.numba_rows import WIDE_ROW_BYTES, Rows, add, copy_columns, move, scores, total
 
 _compiled = compiler()
-
-# The compiler may reorder sums, which lets it vectorize them. Nothing else is relaxed, and exp and log1p are compiled
-# without it: their accuracy depends on the order of their operations.
-_compiled_sum = compiler(fastmath={"reassoc", "nsz", "contract"})
-
-# Above this size w competes with the rows for a 32 KiB L1 cache, and sharing each load of w among four rows pays. Below
-# it, one row at a time is faster: a hardware prefetcher follows one stream best (docs/performance.md).
-_WIDE_ROW_BYTES = 12_000
 
 # The largest group of rows that goes through both passes together.
 _MOST_ROWS = 512
@@ -57,20 +46,8 @@ _FEW_FEATURES = 3
 # Independent running products of the factors 1 + e hide the latency of the multiplication.
 _PRODUCTS = 16
 
-
 # About what stays in the L1 cache while one model after another reads it.
 _BYTES_OF_TILE = 24_576
-
-
-class Rows(NamedTuple):
-    """A group of rows of X as both passes read it: vectors of contiguous numbers, which are its rows or its columns."""
-
-    numbers: FloatArray
-    start: int
-    """The place of the first row's first number."""
-    stride: int
-    """From one vector to the next."""
-    by_columns: bool
 
 
 def partial_sums(
@@ -120,7 +97,7 @@ def _refuse(fault: str) -> None:
     raise ValueError(fault)
 
 
-def _check_and_sum(
+def _check_and_sum(  # noqa: PLR0912, PLR0915 - Numba compiles again what a function calls: each level costs a second
     X: FloatArray,
     y: FloatArray,
     theta: FloatArray,
@@ -132,13 +109,14 @@ def _check_and_sum(
     """Sum each block in groups of a few rows, which go through both passes, for all models, while in the cache."""
     require_contract(X, y, theta, block_rows, out, sample_weight, direction)
     m, n = X.shape
-    k, size, zero = theta.shape[0], size_of(X), X.dtype.type(0)
+    k, size = theta.shape[0], size_of(X)
+    zero: Any = X.dtype.type(0)
     row_stride, column_stride = X.strides[0] // size, X.strides[1] // size
     by_rows = column_stride == 1 if n > 1 else row_stride != 1
     short_rows = by_rows and n <= _FEW_FEATURES
     by_columns = short_rows or not by_rows
     most = min(m, _rows_at_a_time(n, n * size) if by_rows else _rows_of_columns(n * size))
-    prefetches = _PREFETCHES and not by_columns and n * size <= _WIDE_ROW_BYTES and m * n * size > _CACHED_BYTES
+    prefetches = _PREFETCHES and not by_columns and n * size <= WIDE_ROW_BYTES and m * n * size > _CACHED_BYTES
     # An axis that goes backwards starts at its highest address: the first number is `origin` after the lowest.
     origin = -(min(0, (m - 1) * row_stride) + min(0, (n - 1) * column_stride))
     length = (m - 1) * abs(row_stride) + (n - 1) * abs(column_stride) + 1
@@ -149,18 +127,18 @@ def _check_and_sum(
     # Each model has a line of z, dz, dw and products, and one of its parameters; a direction's follow those of all
     # models, and so do its scores. One model after another uses e and last.
     lines = k if direction is None else 2 * k
-    span, row = _padded(most), _padded(n + 1)
-    memory = _aligned((lines + k + (_FEW_FEATURES if short_rows else 0)) * span + (lines + k) * row, zero)
+    span, row = padded(most), padded(n + 1)
+    memory = aligned((lines + k + (_FEW_FEATURES if short_rows else 0)) * span + (lines + k) * row, zero)
     parameters, dw = memory[: lines * row], memory[lines * row : (lines + k) * row]
     z, dz = memory[(lines + k) * row :], memory[(lines + k) * row + lines * span :]
     columns = dz[k * span :]
-    doubles = _aligned(2 * span + k * _PRODUCTS, 0.0)
+    doubles = aligned(2 * span + k * _PRODUCTS, 0.0)
     e, last, products = doubles[:span], doubles[span : 2 * span], doubles[2 * span :]
     dw[:] = 0.0
     products[:] = 0.0
-    _copy_rows(vector(theta.ctypes.data, k * (n + 1), zero), n + 1, parameters, row)
+    copy_rows(vector(theta.ctypes.data, k * (n + 1), zero), n + 1, parameters, row)
     if direction is not None:
-        _copy_rows(vector(direction.ctypes.data, k * (n + 1), zero), n + 1, parameters[k * row :], row)
+        copy_rows(vector(direction.ctypes.data, k * (n + 1), zero), n + 1, parameters[k * row :], row)
 
     x = columns if short_rows else numbers
     stride = span if short_rows else (row_stride if by_rows else column_stride)
@@ -174,14 +152,14 @@ def _check_and_sum(
             rows = min(most, stop - first)
             following = origin + (first + rows) * row_stride if prefetches and first + rows < m else -1
             if short_rows:
-                _copy_columns(numbers, origin + first * row_stride, row_stride, n, rows, columns, span)
+                copy_columns(numbers, origin + first * row_stride, row_stride, n, rows, columns, span)
             group = Rows(x, start + first * row_step, stride, by_columns)
             vectors, numbers_of_vector = (n, rows) if by_columns else (rows, n)
             # Sums of whole fours of vectors have the same bits as those of all.
             tile = vectors if k == 1 else max(4, _BYTES_OF_TILE // (numbers_of_vector * size) // 4 * 4)
             for i in range(0, vectors, tile):
                 for j in range(lines):
-                    _scores(
+                    scores(
                         group,
                         i,
                         min(i + tile, vectors),
@@ -202,11 +180,11 @@ def _check_and_sum(
                     _weigh(e, dz_j, last, c_j)
                 else:
                     _multiply(products[j * _PRODUCTS : (j + 1) * _PRODUCTS], e, rows)
-                sums[j * (n + 2) + n] += _total(dz_j, rows)
-                sums[j * (n + 2) + n + 1] += _total(last, rows)
+                sums[j * (n + 2) + n] += total(dz_j, rows)
+                sums[j * (n + 2) + n + 1] += total(last, rows)
             for i in range(0, vectors, tile):
                 for j in range(k):
-                    _add(
+                    add(
                         group,
                         i,
                         min(i + tile, vectors),
@@ -219,7 +197,7 @@ def _check_and_sum(
             unflushed += rows
             if unflushed >= _ROWS_PER_FLUSH or first == stop:
                 for j in range(k):
-                    _move(dw[j * row : j * row + n], sums[j * (n + 2) : (j + 1) * (n + 2)])
+                    move(dw[j * row : j * row + n], sums[j * (n + 2) : (j + 1) * (n + 2)])
                     sums[j * (n + 2) + n + 1] += _logarithm(products[j * _PRODUCTS : (j + 1) * _PRODUCTS])
                 unflushed = 0
 
@@ -235,7 +213,11 @@ _compiling = Lock()
 def _compile_for(*arguments: Any) -> None:
     """Let `_sums` take arguments of these types; raise ValueError for types that the contract does not allow."""
     global _sums  # noqa: PLW0603 - a new dispatcher, since other threads may be using the old one
-    given = tuple(map(numba.typeof, arguments))
+    try:
+        given = tuple(map(numba.typeof, arguments))
+    except NumbaError as error:
+        # Such as a foreign byte order.
+        raise ValueError(str(error)) from error
     fault = fault_of_types(*given)
     if fault:
         raise ValueError(fault)
@@ -253,78 +235,11 @@ def _compile_for(*arguments: Any) -> None:
 
 
 @_compiled
-def _padded(count: int) -> int:
-    """Return a number of numbers that starts each of several vectors with a cache line.
-
-    It is more than `count`: at a distance of exactly 4096 bytes a store to one vector would delay loads from another.
-    """
-    return (count + 16) // 16 * 16
-
-
-@_compiled
-def _aligned(length: int, like: float) -> FloatArray:
-    """Return a new vector that starts with a cache line: loads and stores across two lines take twice as long."""
-    memory = np.empty(length + 16, np.dtype(type(like)))
-    start = -memory.ctypes.data % 64 // size_of(memory)
-    return memory[start : start + length]
-
-
-@_compiled
-def _copy_rows(source: FloatArray, width: int, target: FloatArray, stride: int) -> None:
-    """Copy contiguous rows to rows that are `stride` apart."""
-    for j in range(len(source) // width):
-        target[j * stride : j * stride + width] = source[j * width : (j + 1) * width]
-
-
-@_compiled
-def _scores(x: Rows, first: int, stop: int, parameters: FloatArray, z: FloatArray, following: int) -> None:
-    """Write to z, or go on writing, w . x + b by some of the vectors; prefetch the group at `following`, if not -1."""
-    n = len(parameters) - 1
-    w, b = parameters[:n], float(parameters[n])
-    start = x.start + first * x.stride
-    if x.by_columns:
-        if first == 0:
-            z[:] = b
-        _add_rows(x.numbers, start, x.stride, w[first:stop], z, following)
-        return
-    z = z[first:stop]
-    if n * size_of(w) > _WIDE_ROW_BYTES:
-        _dots_of_wide_rows(x.numbers, start, x.stride, w, z, following)
-    else:
-        if following >= 0:
-            following += first * x.stride * 3 // 4
-        _dots(x.numbers, start, x.stride, w, z, following)
-    for i in range(len(z)):
-        z[i] += b
-
-
-@_compiled
-def _add(x: Rows, first: int, stop: int, dz: FloatArray, dw: FloatArray, sums: Sums, following: int) -> None:
-    """Add sum dz x by some of the vectors to dw, or to the block's sums where columns are computed one by one."""
-    start = x.start + first * x.stride
-    if x.by_columns:
-        _dots(x.numbers, start, x.stride, dz, dw[first:stop], following)
-        _move(dw[first:stop], sums[first:stop])
-        return
-    if following >= 0:
-        following += (len(dz) * 3 + first) * x.stride // 4
-    _add_rows(x.numbers, start, x.stride, dz[first:stop], dw, following)
-
-
-@_compiled
-def _move(dw: FloatArray, sums: Sums) -> None:
-    """Add dw to the block's sums, which are float64 for every dtype, and clear it."""
-    for j in range(len(dw)):
-        sums[j] += dw[j]
-        dw[j] = 0.0
-
-
-@_compiled
 def _rows_at_a_time(n: int, row_bytes: int) -> int:
     """Return the number of rows that stay in the cache from the first pass to the second (docs/performance.md)."""
     if n <= _FEW_FEATURES:
         return _MOST_ROWS
-    if row_bytes > _WIDE_ROW_BYTES:
+    if row_bytes > WIDE_ROW_BYTES:
         return 8
     if row_bytes > 1600:
         return _LONG_ROWS
@@ -335,92 +250,6 @@ def _rows_at_a_time(n: int, row_bytes: int) -> int:
 def _rows_of_columns(row_bytes: int) -> int:
     """Return the same for columns, where a large group makes each column one long stream."""
     return min(_MOST_ROWS, max(64, 262144 // row_bytes // 8 * 8))
-
-
-@_compiled
-def _copy_columns(
-    numbers: FloatArray, start: int, stride: int, n: int, rows: int, columns: FloatArray, span: int
-) -> None:
-    """Copy some narrow rows into columns."""
-    # A stride known at compile time lets the compiler load whole vectors and shuffle them.
-    first, second, third = columns[:rows], columns[span : span + rows], columns[2 * span : 2 * span + rows]
-    if n == stride == 2:
-        for i in range(rows):
-            first[i] = numbers[start + 2 * i]
-            second[i] = numbers[start + 2 * i + 1]
-        return
-    if n == stride == 3:
-        for i in range(rows):
-            first[i] = numbers[start + 3 * i]
-            second[i] = numbers[start + 3 * i + 1]
-            third[i] = numbers[start + 3 * i + 2]
-        return
-    for j in range(n):
-        column = columns[j * span : j * span + rows]
-        for i in range(rows):
-            column[i] = numbers[start + i * stride + j]
-
-
-@_compiled_sum
-def _dots(numbers: FloatArray, start: int, stride: int, w: FloatArray, dots: FloatArray, following: int) -> None:
-    """Write the dot products with w of rows that are `stride` apart; prefetch 3/4 of the rows at `following`."""
-    n = len(w)
-    for k in range(len(dots)):
-        if following >= 0:
-            prefetch(numbers, following + k * stride * 3 // 4, n * 3 // 4)
-        first = start + k * stride
-        x = numbers[first : first + n]
-        dot = numbers.dtype.type(0)
-        for j in range(n):
-            dot += w[j] * x[j]
-        dots[k] = dot
-
-
-@_compiled_sum
-def _dots_of_wide_rows(
-    numbers: FloatArray, start: int, stride: int, w: FloatArray, dots: FloatArray, following: int
-) -> None:
-    """Do the same as `_dots`, with four rows that share each load of w."""
-    n = len(w)
-    whole = len(dots) // 4 * 4
-    for k in range(0, whole, 4):
-        first = start + k * stride
-        x0 = numbers[first : first + n]
-        x1 = numbers[first + stride : first + stride + n]
-        x2 = numbers[first + 2 * stride : first + 2 * stride + n]
-        x3 = numbers[first + 3 * stride : first + 3 * stride + n]
-        dot0 = dot1 = dot2 = dot3 = numbers.dtype.type(0)
-        for j in range(n):
-            dot0 += w[j] * x0[j]
-            dot1 += w[j] * x1[j]
-            dot2 += w[j] * x2[j]
-            dot3 += w[j] * x3[j]
-        dots[k], dots[k + 1], dots[k + 2], dots[k + 3] = dot0, dot1, dot2, dot3
-    _dots(numbers, start + whole * stride, stride, w, dots[whole:], following)
-
-
-@_compiled_sum
-def _add_rows(numbers: FloatArray, start: int, stride: int, c: FloatArray, total: FloatArray, following: int) -> None:
-    """Add to `total` the sum of rows, each times its c; prefetch the quarter that `_dots` leaves."""
-    n, count = len(total), len(c)
-    whole = count // 4 * 4
-    # Four rows share each load and store of the total.
-    for k in range(0, whole, 4):
-        first = start + k * stride
-        if following >= 0:
-            prefetch(numbers, following + k * stride // 4, n)
-        x0 = numbers[first : first + n]
-        x1 = numbers[first + stride : first + stride + n]
-        x2 = numbers[first + 2 * stride : first + 2 * stride + n]
-        x3 = numbers[first + 3 * stride : first + 3 * stride + n]
-        c0, c1, c2, c3 = c[k], c[k + 1], c[k + 2], c[k + 3]
-        for j in range(n):
-            total[j] += (c0 * x0[j] + c1 * x1[j]) + (c2 * x2[j] + c3 * x3[j])
-    for k in range(whole, count):
-        first = start + k * stride
-        x = numbers[first : first + n]
-        for j in range(n):
-            total[j] += c[k] * x[j]
 
 
 @_compiled
@@ -483,14 +312,6 @@ def _logarithm(products: FloatArray) -> float:
         s += products[k] * (1.0 + s)
         products[k] = 0.0
     return float(np.log1p(s))
-
-
-@_compiled_sum
-def _total(values: FloatArray, count: int) -> float:
-    total = 0.0
-    for i in range(count):
-        total += values[i]
-    return total
 
 
 @_compiled

@@ -93,7 +93,7 @@ gradstep.step(X, y, w, 0.0, 0.1, kernel="numbaa")
 gradstep.objective(X, y, kernel="numbaa")
 gradstep.fit(X, y, kernel="numbaa")""",
     )
-    lines = [line.split(":")[1] for line in found.splitlines() if "arg-type" in line]
+    lines = [line.split(":")[1] for line in found.splitlines() if ": error: " in line]
     assert lines == ["5", "6", "7", "8"], found
     assert "Found 4 errors" in found
 

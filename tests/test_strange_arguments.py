@@ -76,7 +76,6 @@ def test_a_masked_value_of_X():
         np.complex64(1),
         np.array(1 + 0j),
         np.array([1.0]),
-        np.array([1.0, 2.0]),
         [1.0],
         np.timedelta64(1),
         np.datetime64("2020-01-01"),
@@ -89,6 +88,12 @@ def test_a_masked_value_of_X():
 def test_what_is_not_one_real_number(name, value):
     with pytest.raises((TypeError, ValueError), match=f"^{name} is "):
         call(name, value)
+
+
+@pytest.mark.parametrize("name", ["b", "l2", "alpha", "tol"])
+def test_two_numbers_for_a_single_model(name):
+    with pytest.raises((TypeError, ValueError), match=f"^{name} is "):
+        call(name, np.array([1.0, 2.0]))
 
 
 @pytest.mark.parametrize("name", SCALARS)

@@ -128,8 +128,8 @@ def gradient(
 
     >>> w = [[1.0, 1.0], [0.0, 0.0]]
     >>> gradstep.gradient([[1.0, 2.0], [3.0, 4.0]], [0, 1], w, [0.0, 0.0], l2=[0.0, 0.1]).dw
-    array([[0.29438599, 0.39438599],
-           [0.63620151, 0.63620151]])
+    array([[0.29439048, 0.39439048],
+           [0.63620683, 0.63620683]])
     """
     cost, checked_w, checked_b = _prepared(X, y, w, b, sample_weight, l2, fit_intercept, kernel, threads)
     if isinstance(checked_b, float):
@@ -265,11 +265,16 @@ def _prepared(
     threads: int | None,
 ) -> tuple[Cost, FloatArray, float | Vector]:
     """Check the arguments; return the cost, w, and b as a float for a single model or as an array for several."""
-    k = validate.models_of(w)
+    k = validate.models_of("w", w)
+    if k == 1 and np.ndim(b) == 0:
+        # A w with one column and a single b are those of a single model, of which w should have one axis.
+        k = None
     cost = Cost(validate.data(X, y, sample_weight, k), l2, kernel, threads, fit_intercept)
     checked = validate.weights("w", w, cost.n, cost.dtype, k)
     if k is None:
         return cost, checked, validate.number("b", b)
+    if np.ndim(b) == 0:
+        raise ValueError(f"b is one number; it should have shape ({k},), one for each column of w")
     return cost, checked, validate.per_model("b", b, k, validate.number)
 
 

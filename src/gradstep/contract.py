@@ -220,7 +220,7 @@ class Fits(NamedTuple):
     history : tuple of k ndarrays
         ``history[j][i]`` is the cost of model j after i steps.
     largest, largest_scaled : ndarray of shape (k,)
-        As in `Fit`.
+        The largest absolute component of (dw, db), and the same in the coordinates of the descent.
     advice : tuple of k str or None
         What to change, where a descent stopped without a minimum.
     """

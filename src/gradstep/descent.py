@@ -201,7 +201,7 @@ def fit(
     Three strengths of the penalty, in the same passes over X:
 
     >>> gradstep.fit(hours, passed, l2=[0.01, 0.1, 1.0])
-    Fits(3 of 3 models converged, at most 8 steps: J=[0.43756, 0.5265, 0.64166])
+    Fits(3 of 3 models converged, at most 6 steps: J=[0.43794, 0.53678, 0.65715])
     """
     tol = validate.positive("tol", tol)
     max_iter = validate.count("max_iter", max_iter, 0)
@@ -262,17 +262,12 @@ def _started(
 
 def _number_of_models(y: Labels, alpha: Any, w0: Any, b0: Any, sample_weight: Any, l2: Any) -> int | None:
     """Return for how many models the arguments are, or None for a single one without an axis of models."""
-    if np.ndim(w0) == 2:
-        return validate.models_of(w0)
-    for values in (y, sample_weight):
-        shape = values.shape if isinstance(values, OneAgainstRest) else np.shape(values)
-        # A single column of labels is a frequent mistake, which is reported.
-        if len(shape) == 2 and shape[1] > 1:
-            return int(shape[1])
-    for values in (b0, l2, alpha):
-        if not isinstance(values, str) and np.ndim(values) == 1:
-            return len(values)
-    return None
+    if (k := validate.models_of("w0", w0)) is not None:
+        return k
+    columns = [shape[1:] for shape in map(validate.shape_of, (y, sample_weight)) if len(shape) == 2]
+    numbers = [shape for shape in map(validate.shape_of, (b0, l2, alpha)) if len(shape) == 1]
+    # A single column of labels is a frequent mistake, which is reported.
+    return next((k for (k,) in columns + numbers if k > 1), None)
 
 
 def _is_auto(alpha: object) -> bool:

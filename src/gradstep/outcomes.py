@@ -54,8 +54,12 @@ class Iterates(NamedTuple):
         The number of steps that each model has taken so far.
     w : ndarray of shape (n, k)
         The weights.
-    b, J, largest, alpha, largest_scaled : ndarray of shape (k,)
-        As in `Iterate`.
+    b, J : ndarray of shape (k,)
+        The intercepts, and the costs at (w, b).
+    largest, largest_scaled : ndarray of shape (k,)
+        The largest absolute component of (dw, db), and of the gradient in the coordinates of the descent.
+    alpha : ndarray of shape (k,)
+        The learning rate of each model's next step.
     """
 
     n_iter: NDArray[np.intp]

@@ -116,14 +116,20 @@ def weights(name: str, w: ArrayLike, n: int, default: np.dtype[np.floating[Any]]
         return w.astype(default)
 
 
-def models_of(w: ArrayLike) -> int | None:
+def models_of(name: str, w: ArrayLike) -> int | None:
     """Return the number of models that w stands for: its columns, or None where it is that of a single one."""
-    shape: tuple[int, ...] = w.shape if type(w) is np.ndarray else np.shape(w)
+    shape = w.shape if type(w) is np.ndarray else shape_of(w)
     if len(shape) != 2:
         return None
     if shape[1] == 0:
-        raise ValueError(f"w has shape {shape}; it should have at least one column, one per model")
+        raise ValueError(f"{name} has shape {shape}; it should have at least one column, one per model")
     return shape[1]
+
+
+def shape_of(values: object) -> tuple[int, ...]:
+    """Return the shape of what may be an array; () for what does not say, which is not asked for its values here."""
+    shape = np.shape(values) if isinstance(values, (list, tuple)) else getattr(values, "shape", ())
+    return tuple(shape)
 
 
 def per_model(name: str, values: ArrayLike, k: int | None, check: Callable[[str, object], float]) -> Vector:
