@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -149,3 +150,14 @@ def _site(address: str) -> str:
 def sideways_scroll(page: Page) -> int:
     """Return by how many pixels the whole page can be scrolled sideways; a readable page has none."""
     return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+def wait_until(page: Page, expression: str, argument: object = None) -> None:
+    """Wait until a function or an expression of JavaScript is true on a page.
+
+    Playwright's own wait_for_function evaluates text within the page, in old releases, which a page may forbid.
+    """
+    end = time.monotonic() + 30.0
+    while not page.evaluate(expression, argument):
+        assert time.monotonic() < end, f"never true: {expression}"
+        page.wait_for_timeout(20)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,6 +47,13 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GRADSTEP_KERNEL", "GRADSTEP_THREADS", "GRADSTEP_ISA", "OMP_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
     environment.variable.cache_clear()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def heed_ctrl_c() -> None:
+    """Heed Ctrl-C, which the tests press, in a job in the background of a shell as well."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

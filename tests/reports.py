@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import browser as browsers
 import sample_records
 
 from gradstep.compare.judge.findings import findings
@@ -35,8 +36,9 @@ def written(record: Record, folder: Path) -> Path:
 
 def ready(page: Page) -> Page:
     """Wait until every chart is drawn."""
-    page.wait_for_function(
-        "document.querySelectorAll('.plot').length === document.querySelectorAll('.plot .main-svg:first-child').length"
+    browsers.wait_until(
+        page,
+        "document.querySelectorAll('.plot').length === document.querySelectorAll('.plot .main-svg:first-child').length",
     )
     return page
 

@@ -22,7 +22,7 @@ def page_with(folder, script):
 def faults_of(browser, page, wait="true"):
     """Open a page and return what is complained about at the end."""
     with pytest.raises(AssertionError) as complaint, browsers.visits(browser) as opening:
-        opening(page).wait_for_function(wait)
+        browsers.wait_until(opening(page), wait)
     return str(complaint.value)
 
 

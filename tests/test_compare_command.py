@@ -27,7 +27,7 @@ from gradstep.extras import install
 SMALL = ("--m", "50", "--n", "3", "--rounds", "2")
 
 # Large enough for numpy to be ahead of python on any machine.
-LARGER = ("--m", "500", *SMALL[2:])
+LARGER = ("--m", "500", *SMALL[2:], "--budget", "2")
 CODE_OF_NUMPY = 'import gradstep; gradstep.step(X, y, w, b, alpha, kernel="numpy")'
 
 
@@ -226,7 +226,7 @@ def test_unavailable_kernel_is_shown_or_fails_if_named(command, monkeypatch):
 
     monkeypatch.setattr(registry, "load", without_cython)
     assert_one_line(command("compare", *SMALL, "--kernels", "cython"), 1, "no module", "Fix: reinstall")
-    by_default = command("compare", *SMALL)
+    by_default = command("compare", *SMALL, "--budget", "2")
     assert by_default.code == 0
     assert "\nthe cython kernel is not available: no module. Fix: reinstall" in by_default.out
     info = command("info")

@@ -78,7 +78,9 @@ def is_drawn(page, selector):
 
 
 def charts_of(page):
-    page.wait_for_function("[...document.querySelectorAll('.plot')].every(chart => chart.querySelector('.main-svg'))")
+    browsers.wait_until(
+        page, "[...document.querySelectorAll('.plot')].every(chart => chart.querySelector('.main-svg'))"
+    )
     return page.locator(".plot[data-chart]")
 
 
@@ -152,7 +154,7 @@ def test_charts_follow_when_the_screen_turns_dark(open_page, published):
 
     light = ink()
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function("before => document.querySelector('[data-chart]').layout.font.color !== before", arg=light)
+    browsers.wait_until(page, "before => document.querySelector('[data-chart]').layout.font.color !== before", light)
 
 
 def test_first_screen_says_which_kernel_is_fastest(open_page, published):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import decimal
 import io
+import re
 import sys
 import zipfile
 
@@ -88,6 +89,7 @@ def test_csv_that_is_not_utf8(tmp_path):
 MISSING = (
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-NaN", "-nan", "1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN", "None",
     "n/a", "nan", "null", "none", "-", "?", ".", "NaT", "nil", "na", "\\N", "\u2013",
+    "#DIV/0!", "#REF!", "#NAME?", "#NUM!", "NA.", "...", "\u2026", "Not available", "<null>", "\u200b", "\ufeff NA",
 )  # fmt: skip
 
 
@@ -240,6 +242,27 @@ def test_npz_labels_in_bytes_are_text(tmp_path):
         tables.read(tmp_path / "d.npz", "bad", "a")
 
 
+def test_npz_of_what_is_no_text_names_the_file_and_the_array(command, tmp_path):
+    beyond = np.array([ord("a"), 0x110000], np.uint32).view("U1")
+    for labels in (np.array(["a", "\ud800"]), beyond, np.array([b"a", b"\xff"])):
+        np.savez(tmp_path / "d.npz", X=np.ones((2, 1)), y=labels)
+        outcome = command("fit", tmp_path / "d.npz", "--positive", "a")
+        assert_one_line(outcome, 1, "d.npz: array 'y' holds what is no text")
+
+
+def test_parquet_of_what_is_no_text_names_the_file_and_the_column(command, tmp_path):
+    path = tmp_path / "d.parquet"
+    ends = pyarrow.py_buffer(np.array([0, 1, 2], np.int32))
+    bytes_in_text = pyarrow.Array.from_buffers(pyarrow.string(), 2, [None, ends, pyarrow.py_buffer(b"a\xff")])
+    too_late = pyarrow.array([0, 2**62], pyarrow.timestamp("us"))
+    for labels in (bytes_in_text, too_late):
+        pyarrow.parquet.write_table(pyarrow.table({"x": [1, 2], "y": labels}), path)
+        outcome = command("fit", path, "--label", "y", "--positive", "a")
+        assert_one_line(outcome, 1, "d.parquet, column 'y': not read as text")
+    pyarrow.parquet.write_table(pyarrow.table({"x": bytes_in_text.take([1, 0]), "y": [0, 1]}), path)
+    assert_one_line(command("fit", path, "--label", "y"), 1, "d.parquet, column 'x': not read as text")
+
+
 @pytest.mark.parametrize("compression", ["none", "snappy"])
 def test_parquet_damaged_anywhere_is_refused_or_read(tmp_path, compression):
     path = tmp_path / "d.parquet"
@@ -254,6 +277,24 @@ def test_parquet_damaged_anywhere_is_refused_or_read(tmp_path, compression):
         assert_read_or_one_line(path)
         path.write_bytes(whole[:place])
         assert assert_read_or_one_line(path)
+
+
+def test_parquet_page_that_claims_much_takes_little(tmp_path):
+    path = tmp_path / "d.parquet"
+    columns = {"a": [float(k) for k in range(16)], "y": [k % 2 for k in range(16)]}
+    pyarrow.parquet.write_table(pyarrow.table(columns), path, compression="none", use_dictionary=False)
+    whole = path.read_bytes()
+    # The first page's header: its kind, its two sizes, and what else there is.
+    damaged, count = re.subn(
+        rb"\x15\x00\x15.{1,2}?\x15.{1,2}?\x2c", b"\x15\x00" + 2 * b"\x15\xfe\xff\xff\xff\x0f" + b"\x2c",
+        whole, count=1, flags=re.DOTALL,
+    )  # fmt: skip
+    assert count == 1
+    path.write_bytes(damaged)
+    held = pyarrow.default_memory_pool().max_memory()
+    with pytest.raises(ValueError, match=re.escape(str(path))):
+        tables.read(path, "y")
+    assert pyarrow.default_memory_pool().max_memory() < held + (1 << 26)
 
 
 def test_parquet_with_a_damaged_page_names_its_column(tmp_path):

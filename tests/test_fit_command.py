@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
-from command_line import assert_one_line, write_csv
+from command_line import assert_one_line, process, write_csv
 from sklearn.datasets import load_breast_cancer
 
 import gradstep
@@ -255,17 +255,42 @@ def test_fit_that_converges_says_so(command, separable, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        (("--alpha", "-1"), "alpha"),
-        (("--tol", "0"), "tol"),
-        (("--l2", "-1"), "l2"),
-        (("--max-iter", "-1"), "max_iter"),
-        (("--alpha", "1e307"), "too large"),
+        (("--alpha", "1e307"), "--alpha 1e+307 is too large; take a smaller one, or leave --alpha out"),
         (("--save", "nosuch/model.json"), "nosuch"),
     ],
 )
 def test_fit_that_fails_is_one_line_and_exit_code_1(command, separable, arguments, part):
     outcome = command("fit", separable, "--label", "state", "--positive", "ill", *arguments)
     assert_one_line(outcome, 1, part)
+
+
+@pytest.mark.parametrize("option", ["--alpha", "--tol", "--l2", "--max-iter"])
+@pytest.mark.parametrize("value", ["-1", "nan", "inf", "1e400", "1_0", "", "x", "\N{FULLWIDTH DIGIT ONE}"])
+def test_number_out_of_range_is_a_usage_error_before_the_file_is_read(command, tmp_path, option, value):
+    assert_one_line(command("fit", tmp_path / "no.csv", "--label", "y", option, value), 2, f"'{option}'", value)
+
+
+def test_kernel_that_cannot_run_is_refused_before_the_file_is_read(tmp_path):
+    line = ("fit", tmp_path / "no.csv", "--label", "y", "--kernel", "numba")
+    assert_one_line(process(*line, NUMBA_DISABLE_JIT="1"), 1, "the numba kernel is not available")
+
+
+@pytest.mark.parametrize("numbers", [("1.7e308", "-1.7e308"), ("-1e308", "1e308")])
+def test_values_too_far_apart_name_the_file_and_the_column(command, tmp_path, numbers):
+    rows = "\n".join(f"{k},{number},{k % 2}" for k, number in enumerate(numbers))
+    table = write_csv(tmp_path / "t.csv", f"x,dose,y\n{rows}\n")
+    assert_one_line(command("fit", table, "--label", "y"), 1, f"{table}, column 'dose': ", "too far apart")
+    np.savez(tmp_path / "t.npz", X=[[1.0, float(number)] for number in numbers], y=[0, 1])
+    assert_one_line(command("fit", tmp_path / "t.npz"), 1, "t.npz, column 'x1': ", "too far apart")
+    assert_one_line(command("fit", table, "--label", "y", "--alpha", 1), 1, f"{table}: ", "--alpha 1 is too large")
+
+
+def test_any_error_of_the_training_names_the_file(command, separable, monkeypatch):
+    def refuse(*_arguments, **_options):
+        raise ValueError("no")
+
+    monkeypatch.setattr(gradstep, "fit", refuse)
+    assert_one_line(command("fit", separable, "--label", "state", "--positive", "ill"), 1, f"{separable}: no")
 
 
 def test_interrupted_fit_shows_where_it_stopped_and_saves(command, separable, tmp_path, monkeypatch):

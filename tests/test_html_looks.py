@@ -64,10 +64,11 @@ def desk(pages):
 def on_screen(page, scheme):
     """Show a page on a light or a dark screen, and wait until its charts have followed."""
     page.emulate_media(color_scheme=scheme, media="screen")
-    page.wait_for_function(
+    browsers.wait_until(
+        page,
         """() => [...document.querySelectorAll(".plot .main-svg:first-child")].every(
             each => each.style.background === getComputedStyle(document.body).backgroundColor
-        )"""
+        )""",
     )
     return page
 
@@ -119,7 +120,7 @@ def test_charts_are_dark_at_once_on_a_dark_screen_and_follow_when_it_becomes_lig
     ticks = "getComputedStyle(document.querySelector('.plot .xtick text')).fill"
     assert page.evaluate(ticks) == "rgb(232, 234, 236)"
     page.emulate_media(color_scheme="light")
-    page.wait_for_function(f"() => {ticks} === 'rgb(31, 35, 40)'")
+    browsers.wait_until(page, f"() => {ticks} === 'rgb(31, 35, 40)'")
 
 
 def test_nothing_is_cut_off_or_scrolls_sideways(page):
@@ -170,7 +171,7 @@ def test_paper_keeps_the_colours_repeats_the_heads_and_hides_nothing(desk):
     on_screen(desk, "dark")
     assert desk.locator("[data-label]:visible").count() == 1
     desk.emulate_media(media="print")
-    desk.wait_for_function("() => [...document.querySelectorAll('details')].every(each => each.open)")
+    browsers.wait_until(desk, "() => [...document.querySelectorAll('details')].every(each => each.open)")
     style = desk.evaluate(
         """() => {
             const of = (where, name) => getComputedStyle(document.querySelector(where))[name];
@@ -195,17 +196,18 @@ def test_paper_keeps_the_colours_repeats_the_heads_and_hides_nothing(desk):
     # The maps of all conditions.
     assert desk.locator("[data-label]:visible").count() == 2
     desk.emulate_media(media="screen")
-    desk.wait_for_function("() => [...document.querySelectorAll('details')].every(each => !each.open)")
+    browsers.wait_until(desk, "() => [...document.querySelectorAll('details')].every(each => !each.open)")
 
 
 def test_paper_has_the_charts_within_its_width(open_page, report):
     page = reports.ready(open_page(report))
     page.set_viewport_size({"width": 700, "height": 900})
     page.emulate_media(media="print")
-    page.wait_for_function(
+    browsers.wait_until(
+        page,
         """() => [...document.querySelectorAll(".plot .main-svg")].every(
             each => each.getBoundingClientRect().right <= 700
-        )"""
+        )""",
     )
 
     # What was chosen is printed, and what chooses is not.

@@ -244,6 +244,47 @@ def test_nothing_but_the_record_is_written_where_nothing_was_timed(command, tmp_
     assert [entry.name for entry in tmp_path.iterdir()] == ["run.json"]
 
 
+# Before and after the work of a command
+
+
+PRESSED_WHEN = """
+import atexit, importlib.abc, signal, sys
+
+import gradstep.__main__
+
+class Press(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == {name!r}:
+            signal.raise_signal(signal.SIGINT)
+
+class Careless:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Press())
+sys.argv[1:] = ["info"]
+{before}
+gradstep.__main__.main()
+"""
+
+
+@pytest.mark.parametrize("name", ["click", "rich", "gradstep.cli.main", "gradstep.cli.info"])
+@pytest.mark.parametrize("before", ["", "atexit.register(signal.raise_signal, signal.SIGINT)"])
+def test_interrupt_while_a_command_is_loaded_is_one_line(name, before):
+    line = [sys.executable, "-c", PRESSED_WHEN.format(name=name, before=before)]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "gradstep: error: interrupted")
+
+
+def test_interrupt_that_python_forgets_is_not_shown():
+    before = "gradstep.__main__.heed_once(); Careless(); signal.signal(signal.SIGINT, signal.default_int_handler)"
+    line = [sys.executable, "-c", PRESSED_WHEN.format(name="", before=before)]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "processor" in done.stdout
+
+
 # The parts
 
 

@@ -51,7 +51,7 @@ def _of_any_layout(type_: Any) -> Any:
     if not isinstance(type_, types.Array):
         return type_
     # Only out has three axes.
-    return types.Array(type_.dtype, type_.ndim, "A", readonly=type_.ndim < 3, aligned=False)
+    return types.Array(type_.dtype, type_.ndim, "A", readonly=type_.ndim < 3, aligned=type_.aligned)
 
 
 COMPILED = ("numba", "numba inside njit", "cython")

@@ -46,6 +46,9 @@ def data(tmp_path: Path) -> Path:
     [
         ("> /dev/full", 1, "gradstep: error: standard output: No space left on device\n"),
         (">&-", 0, ""),
+        (">&- 2>&-", 0, ""),
+        ("<&- >&- 2>&-", 0, ""),
+        ("2>&-", 0, ""),
         ("> /dev/full 2> /dev/full", 1, ""),
     ],
 )
@@ -155,6 +158,25 @@ def test_two_outputs_in_one_file_are_refused(command, tmp_path, monkeypatch):
     line = ("export", tmp_path / "r.json", "--csv", tmp_path / "new", "--pyperf", tmp_path / "new")
     assert_one_line(command(*line), 1, "--csv", "--pyperf", "the same file")
     assert not (tmp_path / "new").exists()
+
+
+def test_picture_in_the_place_of_an_input_or_another_output_is_refused(command, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "run", None)
+    r, folder = tmp_path / "r.json", tmp_path / "pictures"
+    records.save(sample_records.sample(), r)
+    line = ("compare", *SMALL, "--plot", folder, "--json")
+    # Also where the folder is only made at the end.
+    assert_one_line(command(*line, folder / "speed-up.svg"), 1, "--plot", "overwrite", "speed-up.svg", "--json")
+    folder.mkdir()
+    (folder / "roofline.png").symlink_to("../t.csv")
+    os.link(r, folder / "fastest-1-thread.svg")
+    assert_one_line(command(*line, folder / "speed-up.svg"), 1, "--plot", "overwrite", "speed-up.svg", "--json")
+    line = ("compare", "--data", data, "--label", "y", "--plot", folder)
+    assert_one_line(command(*line), 1, "--plot", "overwrite", "t.csv", "--data")
+    assert_one_line(command("report", r, "--plot", folder), 1, "--plot", "overwrite", "r.json", "RECORD")
+    assert sorted(os.listdir(folder)) == ["fastest-1-thread.svg", "roofline.png"]
+    (folder / "fastest-1-thread.svg").unlink()
+    assert command("report", r, "--plot", folder, "--html", folder / "report.html").code == 0
 
 
 @pytest.mark.parametrize("option", ["--limit", "--budget"])

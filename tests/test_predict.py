@@ -137,10 +137,10 @@ def test_names_that_look_alike_are_the_same(command, tmp_path):
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("a,c\n1,2\n", ("t.csv", "column 'b' is missing", "there are 'a', 'c'")),
-        ("c,d\n1,2\n", ("2 columns, 'a', 'b', are missing",)),
+        ("a,c\n1,2\n", ("t.csv: column 'b' of ", "m.json is missing", "there are 'a', 'c'")),
+        ("c,d\n1,2\n", ("2 columns of ", "m.json, 'a', 'b', are missing")),
         ("a,b,a\n1,2,3\n", ("2 columns are called 'a'",)),
-        ("1,2,3\n1,2,3\n", ("no names", "2, not 3")),
+        ("1,2,3\n1,2,3\n", ("no names", "m.json has: 2, not 3")),
         ("", ("t.csv", "empty")),
         ("a,b\n1,2\n1,\n", ("t.csv, line 3, column 'b': the cell is empty",)),
         ("a,b\n1,2\n1,nan\n", ("line 3, column 'b': 'nan' is not a finite number",)),

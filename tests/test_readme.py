@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import blocks
@@ -150,7 +151,10 @@ def test_picture_is_of_the_record_beside_it(recorded, ending):
     words = re.compile("<!-- (.*?) -->")
     assert words.findall(drawn) == words.findall(again)
     assert recorded.record.created[:10] in drawn
-    assert drawn.count("<use ") == again.count("<use ")
+    # Nor are the ticks of an axis alike.
+    mark = re.compile(r'<use [^>]*style="(fill: #\w+; stroke: #\w+(?:; stroke-linejoin: miter)?)"')
+    assert len(set(mark.findall(drawn))) > 3
+    assert Counter(mark.findall(drawn)) == Counter(mark.findall(again))
 
 
 def test_table_has_the_sizes_at_which_python_was_timed_and_the_slowest_kernel_first(record):

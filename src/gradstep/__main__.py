@@ -2,11 +2,23 @@
 
 import sys
 
+from gradstep.cli.interrupts import heed_once
 from gradstep.extras import MissingExtra, require
 
 
 def main() -> None:
     """Run the command line."""
+    heed_once()
+    try:
+        _run()
+    except KeyboardInterrupt:
+        # Before or after the work of a command, which turns it into the same line itself.
+        if sys.stderr is not None:
+            sys.stderr.write("gradstep: error: interrupted\n")
+        sys.exit(130)
+
+
+def _run() -> None:
     try:
         for package in ("click", "rich"):
             require(package, "cli", "The command line")

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from gradstep import validate
+from gradstep.arrays import ArrayLike
 from gradstep.contract import FloatArray, Gradient, Gradients, Kernel, KernelName, Step, Steps, Vector
 from gradstep.cost import Cost, Objective, gradient_at, gradients_at
 from gradstep.validate import Labels
@@ -257,7 +258,7 @@ def _prepared(
     X: ArrayLike,
     y: Labels,
     w: ArrayLike,
-    b: ArrayLike,
+    b: Any,
     sample_weight: ArrayLike | None,
     l2: ArrayLike,
     fit_intercept: bool,
@@ -265,6 +266,7 @@ def _prepared(
     threads: int | None,
 ) -> tuple[Cost, FloatArray, float | Vector]:
     """Check the arguments; return the cost, w, and b as a float for a single model or as an array for several."""
+    w = validate.asked("w", w)
     k = validate.models_of("w", w)
     if k == 1 and np.ndim(b) == 0:
         # A w with one column and a single b are those of a single model, of which w should have one axis.

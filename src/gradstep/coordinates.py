@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradstep.contract import Gradient
+from gradstep.rows import Rows
 from gradstep.validate import Array, Data
 
 Vector = NDArray[np.float64]
@@ -117,7 +118,7 @@ def measured(examples: Data, centred: bool) -> Columns:
     return Columns(mean, spread)
 
 
-def _origin(X: Array, weight: Vector | None) -> Vector:
+def _origin(X: Array | Rows, weight: Vector | None) -> Vector:
     """Return a row near which the others lie.
 
     No row of larger weight lies near the others for certain, but it lies within sqrt(m) standard deviations of their
@@ -146,7 +147,7 @@ def _relative_weights(weight: Array | None) -> Vector | None:
     return relative
 
 
-def _moments(X: Array, weight: Vector | None, origin: Vector) -> tuple[Vector, Vector, Vector]:
+def _moments(X: Array | Rows, weight: Vector | None, origin: Vector) -> tuple[Vector, Vector, Vector]:
     """Return mean, variance and sum of squares of the differences to `origin`, for each column."""
     m, n = X.shape
     total, squares = np.zeros(n), np.zeros(n)

@@ -6,9 +6,10 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from gradstep import engine, select, validate
+from gradstep.arrays import ArrayLike
 from gradstep.contract import FloatArray, Gradient, Gradients, Kernel, KernelName, Vector
 from gradstep.engine import Point
 from gradstep.staging import Models

@@ -9,10 +9,10 @@ from contextlib import nullcontext
 from typing import Any, Literal, overload
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from gradstep import coordinates, fit_progress, validate
 from gradstep.api import Numbers
+from gradstep.arrays import ArrayLike
 from gradstep.contract import Fit, Fits, Kernel, KernelName, steps
 from gradstep.coordinates import Standard
 from gradstep.cost import Cost
@@ -233,8 +233,11 @@ def _started(
     threads: int | None,
 ) -> Lockstep:
     """Check the arguments and return the descents at their start."""
+    if not isinstance(y, OneAgainstRest):
+        y = validate.asked("y", y)
+    sample_weight = None if sample_weight is None else validate.asked("sample_weight", sample_weight)
+    w0 = None if w0 is None else validate.asked("w0", w0)
     k = _number_of_models(y, alpha, w0, b0, sample_weight, l2)
-    # Converted once: an array of another library may be computed or copied each time it is asked for its values.
     cost = Cost(validate.data(X, y, sample_weight, k), l2, kernel, threads, fit_intercept)
     b = validate.per_model("b0", b0, k, validate.finite)
     shape = (cost.n,) if k is None else (cost.n, k)

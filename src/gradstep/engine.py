@@ -17,6 +17,7 @@ from numpy.typing import DTypeLike
 from gradstep import staging, tree, validate
 from gradstep.contract import FloatArray, Kernel, Vector
 from gradstep.one_against_rest import OneAgainstRest
+from gradstep.rows import Rows
 from gradstep.staging import Models
 from gradstep.threads import blocks_per_turn, named_threads, share, threads_for
 from gradstep.tree import Node, Sums, join
@@ -143,7 +144,7 @@ class Pass:
         """Return X, labels and weights as the kernel reads them in place; None where one of them has to be staged."""
         (X, y, weight, dtype, _), _ = self._weighed
         labels = staging.by_model_in_place(y, dtype)
-        if not self._X_in_place or labels is None:
+        if isinstance(X, Rows) or not self._X_in_place or labels is None:
             return None
         if weight is None:
             return X, labels, None

@@ -9,14 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradstep.one_against_rest import OneAgainstRest
+from gradstep.rows import Rows
 from gradstep.validate import Array
 
 Models = NDArray[np.intp]
 Reader = Callable[[slice], Array]
 
 
-def rows_in_place(X: Array, dtype: np.dtype[Any], narrow_dtypes: Collection[str]) -> bool:
+def rows_in_place(X: Array | Rows, dtype: np.dtype[Any], narrow_dtypes: Collection[str]) -> bool:
     """Whether a kernel can read X in place: native, aligned, one axis contiguous and the other going forwards."""
+    if isinstance(X, Rows):
+        return False
     if X.dtype != dtype and (X.dtype.name not in narrow_dtypes or not X.dtype.isnative):
         return False
     flags = X.flags
@@ -52,15 +55,29 @@ def by_model_in_place(values: Array | OneAgainstRest, dtype: np.dtype[Any]) -> A
     return values.T if in_place else None
 
 
-def rows_reader(X: Array, in_place: bool, dtype: np.dtype[Any], most: int) -> Reader:
+def rows_reader(X: Array | Rows, in_place: bool, dtype: np.dtype[Any], most: int) -> Reader:
     """Return a function that reads up to `most` rows of X at a time."""
     if in_place:
         return X.__getitem__
+    if isinstance(X, Rows):
+        return _lazy_reader(X, dtype, most)
     buffer = np.empty((most, X.shape[1]), dtype)
 
     def read(rows: slice) -> Array:
         values = X[rows]
         return _copied(values, buffer[: len(values)])
+
+    return read
+
+
+def _lazy_reader(X: Rows, dtype: np.dtype[Any], most: int) -> Reader:
+    buffer = np.empty((most, X.shape[1]), dtype, X.order)
+
+    def read(rows: slice) -> Array:
+        part: Array = buffer[: min(rows.stop, len(X)) - rows.start]
+        with np.errstate(all="ignore"):
+            X.read(rows, part)
+        return part
 
     return read
 

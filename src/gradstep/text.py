@@ -10,6 +10,11 @@ _COMMANDS = ("Cc", "Cs", "Zl", "Zp")
 _TURNS = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
+def is_whole(text: str) -> bool:
+    r"""Return whether UTF-8 can hold a text: not where JSON or an array holds half of a character, such as \ud800."""
+    return not any(unicodedata.category(character) == "Cs" for character in text)
+
+
 def printable(text: str) -> str:
     r"""Return text from a file or the command line as a terminal may show it: what it would obey is spelled out.
 

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import math
 import operator
-import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn, TypeGuard
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from gradstep import frames
+from gradstep import arrays
+from gradstep.arrays import ArrayLike
 from gradstep.contract import FloatArray, Vector
 from gradstep.one_against_rest import OneAgainstRest
+from gradstep.rows import Rows
 
 Array = NDArray[Any]
 Labels = ArrayLike | OneAgainstRest
 
 _FLOAT32 = np.dtype(np.float32)
 _FLOAT64 = np.dtype(np.float64)
-_REAL_KINDS = "fiub"
 _ROWS_PER_SEARCH = 4096
 
 
 class Data(NamedTuple):
     """Examples whose shapes and dtypes have been checked; their values are checked by the pass itself."""
 
-    X: Array
+    X: Array | Rows
     y: Array | OneAgainstRest
     """Labels of shape (m,) for all models, or (m, k) with a column for each."""
     sample_weight: Array | None
@@ -59,17 +59,22 @@ def _compute_dtype(given: np.dtype[Any]) -> np.dtype[np.floating[Any]]:
 
 
 def data(X: ArrayLike, y: Labels, sample_weight: ArrayLike | None = None, k: int | None = None) -> Data:
-    """Check the shapes and dtypes of the examples of one model, or of k; look at no value, and copy no array."""
-    X = _real_array("X", X)
-    if X.ndim != 2:
-        raise ValueError(f"X has {X.ndim} dimension(s), shape {X.shape}; it should have 2: (m examples, n features)")
-    m, n = X.shape
+    """Check the shapes and dtypes of the examples of one model, or of k; look at no value.
+
+    No array that can be read in place is copied.
+    """
+    rows = _real_rows("X", X)
+    if rows.ndim != 2:
+        raise ValueError(
+            f"X has {rows.ndim} dimension(s), shape {rows.shape}; it should have 2: (m examples, n features)"
+        )
+    m, n = rows.shape
     if m == 0 or n == 0:
-        raise ValueError(f"X has shape {X.shape}; it should hold at least one example and one feature")
+        raise ValueError(f"X has shape {rows.shape}; it should hold at least one example and one feature")
     y = _labels(y, m, k) if isinstance(y, OneAgainstRest) else _column("y", y, m, k, "one label per row of X")
     if sample_weight is not None:
         sample_weight = _column("sample_weight", sample_weight, m, k, "one weight per row of X")
-    return Data(X, y, sample_weight, _compute_dtype(X.dtype), k)
+    return Data(rows, y, sample_weight, _compute_dtype(rows.dtype), k)
 
 
 def _labels(y: OneAgainstRest, m: int, k: int | None) -> OneAgainstRest:
@@ -97,7 +102,7 @@ def copied(name: str, values: ArrayLike) -> Array:
 def real_dtype(name: str, dtype: DTypeLike) -> np.dtype[Any]:
     """Return `dtype` as a dtype if it is one of real numbers."""
     result = np.dtype(dtype)
-    if result.kind not in _REAL_KINDS:
+    if result.kind not in arrays.REAL_KINDS:
         raise TypeError(f"{name} is {result}; it should be one of real numbers (float, integer or bool)")
     return result
 
@@ -116,6 +121,11 @@ def weights(name: str, w: ArrayLike, n: int, default: np.dtype[np.floating[Any]]
         return w.astype(default)
 
 
+def asked(name: str, values: ArrayLike) -> Array:
+    """Return an array, of whatever holds: what another library computes or copies each time is asked once."""
+    return values if type(values) is np.ndarray else arrays.whole(name, values)
+
+
 def models_of(name: str, w: ArrayLike) -> int | None:
     """Return the number of models that w stands for: its columns, or None where it is that of a single one."""
     shape = w.shape if type(w) is np.ndarray else shape_of(w)
@@ -132,7 +142,7 @@ def shape_of(values: object) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def per_model(name: str, values: ArrayLike, k: int | None, check: Callable[[str, object], float]) -> Vector:
+def per_model(name: str, values: Any, k: int | None, check: Callable[[str, object], float]) -> Vector:
     """Return one number for each model, checked with `check`; a single number stands for all."""
     if k is None or np.ndim(values) == 0:
         return np.full(1 if k is None else k, check(name, values))
@@ -169,9 +179,9 @@ def _require_one_real(value: object) -> None:
     if tuple(getattr(value, "shape", ())):
         raise TypeError("an array is no number")
     dtype = getattr(value, "dtype", None)
-    if isinstance(dtype, np.dtype) and dtype.kind not in _REAL_KINDS:
+    if isinstance(dtype, np.dtype) and dtype.kind not in arrays.REAL_KINDS:
         raise TypeError("it is not real")
-    if _is_masked(value) and np.ma.getmaskarray(value).any():
+    if arrays.is_masked(value) and np.ma.getmaskarray(value).any():
         raise TypeError("it is masked")
 
 
@@ -278,72 +288,30 @@ def require_nothing_lost(name: str, values: Array, dtype: np.dtype[Any], scaled:
     _require(name, values, (native != 0) | (values == 0), wanted)
 
 
+def _real_rows(name: str, values: ArrayLike) -> Array | Rows:
+    """Return an array of real numbers, or what can be read as one by rows."""
+    source = values if type(values) is np.ndarray else arrays.opened(name, values)
+    dtype = source.dtype
+    if dtype is _FLOAT64 or dtype is _FLOAT32 or isinstance(source, Rows):
+        return source
+    return _native(source) if dtype.kind in arrays.REAL_KINDS else arrays.widened(name, source)
+
+
 def _real_array(name: str, values: ArrayLike) -> Array:
-    array = values if type(values) is np.ndarray else _converted(name, values)
+    array = values if type(values) is np.ndarray else arrays.whole(name, values)
     dtype = array.dtype
-    if dtype is _FLOAT64:
+    if dtype is _FLOAT64 or dtype is _FLOAT32:
         return array
-    if dtype.kind not in _REAL_KINDS:
-        raise TypeError(f"{name} has dtype {dtype}; it should be real numbers (float, integer or bool)")
-    if dtype.byteorder in "<>" and dtype.isnative:
-        # The native byte order, but spelled out, which a kernel may not recognize in the format of a buffer.
-        return array.view(dtype.newbyteorder("="))
-    return array
+    return _native(array) if dtype.kind in arrays.REAL_KINDS else np.asarray(arrays.widened(name, array))
 
 
-def _converted(name: str, values: ArrayLike) -> Array:
-    """Return `values` as an array; the error names the argument and the way out."""
-    _refuse_masked(name, values)
-    values = frames.numbers(name, values)
-    try:
-        array = np.asarray(values)
-    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-        kind = TypeError if isinstance(error, (TypeError, RuntimeError)) else ValueError
-        raise kind(f"{name} {_why_no_array(values, error)}") from error
-    if array.dtype.kind == "O" and hasattr(values, "toarray"):
-        raise TypeError(f"{name} is a sparse {type(values).__name__}; it should be dense: pass {name}.toarray()")
-    return array
+def _native(array: Array) -> Array:
+    """Return an array of the native byte order without that being spelled out.
 
-
-def _why_no_array(values: object, error: Exception) -> str:
-    """Return what is wrong with values that NumPy cannot convert, and what to do."""
-    if getattr(values, "requires_grad", False) is True:
-        return f"is a {type(values).__name__} that requires a gradient; pass its values: .detach().numpy()"
-    if isinstance(values, (list, tuple)):
-        lengths = [np.size(row) if isinstance(row, np.ndarray) else _length(row) for row in values]
-        odd = next((k for k, length in enumerate(lengths) if length != lengths[0]), None)
-        if odd is not None:
-            return f"has {lengths[odd]} values at index {odd} and {lengths[0]} at index 0; its rows should be alike"
-    return f"is a {type(values).__name__} that cannot be read as an array of real numbers: {error}"
-
-
-def _length(row: object) -> int:
-    """Return how many values a row holds: 1 for a number."""
-    return len(row) if hasattr(row, "__len__") else 1
-
-
-def _is_masked(values: object) -> TypeGuard[np.ma.MaskedArray[Any, Any]]:
-    """Whether `values` is a masked array; NumPy loads their module when one is made."""
-    return "numpy.ma" in sys.modules and isinstance(values, np.ma.MaskedArray)
-
-
-def _refuse_masked(name: str, values: ArrayLike) -> None:
-    """Raise ValueError for a masked value, which NumPy would convert to whatever the mask hides."""
-    if "numpy.ma" not in sys.modules:
-        return
-    if isinstance(values, (list, tuple)):
-        if not any(issubclass(kind, np.ma.MaskedArray) for kind in set(map(type, values))):
-            return
-        mask = np.array([np.ma.getmaskarray(row) for row in values])
-    elif _is_masked(values):
-        mask = np.ma.getmaskarray(values)
-    else:
-        return
-    if not mask.any():
-        return
-    first = np.unravel_index(int(np.argmax(mask)), mask.shape)
-    place = _place(tuple(int(k) for k in first))
-    raise ValueError(f"{name} is masked at index {place}; fill or drop masked values first: {name}.filled(...)")
+    A kernel may not recognize the order in the format of a buffer.
+    """
+    dtype = array.dtype
+    return array.view(dtype.newbyteorder("=")) if dtype.byteorder in "<>" and dtype.isnative else array
 
 
 def _vector(name: str, values: ArrayLike, length: int, meaning: str) -> Array:
@@ -376,11 +344,7 @@ def _require(name: str, values: Array, fine: Array, wanted: str, when: str = "",
 
 
 def _refuse(name: str, value: Any, index: tuple[int, ...], wanted: str, when: str) -> NoReturn:
-    raise ValueError(f"{name} has {value} at index {_place(index)}{when}; {wanted}")
-
-
-def _place(index: tuple[int, ...]) -> str:
-    return str(index[0]) if len(index) == 1 else f"({', '.join(map(str, index))})"
+    raise ValueError(f"{name} has {value} at index {arrays.place(index)}{when}; {wanted}")
 
 
 def _shown(value: object) -> str:

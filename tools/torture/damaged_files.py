@@ -42,9 +42,8 @@ COMMANDS: dict[str, tuple[tuple[str, ...], ...]] = {
 """What reads each kind of file."""
 
 DAMAGE = """
-import faulthandler, json, os, random, resource, sys, time, traceback
+import contextlib, faulthandler, io, json, os, random, resource, sys, time, traceback
 from pathlib import Path
-from click.testing import CliRunner
 from gradstep.cli.main import main
 
 first, count = int(sys.argv[1]), int(sys.argv[2])
@@ -82,21 +81,34 @@ TOKENS = [
     b"1e-320", b"\\xff\\xfe", b"[red]", b"<script>", b"$x$", b"true", b"0x10", "\\u2603".encode(), b"'", b"\\x1b[31m",
 ]
 
+def ending(line):
+    out, said = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
+    code, error = None, None
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(said):
+        try:
+            main(line, prog_name="gradstep")
+        except SystemExit as end:
+            code = end.code or 0
+        except BaseException as other:
+            error = other
+    said.seek(0)
+    return code, said.read(), error
+
 def failure(line, name):
     began = time.monotonic()
     faulthandler.dump_traceback_later(60, exit=True)
-    done = CliRunner().invoke(main, line)
+    code, said, error = ending(line)
     faulthandler.cancel_dump_traceback_later()
     if time.monotonic() - began > SECONDS:
         return f"takes {time.monotonic() - began:.0f} s"
-    if done.exception and not isinstance(done.exception, SystemExit):
-        frame = traceback.extract_tb(done.exc_info[2])[-1]
-        return f"{type(done.exception).__name__} in {Path(frame.filename).name}:{frame.lineno}: {done.exception}"
-    if done.exit_code in (0, 3):
+    if error is not None:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        return f"{type(error).__name__} in {Path(frame.filename).name}:{frame.lineno}: {error}"
+    if code in (0, 3):
         return ""
-    complaints = [said for said in done.stderr.splitlines() if said.startswith("gradstep: error: ")]
-    if done.exit_code != 1 or len(complaints) != 1:
-        return f"exit code {done.exit_code} with {done.stderr[-200:]!r}"
+    complaints = [each for each in said.splitlines() if each.startswith("gradstep: error: ")]
+    if code != 1 or len(complaints) != 1:
+        return f"exit code {code} with {said[-200:]!r}"
     return "" if name in complaints[0] else f"names no file: {complaints[0]}"
 
 names = sorted(commands)

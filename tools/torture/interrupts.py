@@ -23,9 +23,14 @@ COMMAND = """
 import signal, sys
 from gradstep.__main__ import main
 
+def go():
+    heed_once()
+    print("go", file=sys.stderr, flush=True)
+
 # A shell makes its background jobs ignore Ctrl-C, and this may be one.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-print("go", file=sys.stderr, flush=True)
+heed_once = sys.modules["gradstep.__main__"].heed_once
+sys.modules["gradstep.__main__"].heed_once = go
 sys.argv[0] = "gradstep"
 main()
 """
@@ -80,7 +85,7 @@ def _faults(what: str, ended: children.Ended, folder: Path) -> Iterator[str]:
     if ended.code != 130 or not ended.errors.endswith("gradstep: error: interrupted\n"):
         yield f"{what}: exit code {ended.code}: {ended.errors.strip()[-300:]!r}"
     if "Traceback" in ended.errors:
-        yield f"{what}: a traceback"
+        yield f"{what}: a traceback: {ended.errors.strip()[-600:]!r}"
     if ended.left:
         yield f"{what}: leaves processes running"
     unknown = {path.name for path in folder.iterdir()} - {"data.csv", "result.json"}

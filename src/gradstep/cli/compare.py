@@ -92,13 +92,15 @@ _of_time = partial(_option, group="Time")
 )  # fmt: skip
 @_of_contenders("--threads", callback=options.thread_counts, metavar="LIST", help="Such as 1,2,auto: by the size of X.")
 @_of_contenders("--base", metavar="NAME", help="What the others are compared with.")
-@_of_time("--rounds", type=click.IntRange(1), default=7, metavar="NUMBER", help="Samples of each time; 7 by default.")
 @_of_time(
-    "--limit", type=click.FloatRange(0, min_open=True), callback=options.finite, metavar="SECONDS", default=20.0,
+    "--rounds", callback=options.rounds, default="7", metavar="NUMBER", help="Samples of each time; 7 by default."
+)
+@_of_time(
+    "--limit", callback=options.positive, metavar="SECONDS", default="20",
     help="Skip what would take longer on a problem (20).",
 )  # fmt: skip
 @_of_time(
-    "--budget", type=click.FloatRange(0, min_open=True), callback=options.finite, metavar="SECONDS",
+    "--budget", callback=options.positive_if_any, metavar="SECONDS",
     help=f"At most, by preset: {compare_help.budgets()}.",
 )  # fmt: skip
 @screen.DETAILS

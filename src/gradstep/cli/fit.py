@@ -14,13 +14,13 @@ import click
 
 import gradstep
 from gradstep import files, registry, select
-from gradstep.cli import endings, fit_results, options, places
+from gradstep.cli import endings, fit_errors, fit_results, options, places
 from gradstep.cli.grouped import GroupedCommand, GroupedOption
 from gradstep.cli.interrupts import Interrupts
 from gradstep.contract import Fit
 from gradstep.data import labels, models, tables
 from gradstep.data.blocks import Unusable
-from gradstep.outcomes import ConvergenceWarning, FitInterrupted
+from gradstep.outcomes import ConvergenceWarning, FitDiverged, FitInterrupted
 
 
 def _kernel_name(_context: click.Context, _option: click.Parameter, name: str) -> str:
@@ -75,18 +75,20 @@ _of_training = partial(_option, group="Training")
     help="Give each column mean 0 and standard deviation 1 first, so that --l2 weighs all alike.",
 )
 @_of_training(
-    "--l2", type=float, default=0.0, show_default=True, metavar="NUMBER", help="Strength of the penalty (l2/2) ||w||^2."
-)
+    "--l2", callback=options.nonnegative, default="0", show_default=True, metavar="NUMBER",
+    help="Strength of the penalty (l2/2) ||w||^2.",
+)  # fmt: skip
 @_of_training(
     "--alpha", callback=options.alpha, metavar="RATE|auto", default="auto", show_default=True, help="Learning rate."
 )
 @_of_training(
-    "--tol", type=float, default=1e-6, show_default=True, metavar="NUMBER",
+    "--tol", callback=options.positive, default="1e-06", show_default=True, metavar="NUMBER",
     help="Stop at gradient components this small.",
 )  # fmt: skip
 @_of_training(
-    "--max-iter", type=int, default=10_000, show_default=True, metavar="STEPS", help="Stop after this many steps."
-)
+    "--max-iter", callback=options.steps, default="10000", show_default=True, metavar="STEPS",
+    help="Stop after this many steps.",
+)  # fmt: skip
 @_of_training(
     "--kernel", callback=_kernel_name, metavar="NAME|auto", default="auto", show_default=True,
     help=f"The kernel that computes: {', '.join(registry.KERNELS)}.",
@@ -122,6 +124,8 @@ def fit_command(
     """Train logistic regression on a data file by gradient descent."""
     if label is None and data.suffix.lower() != ".npz":
         raise click.UsageError(f"--label COLUMN is missing: the column that holds the labels{_known(data, delimiter)}")
+    if kernel != "auto":
+        registry.load(kernel)
     if save is not None:
         places.require_apart({"--save": save}, {"DATA": data})
         files.require_place_for(save)
@@ -139,7 +143,10 @@ def fit_command(
     start = time.perf_counter()
     with Interrupts() as interrupts:
         shown = not quiet and sys.stderr.isatty()
-        fit, interrupted = _trained(interrupts, table, alpha=alpha, max_iter=max_iter, progress=shown, **arguments)
+        try:
+            fit, interrupted = _trained(interrupts, table, alpha=alpha, max_iter=max_iter, progress=shown, **arguments)
+        except (ValueError, TypeError, FitDiverged) as error:
+            raise fit_errors.in_words_of(table, error, alpha) from error
         seconds = time.perf_counter() - start
         model = models.describe(fit, table, standardization, l2=l2, tol=tol)
         # Before it is shown: the output may be full, or its reader gone.

@@ -16,12 +16,6 @@ class GroupedOption(click.Option):
         super().__init__(*names, **attributes)
         self.group = group
 
-    def get_help_extra(self, context: click.Context) -> click.types.OptionHelpExtra:
-        """Leave out the range of a number, which the error says where it matters."""
-        extra = super().get_help_extra(context)
-        extra.pop("range", None)
-        return extra
-
 
 class GroupedCommand(click.Command):
     """A command that shows the groups of its options in the order in which they are first named."""

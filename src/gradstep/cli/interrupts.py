@@ -3,9 +3,48 @@
 from __future__ import annotations
 
 import atexit
+import math
 import signal
+import sys
+import time
 from types import FrameType
 from typing import Any, Self
+
+# A press within this time of the one before is the same wish.
+_IMPATIENT_SECONDS = 1.0
+
+
+def heed_once() -> None:
+    """Let Ctrl-C end the process, in its own words: presses that follow at once do not cut off the end that it makes.
+
+    A shell makes its background jobs ignore Ctrl-C; they go on ignoring it.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return
+    last = -math.inf
+
+    def press(_number: int, _frame: FrameType | None) -> None:
+        nonlocal last
+        before, last = last, time.monotonic()
+        if last - before < _IMPATIENT_SECONDS:
+            return
+        _ignore_at_the_end()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, press)
+    shown = sys.unraisablehook
+
+    def show(lost: sys.UnraisableHookArgs) -> None:
+        # What Python raised in a callback or a destructor, and lost; `Interrupts.heed` raises it again.
+        if not issubclass(lost.exc_type, KeyboardInterrupt):
+            shown(lost)
+
+    sys.unraisablehook = show
+
+
+def _ignore_at_the_end() -> None:
+    """Ignore presses while Python ends: they would make it end by the signal, after words of its own."""
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
 
 
 class Interrupts:
@@ -49,8 +88,7 @@ class Interrupts:
         if self._before is not signal.SIG_IGN:
             signal.signal(signal.SIGINT, self._before)
         if self.pressed:
-            # Another press while Python ends would make it end by the signal, after words of its own.
-            atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
+            _ignore_at_the_end()
 
     def _note(self, _number: int, _frame: FrameType | None) -> None:
         again, self.pressed = self.pressed, True

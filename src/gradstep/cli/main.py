@@ -47,6 +47,7 @@ class Commands(click.Group):
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         """Run a command and end the process: 0, 1 a run failed, 2 usage, 3 became slower, 130 Ctrl-C."""
         extra["standalone_mode"] = False
+        _open_what_is_closed()
         _spell_out_what_stdout_cannot_encode()
         try:
             code = super().main(*args, **extra) or 0
@@ -79,6 +80,21 @@ class Commands(click.Group):
         """Write the list of commands into the help, without loading them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, place.summary) for name, place in COMMANDS.items()])
+
+
+def _open_what_is_closed() -> None:
+    """Let what is written to a stream that the caller has closed go nowhere, and not into the next file that is opened.
+
+    A closed stdout stays None: `gradstep predict` has to have a place for its result.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free.
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
 def _spell_out_what_stdout_cannot_encode() -> None:

@@ -16,6 +16,9 @@ from gradstep.data.labels import as_number
 DTYPES = ("float64", "float32")
 ORDERS = ("C", "F")
 
+# Python refuses to read longer integers, in an error of its own.
+_DIGITS = 4000
+
 
 def counts(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
     """Turn a list such as 100,1e5 into integers."""
@@ -25,20 +28,12 @@ def counts(context: click.Context, option: click.Parameter, text: str | None) ->
 
 
 def _count(text: str) -> int:
-    try:
-        number = decimal.Decimal(text)
-    except decimal.InvalidOperation:
-        raise click.BadParameter(f"{text!r} is not a number; it should be a list such as 100,1000,1e5") from None
+    if as_number(text) is None:
+        raise click.BadParameter(f"{text!r} is not a number; it should be a list such as 100,1000,1e5")
+    number = decimal.Decimal(text)
     if not (number.is_finite() and 1 <= number < 2**63 and number == int(number)):
         raise click.BadParameter(f"{text!r} should be an integer, at least 1")
     return int(number)
-
-
-def finite(context: click.Context, option: click.Parameter, number: float | None) -> float | None:
-    """Refuse inf and nan, which ranges let pass and records cannot hold."""
-    if number is not None and not math.isfinite(number):
-        raise click.BadParameter(f"{number} should be a finite number")
-    return number
 
 
 def kernel_names(context: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
@@ -56,9 +51,31 @@ def threads(context: click.Context, option: click.Parameter, text: str) -> int |
     """Turn a number of threads into an integer, and auto into None."""
     if text == "auto":
         return None
-    if not text.isdecimal() or int(text) < 1:
+    number = _integer(text)
+    if number is None or number < 1:
         raise click.BadParameter(f"{text!r} should be an integer, at least 1, or auto")
-    return int(text)
+    return number
+
+
+def steps(context: click.Context, option: click.Parameter, text: str) -> int:
+    """Turn a number of steps into an integer."""
+    number = _integer(text)
+    if number is None:
+        raise click.BadParameter(f"{text!r} should be an integer, at least 0")
+    return number
+
+
+def rounds(context: click.Context, option: click.Parameter, text: str) -> int:
+    """Turn a number of rounds into an integer."""
+    number = _integer(text)
+    if number is None or number < 1:
+        raise click.BadParameter(f"{text!r} should be an integer, at least 1")
+    return number
+
+
+def _integer(text: str) -> int | None:
+    """Return the integer that digits spell, without the underscores and the digits of other scripts of int()."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < _DIGITS else None
 
 
 def thread_counts(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int | None, ...] | None:
@@ -90,12 +107,43 @@ def _some_of(known: tuple[str, ...], noun: str, text: str | None) -> tuple[str, 
 
 def alpha(context: click.Context, option: click.Parameter, text: str) -> float | Literal["auto"]:
     """Turn a learning rate into a number."""
+    number = as_number(text)
     if text == "auto":
         return "auto"
-    try:
-        return float(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} should be a positive number or auto") from None
+    if number is None or not 0.0 < number < math.inf:
+        raise click.BadParameter(f"{text!r} should be a positive number or auto")
+    return number
+
+
+def positive(context: click.Context, option: click.Parameter, text: str) -> float:
+    """Turn text into a number that is positive and finite."""
+    number = as_number(text)
+    if number is None or not 0.0 < number < math.inf:
+        raise click.BadParameter(f"{text!r} should be a finite number above 0")
+    return number
+
+
+def positive_if_any(context: click.Context, option: click.Parameter, text: str | None) -> float | None:
+    """Turn text into a number that is positive and finite, where the option is given."""
+    return None if text is None else positive(context, option, text)
+
+
+def ratio(context: click.Context, option: click.Parameter, text: str | None) -> float | None:
+    """Turn text into a ratio of times, at least 1 and finite."""
+    if text is None:
+        return None
+    number = as_number(text)
+    if number is None or not 1.0 <= number < math.inf:
+        raise click.BadParameter(f"{text!r} should be a finite number, at least 1")
+    return number
+
+
+def nonnegative(context: click.Context, option: click.Parameter, text: str) -> float:
+    """Turn text into a number that is at least 0 and finite."""
+    number = as_number(text)
+    if number is None or not 0.0 <= number < math.inf:
+        raise click.BadParameter(f"{text!r} should be a finite number, at least 0")
+    return number
 
 
 def probability(context: click.Context, option: click.Parameter, text: str) -> float:

@@ -101,6 +101,14 @@ EXPORTS = (
 )
 """The record in the formats of other tools, which ``gradstep export`` writes as well."""
 
+PICTURES = Output(
+    "--plot",
+    "DIR",
+    "Pictures, as PNG and SVG.",
+    drawing.require,
+    _draw,
+)
+
 DRAWINGS: tuple[Output, ...] = (
     Output(
         "--html",
@@ -109,13 +117,7 @@ DRAWINGS: tuple[Output, ...] = (
         page.require,
         _write_page,
     ),
-    Output(
-        "--plot",
-        "DIR",
-        "Pictures, as PNG and SVG.",
-        drawing.require,
-        _draw,
-    ),
+    PICTURES,
 )
 """What shows a record to people, which ``gradstep report`` writes as well."""
 
@@ -145,9 +147,18 @@ def taken(given: dict[str, Any], outputs: Sequence[Output]) -> dict[Output, Path
 
 def require(wanted: Mapping[Output, Path], inputs: Mapping[str, Path]) -> None:
     """Raise an error if an output could not be written in the end, or would overwrite an input or another output."""
-    places.require_apart({output.option: path for output, path in wanted.items()}, inputs)
+    options = {output.option: path for output, path in wanted.items()}
+    places.require_apart(options, inputs)
+    if PICTURES in wanted:
+        _require_apart_from_pictures(wanted[PICTURES], {**inputs, **options})
     for output, path in wanted.items():
         output.require(path)
+
+
+def _require_apart_from_pictures(folder: Path, others: Mapping[str, Path]) -> None:
+    for name, path in others.items():
+        if path != folder and drawing.may_replace(folder, path):
+            raise ValueError(f"a picture in {PICTURES.option} {folder} would overwrite {path}, which is {name}")
 
 
 def write(found: Findings, wanted: Mapping[Output, Path], tell: Callable[[str], None] = endings.say) -> bool:

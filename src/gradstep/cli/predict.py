@@ -85,7 +85,7 @@ def predict_command(
     trained = models.load(model)
     with Interrupts() as interrupts:
         try:
-            predictions = _written(trained, data, delimiter, threshold, id_column, out)
+            predictions = _written(trained, str(model), data, delimiter, threshold, id_column, out)
         except KeyboardInterrupt:
             endings.complain("interrupted")
     if interrupts.pressed:
@@ -94,12 +94,18 @@ def predict_command(
 
 
 def _written(
-    model: models.Model, data: Path, delimiter: str, threshold: float, id_column: str | None, out: Path | None
+    model: models.Model,
+    name: str,
+    data: Path,
+    delimiter: str,
+    threshold: float,
+    id_column: str | None,
+    out: Path | None,
 ) -> Predictions:
     """Write the predictions for a file, and return them."""
     try:
         with tables.opened(data, delimiter) as source:
-            predictions = Predictions(model, source, threshold, id_column)
+            predictions = Predictions(model, source, threshold, id_column, name)
             prediction_files.write(predictions, out, id_column)
     except NotNumbers:
         # No column of a model can be left out.

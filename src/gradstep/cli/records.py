@@ -24,8 +24,7 @@ FAIL_ON = click.option(
     "--fail-on",
     cls=GroupedOption,
     group="Differences",
-    type=click.FloatRange(1.0),
-    callback=options.finite,
+    callback=options.ratio,
     metavar="RATIO",
     help="Exit with 3 if a time became this many times as long.",
 )

@@ -10,12 +10,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-# What tables write where there is no value, in lower case: pandas' list, and those of databases and statistics.
+# What tables write where there is no value, in lower case: pandas' list, and those of databases, statistics and
+# spreadsheets, errors of formulas included.
 _MISSING = {
-    "", "#n/a", "#n/a n/a", "#na", "#null!", "#value!", "(null)", "-", "--", "-1.#ind", "-1.#qnan", "-nan", "+nan", ".",
-    "..", "1.#ind", "1.#qnan", "<na>", "?", "??", "\\n", "n.a.", "n/a", "na", "nan", "nat", "nil", "none", "null",
-    "missing", "\N{EN DASH}", "\N{EM DASH}",
+    "", "#calc!", "#div/0!", "#field!", "#getting_data", "#n/a", "#n/a n/a", "#na", "#name?", "#null!", "#num!",
+    "#ref!", "#spill!", "#value!", "(blank)", "(missing)", "(null)", "-", "--", "---", "-1.#ind", "-1.#qnan", "-nan",
+    "+nan", ".", "..", "...", "1.#ind", "1.#qnan", "<na>", "<null>", "?", "??", "???", "\\n", "_", "blank", "empty",
+    "k.a.", "missing", "n. a.", "n.a.", "n/a", "na", "na.", "nan", "nat", "nil", "no data", "none", "not applicable",
+    "not available", "null", "undefined", "\N{EN DASH}", "\N{EM DASH}", "\N{HORIZONTAL ELLIPSIS}",
 }  # fmt: skip
+
+# Characters without a width, which strip() leaves.
+_UNSEEN = "\u200b\u200c\u200d\u2060\ufeff"
 
 # A number as np.loadtxt reads it: without the underscores and the digits of other scripts that float() takes.
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|[+-]?(?:inf(?:inity)?|nan)", re.IGNORECASE)
@@ -81,7 +87,7 @@ def _of_class(where: str, values: list[str], codes: NDArray[np.intp], positive: 
 
 def is_missing(value: str, values: Sequence[str] = ()) -> bool:
     """Return whether a value says that there is none; beside a plus, a minus is a class."""
-    return value.strip().lower() in _MISSING and not (value == "-" and "+" in values)
+    return value.strip().strip(_UNSEEN).strip().lower() in _MISSING and not (value == "-" and "+" in values)
 
 
 def as_class(value: str) -> float | str:

@@ -21,6 +21,7 @@ from gradstep.data.blocks import rows_at_a_time
 from gradstep.data.standardization import Standardization
 from gradstep.data.tables import Table
 from gradstep.files import write_whole
+from gradstep.text import is_whole
 
 SCHEMA = 1
 
@@ -204,12 +205,12 @@ def _is_list(value: object, holds: Callable[[object], bool]) -> TypeGuard[list[A
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str)
+    return isinstance(value, str) and is_whole(value)
 
 
 _HOLDS: dict[str, Callable[[object], bool]] = {
     "text": _is_text,
-    "text or null": lambda value: value is None or isinstance(value, str),
+    "text or null": lambda value: value is None or _is_text(value),
     "a number": _is_number,
     "an integer": lambda value: type(value) is int,
     "true or false": lambda value: isinstance(value, bool),

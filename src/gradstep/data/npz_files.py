@@ -16,8 +16,8 @@ from gradstep.contract import FloatArray
 from gradstep.data import labels
 from gradstep.data.blocks import Block, Texts, require_finite, rows_at_a_time
 
-# Text, whole and broken numbers, and truth values; the codes are NumPy's.
-_KINDS_OF_LABELS = "fiubU"
+# Text, bytes that are text, whole and broken numbers, and truth values; the codes are NumPy's.
+_KINDS_OF_LABELS = "fiubUS"
 
 
 @contextlib.contextmanager
@@ -151,15 +151,20 @@ class NpzSource:
                 f"{self.path}: {name} has shape {values.shape}; it should have one label per row of X: "
                 f"{(self.m, self.features)}"
             )
-        if values.dtype.kind == "S":
-            try:
-                values = np.char.decode(values, "utf-8")
-            except UnicodeDecodeError:
-                raise ValueError(f"{self.path}: array {name!r} holds bytes that are no text in UTF-8") from None
         if values.dtype.kind not in _KINDS_OF_LABELS:
             raise ValueError(f"{self.path}: array {name!r} holds {values.dtype}, neither numbers nor text")
-        distinct, codes = np.unique(values, return_inverse=True)
-        return Texts([str(value) for value in distinct], codes)
+        try:
+            distinct, codes = np.unique(values, return_inverse=True)
+            return Texts([_as_text(value) for value in distinct], codes)
+        except (UnicodeError, SystemError) as error:  # SystemError: the number of a character that is beyond Unicode
+            raise ValueError(f"{self.path}: array {name!r} holds what is no text in UTF-8") from error
+
+
+def _as_text(value: object) -> str:
+    """Return a label as text; UnicodeError if UTF-8 cannot hold it."""
+    text = value.decode("utf-8") if isinstance(value, bytes) else str(value)
+    text.encode("utf-8")
+    return text
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 from gradstep.data.blocks import Block, NotNumbers, Texts, gathered, index, require_finite, rows_at_a_time, text_columns
 from gradstep.extras import require
 
-# Of each column, as many bytes are read ahead.
+# Of each column in a large file, as many bytes are read ahead; of others a row group at once, because the buffer grows
+# to what a page claims to need, which is 2 GiB where a few bytes are damaged.
 _BUFFER = 1 << 16
+_LARGE = 1 << 25
 
 # Larger batches take much more memory than their own size.
 _MOST_ROWS = 1 << 13
@@ -41,7 +44,8 @@ class ParquetSource:
         self._arrow = require("pyarrow", "parquet", "Reading Parquet")
         # A damaged file ends in nearly any exception of pyarrow.
         try:
-            self._file = parquet.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False)
+            buffer = _BUFFER if os.fstat(file.fileno()).st_size > _LARGE else 0
+            self._file = parquet.ParquetFile(file, buffer_size=buffer, pre_buffer=False)
             self._schema = self._file.schema_arrow
             self.names = tuple(self._schema.names)
         except Exception as error:
@@ -68,7 +72,7 @@ class ParquetSource:
             for k, name in enumerate(names):
                 X[:, k] = self._as_numbers(name, batch.column(name), first)
             require_finite(self.path, X, names, first)
-            yield Block(first, X, tuple(self._as_text(batch.column(self.names[j])) for j in texts))
+            yield Block(first, X, tuple(self._as_text(self.names[j], batch.column(self.names[j])) for j in texts))
             first += batch.num_rows
 
     def _batches(self, names: list[str]) -> Iterator[Any]:
@@ -113,8 +117,15 @@ class ParquetSource:
         for batch in self._batches([self.names[j]]):
             for value in batch.column(0):
                 if value.is_valid:
-                    return str(value.as_py())
+                    return self._text(self.names[j], value)
         return ""
+
+    def _text(self, name: str, value: Any) -> str:
+        """Return a cell as text; it is empty where there is no value."""
+        try:
+            return str(value.as_py()) if value.is_valid else ""
+        except (ValueError, OverflowError) as error:  # bytes that are no text, or a time beyond those of Python
+            raise ValueError(f"{self.path}, column {name!r}: not read as text: {error}") from error
 
     def _plain(self, j: int) -> Any:
         """Return the type of a column; of a dictionary, that of its values."""
@@ -137,10 +148,10 @@ class ParquetSource:
             raise ValueError(f"{self.path}, row {row}, column {name!r}: the cell is empty")
         return _values(column.cast(self._arrow.float64(), safe=False), np.float64)
 
-    def _as_text(self, column: Any) -> Texts:
+    def _as_text(self, name: str, column: Any) -> Texts:
         """Return a column as text; a cell without a value is empty."""
         encoded = column if self._arrow.types.is_dictionary(column.type) else column.dictionary_encode()
-        known = ["" if value is None else str(value) for value in encoded.dictionary.to_pylist()]
+        known = [self._text(name, value) for value in encoded.dictionary]
         # One more value than there are: the cells without one.
         codes = encoded.indices.cast(self._arrow.int64()).fill_null(len(known))
         used, codes = np.unique(_values(codes, np.int64), return_inverse=True)

@@ -39,6 +39,8 @@ class Predictions:
         From this probability on, the label predicted is the one that counts as 1.
     id_column : str, optional
         The column that names the rows.
+    name : str
+        What an error calls the model.
 
     Attributes
     ----------
@@ -53,11 +55,18 @@ class Predictions:
         If the file lacks columns of the model; the message names them.
     """
 
-    def __init__(self, model: Model, source: Source, threshold: float = 0.5, id_column: str | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        source: Source,
+        threshold: float = 0.5,
+        id_column: str | None = None,
+        name: str = "the model",
+    ) -> None:
         self._model = model
         self._source = source
         self._threshold = threshold
-        self._features = _features(model, source)
+        self._features = _features(model, source, name)
         self._label = _label(model, source, self._features)
         self._id = None if id_column is None else source.index(id_column)
         self.rows = self.labelled = self.correct = 0
@@ -93,7 +102,7 @@ def _truth(model: Model, value: str) -> float:
     return float(labels.as_class(value) == labels.as_class(model.positive))
 
 
-def _features(model: Model, source: Source) -> list[int]:
+def _features(model: Model, source: Source, name: str) -> list[int]:
     """Return the indices in `source.names` of the model's columns."""
     n = len(model.columns)
     if source.by_position and source.features == n:
@@ -101,25 +110,27 @@ def _features(model: Model, source: Source) -> list[int]:
     alike = list(map(labels.composed, source.names))
     wanted = list(map(labels.composed, model.columns))
     there = {name: j for j, name in reversed(list(enumerate(alike)))}
-    missing = [name for name in wanted if name not in there]
+    missing = [column for column in wanted if column not in there]
     if missing and source.by_position:
         raise ValueError(
-            f"{source.path}: the columns have no names, so there should be as many as the model has: {n}, "
+            f"{source.path}: the columns have no names, so there should be as many as {name} has: {n}, "
             f"not {source.features}"
         )
     if missing:
-        raise Unusable(_missing(source, missing), delimiter_advice(source.names))
+        raise Unusable(_missing(source, missing, name), delimiter_advice(source.names))
     counts = Counter(alike)
-    for name in wanted:
-        if counts[name] > 1:
-            raise ValueError(f"{source.path}: {counts[name]} columns are called {name!r}")
-    return [there[name] for name in wanted]
+    for column in wanted:
+        if counts[column] > 1:
+            raise ValueError(f"{source.path}: {counts[column]} columns are called {column!r}")
+    return [there[column] for column in wanted]
 
 
-def _missing(source: Source, missing: Sequence[str]) -> str:
-    names = labels.listed(list(missing))
-    of_model = f"column {names} is" if len(missing) == 1 else f"{len(missing)} columns, {names}, are"
-    return f"{source.path}: the model's {of_model} missing; there are {labels.listed(list(source.names))}"
+def _missing(source: Source, missing: Sequence[str], name: str) -> str:
+    columns = labels.listed(list(missing))
+    lacking = (
+        f"column {columns} of {name} is" if len(missing) == 1 else f"{len(missing)} columns of {name}, {columns}, are"
+    )
+    return f"{source.path}: {lacking} missing; there are {labels.listed(list(source.names))}"
 
 
 def _label(model: Model, source: Source, features: Sequence[int]) -> int | None:

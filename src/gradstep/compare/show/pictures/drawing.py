@@ -13,7 +13,7 @@ from typing import Any
 from gradstep.compare.judge.findings import Findings
 from gradstep.compare.judge.series import CannotDraw
 from gradstep.compare.show.pictures import canvas, fastest, roofline, speed_ups, times
-from gradstep.files import require_place_for, write_whole
+from gradstep.files import is_same, require_place_for, write_whole
 
 PICTURES: dict[str, Callable[[Findings], dict[str, Any]]] = {
     "time-against-m": partial(times.draw, along="m"),
@@ -37,6 +37,18 @@ def require(folder: Path) -> None:
         for name, suffix in itertools.product(PICTURES, _SUFFIXES):
             require_place_for(folder / f"{name}{suffix}")
     canvas.matplotlib("figure")
+
+
+def may_replace(folder: Path, path: Path) -> bool:
+    """Return whether a picture in this folder may replace a file: one of their names is the file, or a link to it."""
+    target = Path(os.path.realpath(path))
+    if _is_name(target.name) and target.parent == Path(os.path.realpath(folder)):
+        return True
+    return folder.is_dir() and any(is_same(each, path) for each in folder.iterdir() if _is_name(each.name))
+
+
+def _is_name(name: str) -> bool:
+    return name.startswith(tuple(PICTURES)) and name.endswith(_SUFFIXES)
 
 
 def write(found: Findings, folder: Path) -> dict[str, str]:
