@@ -10,6 +10,5 @@ from gradstep import processor
 _build = processor.load_best()
 
 partial_sums = _build.partial_sums
-narrow_dtypes = _build.narrow_dtypes
 instruction_set = _build.instruction_set
 read = _build.read

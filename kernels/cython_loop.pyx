@@ -29,26 +29,36 @@ cdef extern from "vector/vector_rows.h" nogil:
     const Py_ssize_t BYTES_OF_SHORT_ROWS
     const Py_ssize_t LONG_ROWS
     void dots_as_f64(
-        char kind, const void *x, const void *next, Py_ssize_t stride, const double *w, Py_ssize_t n, Py_ssize_t count,
-        double *dots)
+        char kind, const void *x, const void *next, Py_ssize_t stride, const double *w, Py_ssize_t span,
+        Py_ssize_t models, Py_ssize_t n, Py_ssize_t count, double *dots, Py_ssize_t dots_span)
     void dots_as_f32(
-        char kind, const void *x, const void *next, Py_ssize_t stride, const float *w, Py_ssize_t n, Py_ssize_t count,
-        float *dots)
+        char kind, const void *x, const void *next, Py_ssize_t stride, const float *w, Py_ssize_t span,
+        Py_ssize_t models, Py_ssize_t n, Py_ssize_t count, float *dots, Py_ssize_t dots_span)
     void add_as_f64(
-        char kind, const void *x, const void *next, Py_ssize_t stride, const double *c, Py_ssize_t n, Py_ssize_t count,
-        double *sums)
+        char kind, const void *x, const void *next, Py_ssize_t stride, const double *c, Py_ssize_t span,
+        Py_ssize_t models, Py_ssize_t n, Py_ssize_t count, double *sums, Py_ssize_t sums_span)
     void add_as_f32(
-        char kind, const void *x, const void *next, Py_ssize_t stride, const float *c, Py_ssize_t n, Py_ssize_t count,
-        float *sums)
+        char kind, const void *x, const void *next, Py_ssize_t stride, const float *c, Py_ssize_t span,
+        Py_ssize_t models, Py_ssize_t n, Py_ssize_t count, float *sums, Py_ssize_t sums_span)
     void copy_columns_as_f64(
         char kind, const void *x, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t rows, double *columns, Py_ssize_t span)
     void copy_columns_as_f32(
         char kind, const void *x, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t rows, float *columns, Py_ssize_t span)
+    void copy_rows_as_f64(
+        char kind, const void *x, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t rows, double *copy, Py_ssize_t span)
+    void copy_rows_as_f32(
+        char kind, const void *x, Py_ssize_t stride, Py_ssize_t n, Py_ssize_t rows, float *copy, Py_ssize_t span)
     const Py_ssize_t TOTALS
     void slopes_f64(const double *z, const double *y, Py_ssize_t rows, double *e, double *dz, double *loss)
     void slopes_f32(const float *z, const float *y, Py_ssize_t rows, float *e, float *dz, float *loss)
-    void weigh_f64(const double *c, Py_ssize_t rows, double *e, double *dz, double *loss)
-    void weigh_f32(const float *c, Py_ssize_t rows, float *e, float *dz, float *loss)
+    void curvatures_f64(
+        const double *z, const double *u, const double *y, Py_ssize_t rows, double *e, double *su, double *suu)
+    void curvatures_f32(
+        const float *z, const float *u, const float *y, Py_ssize_t rows, float *e, float *su, float *suu)
+    void add_logarithms_f64(Py_ssize_t rows, double *e, double *loss)
+    void add_logarithms_f32(Py_ssize_t rows, float *e, float *loss)
+    void weigh_f64(const double *c, Py_ssize_t rows, double *dz, double *loss)
+    void weigh_f32(const float *c, Py_ssize_t rows, float *dz, float *loss)
     void add_to_totals_f64(double *dz, double *loss, double *e, Py_ssize_t rows, double *totals)
     void add_to_totals_f32(float *dz, float *loss, float *e, Py_ssize_t rows, float *totals)
     void flush_totals_f64(double *totals, double *sums)
@@ -64,9 +74,6 @@ cdef enum:
     LANES = 8
     # The largest group of rows that goes through both passes together.
     MOST_ROWS = 512
-    # The distance of the scratch arrays, which hold one number a row. At exactly 512 numbers a store to one would delay
-    # loads from another (4K aliasing).
-    SPAN = MOST_ROWS + LANES
     # Rows of at most this many features are first copied into columns, so that eight rows fill the lanes, not one.
     FEW_FEATURES = 3
     # Sums over this many rows have the precision of the computation; they are then added in float64. The product of
@@ -74,11 +81,15 @@ cdef enum:
     ROWS_PER_FLUSH = 512
     # A smaller X, in bytes, is still in the L2 cache since its last use and needs no prefetch.
     CACHED_BYTES = 1 << 20
+    # So many models go through the passes together: what they share is loaded once, and their scratch fits the cache.
+    MODELS_TOGETHER = 4
+    # From so many models on, rows that do not begin at cache lines are first copied to where they do: a load that
+    # straddles two lines takes twice as long.
+    MODELS_TO_COPY_FOR = 4
+    # The scratch arrays: z, u and the coefficients of each model, e and the loss, and the columns of short rows.
+    SCRATCH = 3 * MODELS_TOGETHER + 2 + FEW_FEATURES
 
 instruction_set = INSTRUCTION_SET.decode()
-
-# X of these dtypes is read in place and converted in registers: float16 to float32, the others to float64.
-narrow_dtypes = frozenset(["float16", "int8", "uint8", "bool"])
 
 
 def instruction_sets_of_processor():
@@ -96,8 +107,8 @@ def halves_512_bits():
     return bool(processor_halves_512_bits())
 
 
-def partial_sums(X, y, w, double b, Py_ssize_t block_rows, out, sample_weight=None):
-    """Write ``[sum dz x, sum dz, sum loss]`` of each block of rows into its row of `out`.
+def partial_sums(X, y, theta, Py_ssize_t block_rows, out, sample_weight=None, direction=None):
+    """Write the sums over each block of rows, for each model, into `out`.
 
     The contract is in `gradstep.kernels`, the formula in `gradstep.contract`. This kernel follows raw pointers, so it
     checks the arrays and raises ValueError if one breaks the contract.
@@ -105,73 +116,61 @@ def partial_sums(X, y, w, double b, Py_ssize_t block_rows, out, sample_weight=No
     Examples
     --------
     >>> import numpy as np
-    >>> out = np.empty((1, 4))
-    >>> partial_sums(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0.0, 1.0]), np.zeros(2), 0.0, 2, out)
-    >>> out
-    array([[-1.        , -1.        ,  0.        ,  1.38629436]])
+    >>> out = np.empty((1, 1, 4))
+    >>> partial_sums(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0.0, 1.0]), np.zeros((1, 3)), 2, out)
+    >>> out[0, 0]
+    array([-1.        , -1.        ,  0.        ,  1.38629436])
     """
     # Buffers are acquired by hand: setting up typed memoryviews takes longer than a small problem.
-    cdef Py_buffer held[5]
+    cdef Py_buffer held[6]
     cdef int n_held = 0
-    cdef Py_ssize_t m, n, n_blocks, strides[2]
-    cdef char kind_of_X, kind
-    cdef const void *c = NULL
+    cdef Problem problem
+    cdef char kind
+    cdef const void *theta_at
+    cdef const void *direction_at = NULL
     try:
         PyObject_GetBuffer(X, &held[0], PyBUF_STRIDED_RO | PyBUF_FORMAT)
         n_held = 1
-        require(held[0].ndim == 2, "X should be 2-D")
-        m, n = held[0].shape[0], held[0].shape[1]
-        kind_of_X = kind_of(&held[0])
-        require(
-            kind_of_X != 0 and strchr("dfebB?", kind_of_X) != NULL,
-            "X should be of native byte order, and float64, float32, float16, int8, uint8 or bool",
-        )
-        kind = c'f' if kind_of_X == c'f' or kind_of_X == c'e' else c'd'
-        require(block_rows >= 1 and m >= 1 and n >= 1, "block_rows, m and n should be at least 1")
-        n_blocks = (m - 1) // block_rows + 1
-        # An exporter may leave out the strides of C order.
-        strides[0] = n * held[0].itemsize if held[0].strides == NULL else held[0].strides[0]
-        strides[1] = held[0].itemsize if held[0].strides == NULL else held[0].strides[1]
-        require(
-            (m == 1 or strides[0] % held[0].itemsize == 0) and (n == 1 or strides[1] % held[0].itemsize == 0)
-            and (m == 1 or n == 1 or strides[0] == held[0].itemsize or strides[1] == held[0].itemsize),
-            "X should have unit stride along its rows or its columns, the other a multiple of the size of a number",
-        )
-        require(is_aligned(&held[0]), "X should be aligned")
+        kind = take_rows(&held[0], &problem)
+        require(block_rows >= 1 and problem.m >= 1 and problem.n >= 1, "block_rows, m and n should be at least 1")
+        problem.block_rows = block_rows
+        problem.n_blocks = (problem.m - 1) // block_rows + 1
 
-        PyObject_GetBuffer(y, &held[1], PyBUF_ND | PyBUF_FORMAT)
+        PyObject_GetBuffer(theta, &held[1], PyBUF_ND | PyBUF_FORMAT)
         n_held = 2
-        require_vector(&held[1], m, kind, "y", "m")
-        PyObject_GetBuffer(w, &held[2], PyBUF_ND | PyBUF_FORMAT)
+        require(held[1].ndim == 2 and held[1].shape[0] >= 1, "theta should have one row for each model, at least 1")
+        problem.k = held[1].shape[0]
+        theta_at = take_parameters(&held[1], &problem, kind, "theta")
+        PyObject_GetBuffer(out, &held[2], PyBUF_CONTIG | PyBUF_FORMAT)
         n_held = 3
-        require_vector(&held[2], n, kind, "w", "n")
-        PyObject_GetBuffer(out, &held[3], PyBUF_CONTIG | PyBUF_FORMAT)
-        n_held = 4
         require(
-            held[3].ndim == 2 and held[3].shape[0] == n_blocks and held[3].shape[1] == n + 2
-            and kind_of(&held[3]) == c'd' and is_aligned(&held[3]),
-            "out should be C-contiguous and aligned float64 of shape (ceil(m / block_rows), n + 2)",
+            held[2].ndim == 3 and held[2].shape[0] == problem.n_blocks and held[2].shape[1] == problem.k
+            and held[2].shape[2] == problem.n + 2 and kind_of(&held[2]) == c'd' and is_aligned(&held[2]),
+            "out should be C-contiguous and aligned float64 of shape (ceil(m / block_rows), k, n + 2)",
         )
+        problem.out = <double *> held[2].buf
+
+        PyObject_GetBuffer(y, &held[3], PyBUF_STRIDED_RO | PyBUF_FORMAT)
+        n_held = 4
+        problem.y = take_by_model(&held[3], &problem, kind, "y", &problem.y_span)
+        problem.c, problem.c_span = NULL, 0
         if sample_weight is not None:
-            PyObject_GetBuffer(sample_weight, &held[4], PyBUF_ND | PyBUF_FORMAT)
+            PyObject_GetBuffer(sample_weight, &held[4], PyBUF_STRIDED_RO | PyBUF_FORMAT)
             n_held = 5
-            require_vector(&held[4], m, kind, "sample_weight", "m")
-            c = held[4].buf
+            problem.c = take_by_model(&held[4], &problem, kind, "sample_weight", &problem.c_span)
+        if direction is not None:
+            PyObject_GetBuffer(direction, &held[n_held], PyBUF_ND | PyBUF_FORMAT)
+            n_held += 1
+            direction_at = take_parameters(&held[n_held - 1], &problem, kind, "direction")
 
         with nogil:
             if kind == c'd':
-                sum_blocks[double](
-                    kind_of_X, <const char *> held[0].buf, strides, held[0].itemsize,
-                    <const double *> held[1].buf, <const double *> c, <const double *> held[2].buf, b,
-                    m, n, block_rows, <double *> held[3].buf)
+                sum_blocks[double](&problem, <const double *> theta_at, <const double *> direction_at)
             else:
-                sum_blocks[float](
-                    kind_of_X, <const char *> held[0].buf, strides, held[0].itemsize,
-                    <const float *> held[1].buf, <const float *> c, <const float *> held[2].buf, b,
-                    m, n, block_rows, <double *> held[3].buf)
+                sum_blocks[float](&problem, <const float *> theta_at, <const float *> direction_at)
     finally:
-        for k in range(n_held):
-            PyBuffer_Release(&held[k])
+        for held_one in range(n_held):
+            PyBuffer_Release(&held[held_one])
 
 
 def read(x):
@@ -201,6 +200,78 @@ def read(x):
     return total
 
 
+cdef struct Problem:
+    # X, whose strides are in numbers, and the buffer protocol's letter for its type.
+    const char *X
+    char kind
+    Py_ssize_t itemsize, row_stride, column_stride
+    Py_ssize_t m, n, k
+    # Labels and weights of the computation's type; the span is the distance of two models in numbers, 0 if they share.
+    const void *y
+    const void *c
+    Py_ssize_t y_span, c_span
+    Py_ssize_t block_rows, n_blocks
+    double *out
+
+
+cdef char take_rows(Py_buffer *X, Problem *problem) except 0:
+    """Check X and note where it lies; return the letter of the type of the computation."""
+    cdef Py_ssize_t strides[2]
+    require(X.ndim == 2, "X should be 2-D")
+    problem.kind = kind_of(X)
+    require(
+        problem.kind != 0 and strchr("dfebB?", problem.kind) != NULL,
+        "X should be of native byte order, and float64, float32, float16, int8, uint8 or bool",
+    )
+    problem.X = <const char *> X.buf
+    problem.itemsize = X.itemsize
+    problem.m, problem.n = X.shape[0], X.shape[1]
+    # An exporter may leave out the strides of C order.
+    strides[0] = problem.n * X.itemsize if X.strides == NULL else X.strides[0]
+    strides[1] = X.itemsize if X.strides == NULL else X.strides[1]
+    require(
+        (problem.m <= 1 or strides[0] % X.itemsize == 0) and (problem.n <= 1 or strides[1] % X.itemsize == 0)
+        and (problem.m <= 1 or problem.n <= 1 or strides[0] == X.itemsize or strides[1] == X.itemsize),
+        "X should have unit stride along its rows or its columns, the other a multiple of the size of a number",
+    )
+    require(is_aligned(X), "X should be aligned")
+    problem.row_stride, problem.column_stride = strides[0] // X.itemsize, strides[1] // X.itemsize
+    return c'f' if problem.kind == c'f' or problem.kind == c'e' else c'd'
+
+
+cdef const void *take_parameters(Py_buffer *values, Problem *problem, char kind, str name) except NULL:
+    """Check theta or a direction and return where it lies."""
+    if (
+        values.ndim == 2 and values.shape[0] == problem.k and values.shape[1] == problem.n + 1
+        and kind_of(values) == kind and is_aligned(values)
+    ):
+        return values.buf
+    raise ValueError(
+        f"{name} should be C-contiguous and aligned, of shape (k, n + 1) and the dtype of the computation")
+
+
+cdef const void *take_by_model(
+    Py_buffer *values, Problem *problem, char kind, str name, Py_ssize_t *span,
+) except NULL:
+    """Check labels or weights, note the distance of two models and return where they lie."""
+    cdef Py_ssize_t axis = values.ndim - 1
+    cdef Py_ssize_t step = values.itemsize if values.strides == NULL else values.strides[axis]
+    cdef bint fine = (
+        (axis == 0 or axis == 1 and values.shape[0] == problem.k) and values.shape[axis] == problem.m
+        and kind_of(values) == kind and is_aligned(values) and (problem.m == 1 or step == values.itemsize)
+    )
+    span[0] = 0
+    if fine and axis == 1 and problem.k > 1:
+        step = problem.m * values.itemsize if values.strides == NULL else values.strides[0]
+        span[0] = step // values.itemsize
+        fine = step % values.itemsize == 0
+    if fine:
+        return values.buf
+    raise ValueError(
+        f"{name} should be aligned, of shape (m,) or (k, m), unit stride along the examples and the dtype of the "
+        "computation")
+
+
 cdef int require(bint fine, str message) except -1:
     if not fine:
         raise ValueError(message)
@@ -218,80 +289,164 @@ cdef char kind_of(Py_buffer *buffer) noexcept nogil:
     return letter[0] if letter[0] != 0 and letter[1] == 0 else 0
 
 
-cdef int require_vector(Py_buffer *buffer, Py_ssize_t length, char kind, str name, str shape) except -1:
-    if buffer.ndim == 1 and buffer.shape[0] == length and kind_of(buffer) == kind and is_aligned(buffer):
-        return 0
-    raise ValueError(f"{name} should be contiguous and aligned, of shape ({shape},) and the dtype of the computation")
-
-
 cdef bint is_aligned(Py_buffer *buffer) noexcept:
     """Whether the numbers of a buffer start at a multiple of their size."""
     return <size_t> buffer.buf % <size_t> buffer.itemsize == 0
 
 
-cdef int sum_blocks(
-    char kind_of_X, const char *X, const Py_ssize_t *strides, Py_ssize_t itemsize,
-    const real *y, const real *c, const real *w, double b,
-    Py_ssize_t m, Py_ssize_t n, Py_ssize_t block_rows, double *out,
-) except -1 nogil:
-    """Sum each block in groups of a few rows, which go through both passes while they are in the cache."""
-    cdef Py_ssize_t row_stride = strides[0] // itemsize, column_stride = strides[1] // itemsize
-    cdef bint by_rows = column_stride == 1 if n > 1 else row_stride != 1
-    cdef Py_ssize_t most = rows_at_a_time(n * itemsize) if by_rows else rows_of_columns(n * sizeof(real))
+cdef struct Group:
+    # A few rows of X, which lie by rows or by columns, with the distance of two rows or columns in numbers.
+    const char *X
+    char kind
+    bint by_rows
+    Py_ssize_t stride, n, rows
+    # The distance of the scratch arrays, which hold one number a row.
+    Py_ssize_t span
+    # As many rows that are read next, to be prefetched, or NULL.
+    const char *next
+
+
+cdef int sum_blocks(Problem *p, const real *theta, const real *direction) except -1 nogil:
+    """Sum each block in groups of a few rows, which go through both passes of all models while they are in the cache."""
+    cdef bint by_rows = p.column_stride == 1 if p.n > 1 else p.row_stride != 1
+    cdef bint short_rows = by_rows and p.n <= FEW_FEATURES
+    cdef Py_ssize_t most = rows_at_a_time(p.n * p.itemsize) if by_rows else rows_of_columns(p.n * sizeof(real))
     cdef bint prefetches = (
-        PREFETCHES and n * <Py_ssize_t> sizeof(real) <= WIDE_ROW_BYTES and m * n * itemsize > CACHED_BYTES
+        by_rows and not short_rows and PREFETCHES and p.n * <Py_ssize_t> sizeof(real) <= WIDE_ROW_BYTES
+        and p.m * p.n * p.itemsize > CACHED_BYTES
     )
-    cdef Py_ssize_t padded = (n + LANES - 1) // LANES * LANES
-    cdef Py_ssize_t numbers = (4 + FEW_FEATURES) * SPAN + TOTALS * LANES + 2 * padded
+    cdef Py_ssize_t span = padded(p.n), vectors_per_model = 1 if direction == NULL else 2
+    cdef Py_ssize_t vectors = p.k * vectors_per_model
+    cdef Group group
+    group.span = distance_of_scratch(min(most, p.m))
+    cdef bint copies = by_rows and not short_rows and should_copy(p, span * sizeof(real))
+    cdef Py_ssize_t numbers = SCRATCH * group.span + p.k * TOTALS * LANES + (vectors + p.k) * span + padded(vectors)
+    if copies:
+        numbers += min(most, p.m) * span + LANES
     cdef void *memory = malloc(numbers * sizeof(real) + 64)
     if memory == NULL:
         with gil:
             raise MemoryError(f"no memory for {numbers} numbers")
     # Aligned to a cache line: loads and stores that straddle two lines take twice as long.
     cdef real *scratch = <real *> ((<size_t> memory + 63) // 64 * 64)
-    cdef real *totals = scratch + (4 + FEW_FEATURES) * SPAN
-    cdef real *padded_w = totals + TOTALS * LANES
-    cdef real *dw = padded_w + padded
-    memset(totals, 0, (TOTALS * LANES + 2 * padded) * sizeof(real))
-    memcpy(padded_w, w, n * sizeof(real))
+    cdef real *totals = scratch + SCRATCH * group.span
+    cdef real *w = totals + p.k * TOTALS * LANES
+    cdef real *dw = w + vectors * span
+    cdef real *b = dw + p.k * span
+    memset(totals, 0, (p.k * TOTALS * LANES + (vectors + p.k) * span) * sizeof(real))
+    copy_parameters(p, theta, direction, w, span, b)
 
-    cdef Py_ssize_t block, first, stop, rows, unflushed
-    cdef const real *c_first
-    cdef const char *group
-    cdef const char *next
-    for block in range((m - 1) // block_rows + 1):
-        first = block * block_rows
-        stop = m if m - first < block_rows else first + block_rows
-        memset(out, 0, (n + 2) * sizeof(double))
+    cdef real *columns = scratch + (SCRATCH - FEW_FEATURES) * group.span
+    cdef real *copy = b + padded(vectors)
+    cdef Py_ssize_t block, first, stop, rows, unflushed, model, models, vector
+    cdef double *out = p.out
+    group.by_rows = by_rows and not short_rows
+    group.n = p.n
+    for block in range(p.n_blocks):
+        first = block * p.block_rows
+        stop = p.m if p.m - first < p.block_rows else first + p.block_rows
+        memset(out, 0, p.k * (p.n + 2) * sizeof(double))
         unflushed = 0
         while first < stop:
             # Flush at fixed rows, whatever the size of a group: that size depends on the dtype, and the bits must not.
             rows = min(most, stop - first, ROWS_PER_FLUSH - unflushed)
-            c_first = NULL
-            if c != NULL:
-                c_first = c + first
-            group = X + first * strides[0]
-            if not by_rows:
-                add_columns(
-                    kind_of_X, group, column_stride, y + first, c_first, padded_w, b, n, rows, scratch, totals, dw, out)
-            elif n <= FEW_FEATURES:
-                add_short_rows(
-                    kind_of_X, group, row_stride, y + first, c_first, padded_w, b, n, rows, scratch, totals, dw, out)
-            else:
-                next = NULL
-                if prefetches and first + rows < m:
-                    next = group + rows * strides[0]
-                add_rows(
-                    kind_of_X, group, next, row_stride, y + first, c_first, padded_w, b, n, rows, scratch, totals, dw)
+            take_group(p, first, rows, p.row_stride if by_rows else p.column_stride, prefetches, &group)
+            if short_rows:
+                take_as_columns(&group, columns)
+            elif copies:
+                take_aligned(&group, copy, span)
+            model = 0
+            while model < p.k:
+                models = min(MODELS_TOGETHER, p.k - model)
+                vector = model * vectors_per_model
+                add_models(
+                    p, &group, first, model, models, models * vectors_per_model, w + vector * span, b + vector, span,
+                    scratch, totals + model * TOTALS * LANES, dw + model * span, out + model * (p.n + 2))
+                group.next = NULL
+                model += models
             first += rows
             unflushed += rows
             if unflushed == ROWS_PER_FLUSH or first == stop:
-                flush(dw, n, out)
-                flush_totals(totals, out + n)
+                for model in range(p.k):
+                    flush(dw + model * span, p.n, out + model * (p.n + 2))
+                    flush_totals(totals + model * TOTALS * LANES, out + model * (p.n + 2) + p.n)
                 unflushed = 0
-        out += n + 2
+        out += p.k * (p.n + 2)
     free(memory)
     return 0
+
+
+cdef void take_group(
+    Problem *p, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t stride, bint prefetches, Group *group,
+) noexcept nogil:
+    """Note where some rows lie."""
+    cdef Py_ssize_t row_bytes = p.row_stride * p.itemsize
+    group.X = p.X + first * row_bytes
+    group.kind = p.kind
+    group.rows = rows
+    group.stride = stride
+    group.next = group.X + rows * row_bytes if prefetches and first + rows < p.m else NULL
+
+
+cdef void take_as_columns(Group *group, real *columns) noexcept nogil:
+    """Copy rows that are too short to fill the lanes into columns."""
+    if real is double:
+        copy_columns_as_f64(group.kind, group.X, group.stride, group.n, group.rows, columns, group.span)
+    else:
+        copy_columns_as_f32(group.kind, group.X, group.stride, group.n, group.rows, columns, group.span)
+    group.X = <const char *> columns
+    group.kind = c'd' if real is double else c'f'
+    group.stride = group.span
+
+
+cdef void take_aligned(Group *group, real *copy, Py_ssize_t span) noexcept nogil:
+    """Copy rows to where each begins at a cache line."""
+    if real is double:
+        copy_rows_as_f64(group.kind, group.X, group.stride, group.n, group.rows, copy, span)
+    else:
+        copy_rows_as_f32(group.kind, group.X, group.stride, group.n, group.rows, copy, span)
+    group.X = <const char *> copy
+    group.stride = span
+    if group.kind != c'd' and group.kind != c'f':
+        # The next rows are of another type than the copies, by which they would be prefetched.
+        group.next = NULL
+        group.kind = c'd' if real is double else c'f'
+
+
+cdef bint should_copy(Problem *p, Py_ssize_t row_bytes) noexcept nogil:
+    """Whether several models gain from rows that begin at cache lines, and X has none such."""
+    cdef bint aligned = <size_t> p.X % 64 == 0 and p.row_stride * p.itemsize % 64 == 0
+    cdef bint narrow = p.kind != c'd' and p.kind != c'f'
+    return p.k >= MODELS_TO_COPY_FOR and row_bytes <= WIDE_ROW_BYTES and (narrow or not aligned)
+
+
+cdef Py_ssize_t padded(Py_ssize_t count) noexcept nogil:
+    """Return the numbers that fill whole lanes."""
+    return (count + LANES - 1) // LANES * LANES
+
+
+cdef Py_ssize_t distance_of_scratch(Py_ssize_t rows) noexcept nogil:
+    """Return the distance of the scratch arrays, which hold one number a row.
+
+    At exactly 512 numbers a store to one would delay loads from another (4K aliasing).
+    """
+    cdef Py_ssize_t distance = padded(rows) + LANES
+    return distance if distance % 512 else distance + LANES
+
+
+cdef void copy_parameters(
+    Problem *p, const real *theta, const real *direction, real *w, Py_ssize_t span, real *b,
+) noexcept nogil:
+    """Copy the w of the models that go together, and behind them their v, padded to whole lanes; and their b and v_b."""
+    cdef Py_ssize_t model, at, models
+    for model in range(p.k):
+        models = min(MODELS_TOGETHER, p.k - model // MODELS_TOGETHER * MODELS_TOGETHER)
+        at = model if direction == NULL else model + model // MODELS_TOGETHER * MODELS_TOGETHER
+        memcpy(w + at * span, theta + model * (p.n + 1), p.n * sizeof(real))
+        b[at] = theta[model * (p.n + 1) + p.n]
+        if direction != NULL:
+            memcpy(w + (at + models) * span, direction + model * (p.n + 1), p.n * sizeof(real))
+            b[at + models] = direction[model * (p.n + 1) + p.n]
 
 
 cdef Py_ssize_t rows_at_a_time(Py_ssize_t row_bytes) noexcept nogil:
@@ -308,81 +463,124 @@ cdef Py_ssize_t rows_of_columns(Py_ssize_t row_bytes) noexcept nogil:
     return min(MOST_ROWS, max(64, 262144 // row_bytes // 8 * 8))
 
 
+cdef void add_models(
+    Problem *p, Group *group, Py_ssize_t first, Py_ssize_t model, Py_ssize_t models, Py_ssize_t vectors,
+    const real *w, const real *b, Py_ssize_t span, real *scratch, real *totals, real *dw, double *out,
+) noexcept nogil:
+    """Run both passes of a few models over a few rows: scores, then the link, then the sums of rows."""
+    cdef real *z = scratch
+    cdef real *coefficients = scratch + 2 * MODELS_TOGETHER * group.span
+    cdef real *rest = scratch + 3 * MODELS_TOGETHER * group.span
+    cdef const real *y = <const real *> p.y + model * p.y_span + first
+    cdef const real *c = NULL
+    cdef const real *u
+    cdef Py_ssize_t j
+    write_scores(group, w, b, span, vectors, z)
+    for j in range(models):
+        if p.c != NULL:
+            c = <const real *> p.c + (model + j) * p.c_span + first
+        if vectors == models:
+            link_cost(z, y, c, group, coefficients + j * group.span, rest, totals)
+        else:
+            u = z + models * group.span
+            link_curvature(z, u, y, c, group, coefficients + j * group.span, rest, totals)
+        z += group.span
+        y += p.y_span
+        totals += TOTALS * LANES
+    add_rows(group, coefficients, models, dw, span, out)
+
+
+cdef void write_scores(
+    Group *group, const real *w, const real *b, Py_ssize_t span, Py_ssize_t vectors, real *z,
+) noexcept nogil:
+    """Write ``w . x + b`` of some rows for each of some vectors w."""
+    cdef Py_ssize_t i, j
+    if not group.by_rows:
+        # The sum of the columns, each times its w.
+        for j in range(vectors):
+            for i in range(padded(group.rows)):
+                z[j * group.span + i] = b[j]
+        if real is double:
+            add_as_f64(
+                group.kind, group.X, NULL, group.stride, w, span, vectors, group.rows, group.n, z, group.span)
+        else:
+            add_as_f32(
+                group.kind, group.X, NULL, group.stride, w, span, vectors, group.rows, group.n, z, group.span)
+        return
+    if real is double:
+        dots_as_f64(
+            group.kind, group.X, group.next, group.stride, w, span, vectors, group.n, group.rows, z, group.span)
+    else:
+        dots_as_f32(
+            group.kind, group.X, group.next, group.stride, w, span, vectors, group.n, group.rows, z, group.span)
+    for j in range(vectors):
+        for i in range(group.rows):
+            z[j * group.span + i] += b[j]
+
+
 cdef void add_rows(
-    char kind, const void *X, const void *next, Py_ssize_t row_stride, const real *y, const real *c, const real *w,
-    double b, Py_ssize_t n, Py_ssize_t rows, real *scratch, real *totals, real *dw,
+    Group *group, const real *coefficients, Py_ssize_t models, real *dw, Py_ssize_t span, double *out,
 ) noexcept nogil:
-    """Run both passes over a few rows of a C-ordered X while prefetching as many rows at `next`."""
-    cdef real *z = scratch
-    cdef real *dz = scratch + SPAN
-    cdef Py_ssize_t i
+    """Add to the dw of each of some models the sum of some rows, each times its coefficient."""
+    cdef Py_ssize_t j
+    if group.by_rows:
+        if real is double:
+            add_as_f64(
+                group.kind, group.X, group.next, group.stride, coefficients, group.span, models, group.n, group.rows, dw, span)
+        else:
+            add_as_f32(
+                group.kind, group.X, group.next, group.stride, coefficients, group.span, models, group.n, group.rows, dw, span)
+        return
+    # The dots of the columns overwrite dw, so it is flushed first. They read whole lanes of the coefficients, hence the
+    # zeros behind these.
+    for j in range(models):
+        flush(dw + j * span, group.n, out + j * (group.n + 2))
     if real is double:
-        dots_as_f64(kind, X, next, row_stride, w, n, rows, z)
+        dots_as_f64(
+            group.kind, group.X, NULL, group.stride, coefficients, group.span, models, group.rows, group.n, dw, span)
     else:
-        dots_as_f32(kind, X, next, row_stride, w, n, rows, z)
-    for i in range(rows):
-        z[i] += <real> b
-    add_slopes_and_losses(z, y, c, rows, scratch, totals)
-    if real is double:
-        add_as_f64(kind, X, next, row_stride, dz, n, rows, dw)
-    else:
-        add_as_f32(kind, X, next, row_stride, dz, n, rows, dw)
+        dots_as_f32(
+            group.kind, group.X, NULL, group.stride, coefficients, group.span, models, group.rows, group.n, dw, span)
 
 
-cdef void add_columns(
-    char kind, const void *X, Py_ssize_t column_stride, const real *y, const real *c, const real *w, double b,
-    Py_ssize_t n, Py_ssize_t rows, real *scratch, real *totals, real *dw, double *out,
+cdef void link_cost(
+    const real *z, const real *y, const real *c, const Group *group, real *dz, real *scratch, real *totals,
 ) noexcept nogil:
-    """Run both passes over a few rows of a Fortran-ordered X: the same functions, with rows and columns exchanged."""
-    cdef real *z = scratch
-    cdef real *dz = scratch + SPAN
-    cdef Py_ssize_t i
-    for i in range((rows + LANES - 1) // LANES * LANES):
-        z[i] = <real> b
-    if real is double:
-        add_as_f64(kind, X, NULL, column_stride, w, rows, n, z)
-    else:
-        add_as_f32(kind, X, NULL, column_stride, w, rows, n, z)
-    # row_dots reads whole lanes of dz, hence the zeros after dz. It overwrites dw, so dw is flushed first.
-    add_slopes_and_losses(z, y, c, rows, scratch, totals)
-    flush(dw, n, out)
-    if real is double:
-        dots_as_f64(kind, X, NULL, column_stride, dz, rows, n, dw)
-    else:
-        dots_as_f32(kind, X, NULL, column_stride, dz, rows, n, dw)
-
-
-cdef void add_short_rows(
-    char kind, const void *X, Py_ssize_t row_stride, const real *y, const real *c, const real *w, double b,
-    Py_ssize_t n, Py_ssize_t rows, real *scratch, real *totals, real *dw, double *out,
-) noexcept nogil:
-    """Run both passes over a few rows that are too short to fill the lanes: copy them into columns first."""
-    cdef real *columns = scratch + 4 * SPAN
-    if real is double:
-        copy_columns_as_f64(kind, X, row_stride, n, rows, columns, SPAN)
-    else:
-        copy_columns_as_f32(kind, X, row_stride, n, rows, columns, SPAN)
-    kind = c'd' if real is double else c'f'
-    add_columns(kind, columns, SPAN, y, c, w, b, n, rows, scratch, totals, dw, out)
-
-
-cdef void add_slopes_and_losses(
-    const real *z, const real *y, const real *c, Py_ssize_t rows, real *scratch, real *totals,
-) noexcept nogil:
-    """Write dz after z, padded with zeros to whole lanes, and add dz and the losses to the totals."""
-    cdef real *dz = scratch + SPAN
-    cdef real *e = scratch + 2 * SPAN
-    cdef real *loss = scratch + 3 * SPAN
+    """Write dz, padded with zeros to whole lanes, and add dz and the losses to the totals."""
+    cdef Py_ssize_t rows = group.rows
+    cdef real *e = scratch
+    cdef real *loss = scratch + group.span
     if real is double:
         slopes_f64(z, y, rows, e, dz, loss)
         if c != NULL:
-            weigh_f64(c, rows, e, dz, loss)
+            add_logarithms_f64(rows, e, loss)
+            weigh_f64(c, rows, dz, loss)
         add_to_totals_f64(dz, loss, e, rows, totals)
     else:
         slopes_f32(z, y, rows, e, dz, loss)
         if c != NULL:
-            weigh_f32(c, rows, e, dz, loss)
+            add_logarithms_f32(rows, e, loss)
+            weigh_f32(c, rows, dz, loss)
         add_to_totals_f32(dz, loss, e, rows, totals)
+
+
+cdef void link_curvature(
+    const real *z, const real *u, const real *y, const real *c, const Group *group, real *su, real *scratch, real *totals,
+) noexcept nogil:
+    """Write s u, padded with zeros to whole lanes, and add s u and s u^2 to the totals."""
+    cdef Py_ssize_t rows = group.rows
+    cdef real *e = scratch
+    cdef real *suu = scratch + group.span
+    if real is double:
+        curvatures_f64(z, u, y, rows, e, su, suu)
+        if c != NULL:
+            weigh_f64(c, rows, su, suu)
+        add_to_totals_f64(su, suu, e, rows, totals)
+    else:
+        curvatures_f32(z, u, y, rows, e, su, suu)
+        if c != NULL:
+            weigh_f32(c, rows, su, suu)
+        add_to_totals_f32(su, suu, e, rows, totals)
 
 
 cdef void flush_totals(real *totals, double *sums) noexcept nogil:

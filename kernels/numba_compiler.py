@@ -1,4 +1,4 @@
-"""How the Numba kernel is compiled: without the GIL, and cached on disk where that can be."""
+"""How the Numba kernel is compiled, without the GIL and cached on disk where that can be, and what Numba lacks."""
 
 from __future__ import annotations
 
@@ -6,8 +6,14 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numba
+import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]  # it has no types, as Numba has none
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
+from numba.np.numpy_support import carray
 
-from gradstep.contract import KernelUnavailable
+from gradstep.contract import FloatArray, KernelUnavailable
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -32,3 +38,84 @@ def compiler(**options: Any) -> Callable[[_Function], _Function]:
         return cached
 
     return compiled
+
+
+_compiled = compiler()
+
+
+def size_of(array: FloatArray) -> int:
+    """Return the size of a number of an array, known at compile time; for compiled code."""
+    raise NotImplementedError(array.dtype)
+
+
+@overload(size_of, strict=False)
+def _size_of(array: Any) -> Any:
+    size = array.dtype.bitwidth // 8
+    return lambda array: size
+
+
+@intrinsic
+def _pointer(typing_context: Any, address: Any, like: Any) -> Any:  # noqa: ARG001 - Numba's signature
+    """Turn an address into a pointer to numbers like one, which Numba has no other way to do."""
+    pointer = types.CPointer(like)  # type: ignore[no-untyped-call]
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+    return pointer(types.intp, like), code
+
+
+@_compiled
+def vector(address: int, length: int, like: float) -> Any:
+    """Return the memory at an address as a contiguous vector of numbers like one.
+
+    The compiler then knows that neighbours are adjacent, even in slices of a larger array, and compiles one layout.
+    """
+    return carray(_pointer(address, like), (length,))  # type: ignore[call-arg]  # Numba passes the context itself
+
+
+@intrinsic
+def _prefetch_line(typing_context: Any, address: Any) -> Any:  # noqa: ARG001 - Numba's signature
+    """Prefetch the cache line at an address into the L2 cache; an unmapped address does no harm."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        # LLVM Language Reference, llvm.prefetch: the address, 0 for reading, the locality (2 is L2), 1 for data.
+        number = ir.IntType(32)
+        signature = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, number, number, number])
+        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [cgutils.voidptr_t], signature)
+        builder.call(prefetch, [builder.inttoptr(arguments[0], cgutils.voidptr_t), number(0), number(2), number(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), code
+
+
+@_compiled
+def prefetch(numbers: FloatArray, start: int, count: int) -> None:
+    """Prefetch some numbers, one cache line at a time."""
+    first = numbers.ctypes.data + start * numbers.itemsize
+    for address in range(first, first + count * numbers.itemsize, 64):
+        _prefetch_line(address)  # type: ignore[call-arg]  # Numba passes the context itself
+
+
+@_compiled
+def padded(count: int) -> int:
+    """Return a number of numbers that starts each of several vectors with a cache line.
+
+    It is more than `count`: at a distance of exactly 4096 bytes a store to one vector would delay loads from another.
+    """
+    return (count + 16) // 16 * 16
+
+
+@_compiled
+def aligned(length: int, like: float) -> FloatArray:
+    """Return a new vector that starts with a cache line: loads and stores across two lines take twice as long."""
+    memory: Any = np.empty(length + 16, np.dtype(type(like)))
+    start = -memory.ctypes.data % 64 // size_of(memory)
+    return memory[start : start + length]  # type: ignore[no-any-return]
+
+
+@_compiled
+def copy_rows(source: FloatArray, width: int, target: FloatArray, stride: int) -> None:
+    """Copy contiguous rows to rows that are `stride` apart."""
+    for j in range(len(source) // width):
+        target[j * stride : j * stride + width] = source[j * width : (j + 1) * width]

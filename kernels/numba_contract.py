@@ -1,4 +1,4 @@
-"""The checks of the Numba kernel's arguments, of which those of dtypes are made when Numba compiles."""
+"""The checks of the Numba kernel's arguments: of their types before it is compiled, of all else in each call."""
 
 from __future__ import annotations
 
@@ -6,78 +6,116 @@ from typing import Any
 
 import numpy as np
 from numba import types
-from numba.extending import overload
 from numpy.typing import NDArray
 
 from gradstep.contract import FloatArray
-from gradstep.kernels.numba_compiler import compiler
+from gradstep.kernels.numba_compiler import compiler, size_of
 
 Sums = NDArray[np.float64]
 
 _compiled = compiler()
 
 
-def _have_the_dtypes(X: Any, y: Any, w: Any, out: Any, sample_weight: Any) -> bool:
-    """Whether every array has the dtype that the contract asks for; known when Numba compiles."""
-    vectors = (y, w) if _is_absent(sample_weight) else (y, w, sample_weight)
-    return (
-        _is_array_type(X, 2, types.float32, types.float64)
-        and _is_array_type(out, 2, types.float64)
-        and all(_is_array_type(vector, 1, X.dtype) for vector in vectors)
-    )
+def fault_of_types(X: Any, y: Any, theta: Any, block_rows: Any, out: Any, sample_weight: Any, direction: Any) -> str:
+    """Return what the contract does not allow of the arguments' Numba types, '' if it allows all of them."""
+    if not _is_array(X, (2,), types.float32, types.float64):
+        return "X should be aligned, float32 or float64, with 2 axes"
+    if not _is_array(theta, (2,), X.dtype):
+        return "theta should be aligned, have the dtype of X, and 2 axes"
+    if not _is_array(y, (1, 2), X.dtype):
+        return "y should be aligned, have the dtype of X, and 1 or 2 axes"
+    if not (_is_array(sample_weight, (1, 2), X.dtype) or _is_absent(sample_weight)):
+        return "sample_weight should be None, or aligned, have the dtype of X, and 1 or 2 axes"
+    if not (_is_array(direction, (2,), X.dtype) or _is_absent(direction)):
+        return "direction should be None, or aligned, have the dtype of X, and 2 axes"
+    if not (_is_array(out, (3,), types.float64) and out.mutable):
+        return "out should be aligned, float64, with 3 axes, and not read-only"
+    return "" if isinstance(block_rows, types.Integer) else "block_rows should be an integer"
+
+
+def _is_array(type_: Any, axes: tuple[int, ...], *dtypes: Any) -> bool:
+    return isinstance(type_, types.Array) and type_.aligned and type_.ndim in axes and type_.dtype in dtypes
 
 
 def _is_absent(type_: Any) -> bool:
+    """Whether this is the type of None, as given or as the default."""
     return type_ is None or isinstance(type_, (types.NoneType, types.Omitted))
 
 
-def _is_array_type(type_: Any, ndim: int, *dtypes: Any) -> bool:
-    return isinstance(type_, types.Array) and type_.ndim == ndim and type_.dtype in dtypes
+def general_types(given: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return types that take arguments of these types, and also of any other layout, read-only or not."""
+    X, y, theta, _, out, sample_weight, direction = given
+    X, y, theta, sample_weight, direction = map(_general, (X, y, theta, sample_weight, direction))
+    return X, y, theta, types.intp, _general(out, readonly=False), sample_weight, direction
 
 
-@overload(_have_the_dtypes, strict=False)
-def _overloaded(X: Any, y: Any, w: Any, out: Any, sample_weight: Any) -> Any:
-    if _have_the_dtypes(X, y, w, out, sample_weight):
-        return lambda X, y, w, out, sample_weight: True
-    return lambda X, y, w, out, sample_weight: False
+def _general(type_: Any, *, readonly: bool = True) -> Any:
+    if _is_absent(type_):
+        return types.none
+    return types.Array(type_.dtype, type_.ndim, "A", readonly=readonly)
 
 
 @_compiled
 def require_contract(
-    X: FloatArray, y: FloatArray, w: FloatArray, block_rows: int, out: Sums, sample_weight: FloatArray | None
+    X: FloatArray,
+    y: FloatArray,
+    theta: FloatArray,
+    block_rows: int,
+    out: Sums,
+    sample_weight: FloatArray | None,
+    direction: FloatArray | None,
 ) -> None:
-    """Raise ValueError for what `gradstep.kernels` does not allow: the loops below follow raw addresses."""
-    if not _have_the_dtypes(X, y, w, out, sample_weight):
-        raise ValueError("X should be float32 or float64, y, w and sample_weight like X, and out float64")
+    """Raise ValueError for what `gradstep.kernels` does not allow: the loops follow raw addresses."""
     m, n = X.shape
-    if block_rows < 1 or m < 1 or n < 1:
-        raise ValueError("block_rows, m and n should be at least 1")
-    if (m > 1 and X.strides[0] % X.itemsize != 0) or (n > 1 and X.strides[1] % X.itemsize != 0):
+    k, size = theta.shape[0], size_of(X)
+    if block_rows < 1 or m < 1 or n < 1 or k < 1:
+        raise ValueError("block_rows, m, n and k should be at least 1")
+    if (m > 1 and X.strides[0] % size != 0) or (n > 1 and X.strides[1] % size != 0):
         raise ValueError("the strides of X should be multiples of the size of a number")
-    if m > 1 and n > 1 and X.strides[0] != X.itemsize and X.strides[1] != X.itemsize:
+    if m > 1 and n > 1 and X.strides[0] != size and X.strides[1] != size:
         raise ValueError("X should have unit stride along its rows or along its columns")
-    if X.ctypes.data % X.itemsize != 0:
+    if X.ctypes.data % size != 0:
         raise ValueError("X should be aligned")
-    if not _is_plain(y, m):
-        raise ValueError("y should be contiguous and aligned, of shape (m,)")
-    if not _is_plain(w, n):
-        raise ValueError("w should be contiguous and aligned, of shape (n,)")
-    if sample_weight is not None and not _is_plain(sample_weight, m):
-        raise ValueError("sample_weight should be contiguous and aligned, of shape (m,)")
-    width = n + 2
-    if out.shape[0] != (m - 1) // block_rows + 1 or out.shape[1] != width:
-        raise ValueError("out should have shape (ceil(m / block_rows), n + 2)")
-    if out.strides[1] != out.itemsize or (out.shape[0] > 1 and out.strides[0] != width * out.itemsize):
-        raise ValueError("out should be C-contiguous")
-    if out.ctypes.data % out.itemsize != 0:
-        raise ValueError("out should be aligned")
+    if not _has_examples(y, m, k):
+        raise ValueError("y should be aligned, of shape (m,) or (k, m), with unit stride along the examples")
+    if not _has_models(theta, k, n + 1):
+        raise ValueError("theta should be C-contiguous and aligned, of shape (k, n + 1)")
+    if sample_weight is not None and not _has_examples(sample_weight, m, k):
+        raise ValueError(
+            "sample_weight should be aligned, of shape (m,) or (k, m), with unit stride along the examples"
+        )
+    if direction is not None and not _has_models(direction, k, n + 1):
+        raise ValueError("direction should be C-contiguous and aligned, of shape (k, n + 1)")
+    blocks, size = out.shape[0], size_of(out)
+    if blocks != (m - 1) // block_rows + 1 or out.shape[1] != k or out.shape[2] != n + 2:
+        raise ValueError("out should have shape (ceil(m / block_rows), k, n + 2)")
+    if (
+        out.strides[2] != size
+        or (k > 1 and out.strides[1] != (n + 2) * size)
+        or (blocks > 1 and out.strides[0] != k * (n + 2) * size)
+        or out.ctypes.data % size != 0
+    ):
+        raise ValueError("out should be C-contiguous and aligned")
 
 
 @_compiled
-def _is_plain(vector: FloatArray, length: int) -> bool:
-    """Whether a vector has this length and lies contiguous and aligned."""
+def _has_examples(values: FloatArray, m: int, k: int) -> bool:
+    """Whether these are m numbers for all models or for each of k, with unit stride, and aligned."""
     return (
-        vector.shape[0] == length
-        and (length == 1 or vector.strides[0] == vector.itemsize)
-        and vector.ctypes.data % vector.itemsize == 0
+        values.shape[-1] == m
+        and (m == 1 or values.strides[-1] == size_of(values))
+        and (values.ndim == 1 or (values.shape[0] == k and (k == 1 or values.strides[0] % size_of(values) == 0)))
+        and values.ctypes.data % size_of(values) == 0
+    )
+
+
+@_compiled
+def _has_models(values: FloatArray, k: int, width: int) -> bool:
+    """Whether these are k rows of this width, C-contiguous and aligned."""
+    return (
+        values.shape[0] == k
+        and values.shape[1] == width
+        and values.strides[1] == size_of(values)
+        and (k == 1 or values.strides[0] == width * size_of(values))
+        and values.ctypes.data % size_of(values) == 0
     )

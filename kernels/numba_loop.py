@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any
 
 import llvmlite.binding  # type: ignore[import-untyped]  # it has no types, as Numba has none
+import numba
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
-from numba.np.numpy_support import carray
+from numba.core.errors import NumbaError
+from numba.extending import overload
 
 from gradstep.contract import FloatArray
-from gradstep.kernels.numba_compiler import compiler
-from gradstep.kernels.numba_contract import Sums, require_contract
+from gradstep.kernels.numba_compiler import aligned, compiler, copy_rows, padded, size_of, vector
+from gradstep.kernels.numba_contract import Sums, fault_of_types, general_types, require_contract
+from gradstep.kernels.numba_rows import WIDE_ROW_BYTES, Rows, add, copy_columns, move, scores, total
 
 _compiled = compiler()
-
-# The compiler may reorder sums, which lets it vectorize them. Nothing else is relaxed, and exp and log1p are compiled
-# without it: their accuracy depends on the order of their operations.
-_compiled_sum = compiler(fastmath={"reassoc", "nsz", "contract"})
-
-# Above this size w competes with the rows for a 32 KiB L1 cache, and sharing each load of w among four rows pays. Below
-# it, one row at a time is faster: a hardware prefetcher follows one stream best (docs/performance.md).
-_WIDE_ROW_BYTES = 12_000
 
 # The largest group of rows that goes through both passes together.
 _MOST_ROWS = 512
@@ -54,52 +46,105 @@ _FEW_FEATURES = 3
 # Independent running products of the factors 1 + e hide the latency of the multiplication.
 _PRODUCTS = 16
 
+# About what stays in the L1 cache while one model after another reads it.
+_BYTES_OF_TILE = 24_576
 
-@_compiled
+
 def partial_sums(
     X: FloatArray,
     y: FloatArray,
-    w: FloatArray,
-    b: float,
+    theta: FloatArray,
     block_rows: int,
     out: Sums,
     sample_weight: FloatArray | None = None,
+    direction: FloatArray | None = None,
 ) -> None:
-    """Write ``[sum dz x, sum dz, sum loss]`` of each block of rows into its row of `out`.
+    """Write the sums over each block of rows, for each model, into `out`.
 
-    May be called from other ``@njit`` code. The contract is in `gradstep.kernels`; what breaks it raises ValueError.
+    May be called from ``@njit`` code. The contract is in `gradstep.kernels`, the formula in `gradstep.contract`; what
+    breaks the contract raises ValueError.
 
     Examples
     --------
     >>> import numpy as np
-    >>> out = np.empty((1, 4))
-    >>> partial_sums(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0.0, 1.0]), np.zeros(2), 0.0, 2, out)
-    >>> out
-    array([[-1.        , -1.        ,  0.        ,  1.38629436]])
+    >>> out = np.empty((1, 1, 4))
+    >>> partial_sums(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0.0, 1.0]), np.zeros((1, 3)), 2, out)
+    >>> out[0, 0]
+    array([-1.        , -1.        ,  0.        ,  1.38629436])
     """
-    require_contract(X, y, w, block_rows, out, sample_weight)
+    try:
+        _sums(X, y, theta, block_rows, out, sample_weight, direction)
+    except TypeError:
+        # The first call with these types, or types that the contract does not allow.
+        _compile_for(X, y, theta, block_rows, out, sample_weight, direction)
+        _sums(X, y, theta, block_rows, out, sample_weight, direction)
+
+
+@overload(partial_sums, strict=False)
+def _called_from_njit_code(
+    X: Any, y: Any, theta: Any, block_rows: Any, out: Any, sample_weight: Any = None, direction: Any = None
+) -> Any:
+    fault = fault_of_types(X, y, theta, block_rows, out, sample_weight, direction)
+    if fault:
+        return lambda X, y, theta, block_rows, out, sample_weight=None, direction=None: _refuse(fault)
+    return lambda X, y, theta, block_rows, out, sample_weight=None, direction=None: _sums_for_njit_code(
+        X, y, theta, block_rows, out, sample_weight, direction
+    )
+
+
+@_compiled
+def _refuse(fault: str) -> None:
+    raise ValueError(fault)
+
+
+def _check_and_sum(  # noqa: PLR0912, PLR0915 - Numba compiles again what a function calls: each level costs a second
+    X: FloatArray,
+    y: FloatArray,
+    theta: FloatArray,
+    block_rows: int,
+    out: Sums,
+    sample_weight: FloatArray | None,
+    direction: FloatArray | None,
+) -> None:
+    """Sum each block in groups of a few rows, which go through both passes, for all models, while in the cache."""
+    require_contract(X, y, theta, block_rows, out, sample_weight, direction)
     m, n = X.shape
-    row_stride, column_stride = X.strides[0] // X.itemsize, X.strides[1] // X.itemsize
+    k, size = theta.shape[0], size_of(X)
+    zero: Any = X.dtype.type(0)
+    row_stride, column_stride = X.strides[0] // size, X.strides[1] // size
     by_rows = column_stride == 1 if n > 1 else row_stride != 1
     short_rows = by_rows and n <= _FEW_FEATURES
     by_columns = short_rows or not by_rows
+    most = min(m, _rows_at_a_time(n, n * size) if by_rows else _rows_of_columns(n * size))
+    prefetches = _PREFETCHES and not by_columns and n * size <= WIDE_ROW_BYTES and m * n * size > _CACHED_BYTES
     # An axis that goes backwards starts at its highest address: the first number is `origin` after the lowest.
     origin = -(min(0, (m - 1) * row_stride) + min(0, (n - 1) * column_stride))
-    numbers = _memory_of(X, origin, (m - 1) * abs(row_stride) + (n - 1) * abs(column_stride) + 1)
-    most = _rows_at_a_time(n, n * X.itemsize) if by_rows else _rows_of_columns(n * X.itemsize)
-    prefetches = _PREFETCHES and n * X.itemsize <= _WIDE_ROW_BYTES and m * n * X.itemsize > _CACHED_BYTES
+    length = (m - 1) * abs(row_stride) + (n - 1) * abs(column_stride) + 1
+    numbers = vector(X.ctypes.data - origin * size, length, zero)
+    all_sums = vector(out.ctypes.data, out.shape[0] * k * (n + 2), 0.0)
+    y_step = y.strides[0] if y.ndim > 1 else 0
 
-    z, dz = np.empty(_MOST_ROWS, X.dtype), np.empty(_MOST_ROWS, X.dtype)
-    e, loss = np.empty(_MOST_ROWS), np.empty(_MOST_ROWS)
-    products = np.zeros(_PRODUCTS)
-    dw = np.zeros(n, X.dtype)
-    columns = np.empty(_FEW_FEATURES * _MOST_ROWS, X.dtype)
-    # Both passes read x, whose rows or columns are `stride` apart; each finished row moves their start by `step`.
+    # Each model has a line of z, dz, dw and products, and one of its parameters; a direction's follow those of all
+    # models, and so do its scores. One model after another uses e and last.
+    lines = k if direction is None else 2 * k
+    span, row = padded(most), padded(n + 1)
+    memory = aligned((lines + k + (_FEW_FEATURES if short_rows else 0)) * span + (lines + k) * row, zero)
+    parameters, dw = memory[: lines * row], memory[lines * row : (lines + k) * row]
+    z, dz = memory[(lines + k) * row :], memory[(lines + k) * row + lines * span :]
+    columns = dz[k * span :]
+    doubles = aligned(2 * span + k * _PRODUCTS, 0.0)
+    e, last, products = doubles[:span], doubles[span : 2 * span], doubles[2 * span :]
+    dw[:] = 0.0
+    products[:] = 0.0
+    copy_rows(vector(theta.ctypes.data, k * (n + 1), zero), n + 1, parameters, row)
+    if direction is not None:
+        copy_rows(vector(direction.ctypes.data, k * (n + 1), zero), n + 1, parameters[k * row :], row)
+
     x = columns if short_rows else numbers
-    stride = _MOST_ROWS if short_rows else (row_stride if by_rows else column_stride)
-    start, step = (0, 0) if short_rows else (origin, row_stride if by_rows else 1)
+    stride = span if short_rows else (row_stride if by_rows else column_stride)
+    start, row_step = (0, 0) if short_rows else (origin, row_stride if by_rows else 1)
     for block in range(out.shape[0]):
-        sums = out[block]
+        sums = all_sums[block * k * (n + 2) : (block + 1) * k * (n + 2)]
         sums[:] = 0.0
         first, stop = block * block_rows, min((block + 1) * block_rows, m)
         unflushed = 0
@@ -107,60 +152,86 @@ def partial_sums(
             rows = min(most, stop - first)
             following = origin + (first + rows) * row_stride if prefetches and first + rows < m else -1
             if short_rows:
-                _copy_columns(numbers, origin + first * row_stride, row_stride, n, rows, columns)
-            _first_pass(x, start + first * step, stride, by_columns, w, b, z[:rows], following)
-            _slopes_and_losses(z, y[first : first + rows], e, dz, loss)
-            if sample_weight is not None:
-                _weigh(e, dz, loss, sample_weight[first : first + rows])
-            else:
-                _multiply(products, e, rows)
-            sums[n] += _total(dz, rows)
-            sums[n + 1] += _total(loss, rows)
-
-            _second_pass(x, start + first * step, stride, by_columns, dz[:rows], dw, sums, following)
+                copy_columns(numbers, origin + first * row_stride, row_stride, n, rows, columns, span)
+            group = Rows(x, start + first * row_step, stride, by_columns)
+            vectors, numbers_of_vector = (n, rows) if by_columns else (rows, n)
+            # Sums of whole fours of vectors have the same bits as those of all.
+            tile = vectors if k == 1 else max(4, _BYTES_OF_TILE // (numbers_of_vector * size) // 4 * 4)
+            for i in range(0, vectors, tile):
+                for j in range(lines):
+                    scores(
+                        group,
+                        i,
+                        min(i + tile, vectors),
+                        parameters[j * row : j * row + n + 1],
+                        z[j * span : j * span + rows],
+                        following if j == 0 else -1,
+                    )
+            for j in range(k):
+                z_j, dz_j = z[j * span : j * span + rows], dz[j * span : j * span + rows]
+                y_j = vector(y.ctypes.data + j * y_step + first * size, rows, zero)
+                if direction is not None:
+                    _curvatures(z_j, z[(k + j) * span : (k + j) * span + rows], y_j, e, dz_j, last)
+                else:
+                    _costs(z_j, y_j, e, dz_j, last)
+                if sample_weight is not None:
+                    step = sample_weight.strides[0] if sample_weight.ndim > 1 else 0
+                    c_j = vector(sample_weight.ctypes.data + j * step + first * size, rows, zero)
+                    _weigh(e, dz_j, last, c_j)
+                else:
+                    _multiply(products[j * _PRODUCTS : (j + 1) * _PRODUCTS], e, rows)
+                sums[j * (n + 2) + n] += total(dz_j, rows)
+                sums[j * (n + 2) + n + 1] += total(last, rows)
+            for i in range(0, vectors, tile):
+                for j in range(k):
+                    add(
+                        group,
+                        i,
+                        min(i + tile, vectors),
+                        dz[j * span : j * span + rows],
+                        dw[j * row : j * row + n],
+                        sums[j * (n + 2) : (j + 1) * (n + 2)],
+                        following if j == 0 else -1,
+                    )
             first += rows
             unflushed += rows
             if unflushed >= _ROWS_PER_FLUSH or first == stop:
-                _move(dw, sums)
-                sums[n + 1] += _logarithm(products)
+                for j in range(k):
+                    move(dw[j * row : j * row + n], sums[j * (n + 2) : (j + 1) * (n + 2)])
+                    sums[j * (n + 2) + n + 1] += _logarithm(products[j * _PRODUCTS : (j + 1) * _PRODUCTS])
                 unflushed = 0
 
 
-@_compiled
-def _first_pass(
-    x: FloatArray, start: int, stride: int, by_columns: bool, w: FloatArray, b: float, z: FloatArray, following: int
-) -> None:
-    """Write X w + b of some rows to z; prefetch the rows at `following`, unless it is -1."""
-    if by_columns:
-        z[:] = b
-        _add_rows(x, start, stride, w, z)
-        return
-    if len(w) * x.itemsize > _WIDE_ROW_BYTES:
-        _dots_of_wide_rows(x, start, stride, w, z)
-    else:
-        _dots(x, start, stride, w, z, following)
-    for i in range(len(z)):
-        z[i] += b
+_sums_for_njit_code = _compiled(_check_and_sum)
+
+# What Python calls has a signature for each dtype and number of axes: all else follows addresses and strides, so one
+# takes arrays of any layout, read-only or not. None is compiled yet.
+_sums: Any = None
+_compiling = Lock()
 
 
-@_compiled
-def _second_pass(
-    x: FloatArray, start: int, stride: int, by_columns: bool, dz: FloatArray, dw: FloatArray, sums: Sums, following: int
-) -> None:
-    """Add sum dz x over some rows to dw, or to the block's sums where columns are computed one by one."""
-    if by_columns:
-        _dots(x, start, stride, dz, dw)
-        _move(dw, sums)
-    else:
-        _add_rows(x, start, stride, dz, dw, following)
-
-
-@_compiled
-def _move(dw: FloatArray, sums: Sums) -> None:
-    """Add dw to the block's sums, which are float64 for every dtype, and clear it."""
-    for j in range(len(dw)):
-        sums[j] += dw[j]
-        dw[j] = 0.0
+def _compile_for(*arguments: Any) -> None:
+    """Let `_sums` take arguments of these types; raise ValueError for types that the contract does not allow."""
+    global _sums  # noqa: PLW0603 - a new dispatcher, since other threads may be using the old one
+    try:
+        given = tuple(map(numba.typeof, arguments))
+    except NumbaError as error:
+        # Such as a foreign byte order.
+        raise ValueError(str(error)) from error
+    fault = fault_of_types(*given)
+    if fault:
+        raise ValueError(fault)
+    signature = general_types(given)
+    with _compiling:
+        compiled = {} if _sums is None else _sums.overloads
+        if signature in compiled:
+            return
+        sums: Any = _compiled(_check_and_sum)
+        for result in compiled.values():
+            sums.add_overload(result)
+        sums.compile(signature)
+        sums.disable_compile()
+        _sums = sums
 
 
 @_compiled
@@ -168,7 +239,7 @@ def _rows_at_a_time(n: int, row_bytes: int) -> int:
     """Return the number of rows that stay in the cache from the first pass to the second (docs/performance.md)."""
     if n <= _FEW_FEATURES:
         return _MOST_ROWS
-    if row_bytes > _WIDE_ROW_BYTES:
+    if row_bytes > WIDE_ROW_BYTES:
         return 8
     if row_bytes > 1600:
         return _LONG_ROWS
@@ -181,135 +252,8 @@ def _rows_of_columns(row_bytes: int) -> int:
     return min(_MOST_ROWS, max(64, 262144 // row_bytes // 8 * 8))
 
 
-@intrinsic
-def _pointer(typing_context: Any, address: Any) -> Any:  # noqa: ARG001 - Numba's signature
-    """Turn an address into a pointer, which Numba has no other way to do."""
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001 - Numba's signature
-        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
-
-    return types.voidptr(types.intp), code
-
-
-@intrinsic
-def _prefetch_line(typing_context: Any, address: Any) -> Any:  # noqa: ARG001 - Numba's signature
-    """Prefetch the cache line at an address into the L2 cache; an unmapped address does no harm."""
-
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        # LLVM Language Reference, llvm.prefetch: the address, 0 for reading, the locality (2 is L2), 1 for data.
-        number = ir.IntType(32)
-        signature = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, number, number, number])
-        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [cgutils.voidptr_t], signature)
-        builder.call(prefetch, [builder.inttoptr(arguments[0], cgutils.voidptr_t), number(0), number(2), number(1)])
-        return context.get_dummy_value()
-
-    return types.void(types.intp), code
-
-
 @_compiled
-def _prefetch(numbers: FloatArray, start: int, count: int) -> None:
-    """Prefetch some numbers, one cache line at a time."""
-    first = numbers.ctypes.data + start * numbers.itemsize
-    for address in range(first, first + count * numbers.itemsize, 64):
-        _prefetch_line(address)  # type: ignore[call-arg]  # Numba passes the context itself
-
-
-@_compiled
-def _memory_of(X: FloatArray, origin: int, length: int) -> FloatArray:
-    """Return the memory of X as one contiguous vector that starts `origin` numbers before its first.
-
-    The compiler then knows that neighbours are adjacent, even in slices of a larger array, and compiles one layout.
-    """
-    address: Any = _pointer(X.ctypes.data - origin * X.itemsize)  # type: ignore[call-arg]  # Numba passes the context itself
-    return carray(address, (length,), X.dtype)
-
-
-@_compiled
-def _copy_columns(numbers: FloatArray, start: int, stride: int, n: int, rows: int, columns: FloatArray) -> None:
-    """Copy some narrow rows into columns."""
-    # A stride known at compile time lets the compiler load whole vectors and shuffle them.
-    if n == stride == 2:
-        for i in range(rows):
-            columns[i] = numbers[start + 2 * i]
-            columns[_MOST_ROWS + i] = numbers[start + 2 * i + 1]
-        return
-    if n == stride == 3:
-        for i in range(rows):
-            columns[i] = numbers[start + 3 * i]
-            columns[_MOST_ROWS + i] = numbers[start + 3 * i + 1]
-            columns[2 * _MOST_ROWS + i] = numbers[start + 3 * i + 2]
-        return
-    for j in range(n):
-        column = columns[j * _MOST_ROWS : j * _MOST_ROWS + rows]
-        for i in range(rows):
-            column[i] = numbers[start + i * stride + j]
-
-
-@_compiled_sum
-def _dots(numbers: FloatArray, start: int, stride: int, w: FloatArray, dots: FloatArray, following: int = -1) -> None:
-    """Write the dot products with w of rows that are `stride` apart; prefetch 3/4 of the rows at `following`."""
-    n = len(w)
-    for k in range(len(dots)):
-        if following >= 0:
-            _prefetch(numbers, following + k * stride * 3 // 4, n * 3 // 4)
-        first = start + k * stride
-        x = numbers[first : first + n]
-        dot = numbers.dtype.type(0)
-        for j in range(n):
-            dot += w[j] * x[j]
-        dots[k] = dot
-
-
-@_compiled_sum
-def _dots_of_wide_rows(numbers: FloatArray, start: int, stride: int, w: FloatArray, dots: FloatArray) -> None:
-    """Do the same as `_dots`, with four rows that share each load of w."""
-    n = len(w)
-    whole = len(dots) // 4 * 4
-    for k in range(0, whole, 4):
-        first = start + k * stride
-        x0 = numbers[first : first + n]
-        x1 = numbers[first + stride : first + stride + n]
-        x2 = numbers[first + 2 * stride : first + 2 * stride + n]
-        x3 = numbers[first + 3 * stride : first + 3 * stride + n]
-        dot0 = dot1 = dot2 = dot3 = numbers.dtype.type(0)
-        for j in range(n):
-            dot0 += w[j] * x0[j]
-            dot1 += w[j] * x1[j]
-            dot2 += w[j] * x2[j]
-            dot3 += w[j] * x3[j]
-        dots[k], dots[k + 1], dots[k + 2], dots[k + 3] = dot0, dot1, dot2, dot3
-    _dots(numbers, start + whole * stride, stride, w, dots[whole:])
-
-
-@_compiled_sum
-def _add_rows(
-    numbers: FloatArray, start: int, stride: int, c: FloatArray, total: FloatArray, following: int = -1
-) -> None:
-    """Add to `total` the sum of rows, each times its c; prefetch the quarter that `_dots` leaves."""
-    n, count = len(total), len(c)
-    whole = count // 4 * 4
-    rest = following + count * stride * 3 // 4
-    # Four rows share each load and store of the total.
-    for k in range(0, whole, 4):
-        first = start + k * stride
-        if following >= 0:
-            _prefetch(numbers, rest + k * stride // 4, n)
-        x0 = numbers[first : first + n]
-        x1 = numbers[first + stride : first + stride + n]
-        x2 = numbers[first + 2 * stride : first + 2 * stride + n]
-        x3 = numbers[first + 3 * stride : first + 3 * stride + n]
-        c0, c1, c2, c3 = c[k], c[k + 1], c[k + 2], c[k + 3]
-        for j in range(n):
-            total[j] += (c0 * x0[j] + c1 * x1[j]) + (c2 * x2[j] + c3 * x3[j])
-    for k in range(whole, count):
-        first = start + k * stride
-        x = numbers[first : first + n]
-        for j in range(n):
-            total[j] += c[k] * x[j]
-
-
-@_compiled
-def _slopes_and_losses(z: FloatArray, y: FloatArray, e: FloatArray, dz: FloatArray, loss: FloatArray) -> None:
+def _costs(z: FloatArray, y: FloatArray, e: FloatArray, dz: FloatArray, last: FloatArray) -> None:
     """Write e, dz and the loss without its log1p(e) of each row; a label outside [0, 1] makes the loss NaN."""
     for i in range(len(y)):
         z_i = float(z[i])
@@ -320,16 +264,30 @@ def _slopes_and_losses(z: FloatArray, y: FloatArray, e: FloatArray, dz: FloatArr
         # Grouped as in python_loop, which keeps the relative accuracy of well-classified rows.
         dz[i] = (1.0 - y_i) - q_i if z_i >= 0.0 else q_i - y_i
         loss_i = max(z_i, 0.0) - y_i * z_i
-        loss[i] = loss_i if (y_i >= 0.0) & (y_i <= 1.0) else np.nan
+        last[i] = loss_i if (y_i >= 0.0) & (y_i <= 1.0) else np.nan
 
 
 @_compiled
-def _weigh(e: FloatArray, dz: FloatArray, loss: FloatArray, c: FloatArray) -> None:
-    """Add log1p(e) to each loss, then multiply dz and loss by the weights; a negative weight makes the loss NaN."""
+def _curvatures(z: FloatArray, u: FloatArray, y: FloatArray, e: FloatArray, dz: FloatArray, last: FloatArray) -> None:
+    """Write s u as dz and s u^2 of each row, which has no logarithm, so 0 as e; y does the same as in `_costs`."""
+    for i in range(len(y)):
+        u_i = float(u[i])
+        y_i = float(y[i])
+        e_i = _exp_of_negative(-abs(float(z[i])))
+        # sigmoid'(z) = q (1 - q), without the subtraction.
+        slope_i = e_i / (1.0 + e_i) / (1.0 + e_i) * u_i
+        e[i] = 0.0
+        dz[i] = slope_i
+        last[i] = slope_i * u_i if (y_i >= 0.0) & (y_i <= 1.0) else np.nan
+
+
+@_compiled
+def _weigh(e: FloatArray, dz: FloatArray, last: FloatArray, c: FloatArray) -> None:
+    """Add log1p(e) to each loss, then multiply dz and the loss by the weights; a negative weight makes it NaN."""
     for i in range(len(c)):
         dz[i] *= c[i]
-        loss_i = loss[i] + _log1p_of_unit(e[i])
-        loss[i] = loss_i * c[i] if c[i] >= 0.0 else np.nan
+        last_i = last[i] + _log1p_of_unit(e[i])
+        last[i] = last_i * c[i] if c[i] >= 0.0 else np.nan
 
 
 @_compiled
@@ -354,14 +312,6 @@ def _logarithm(products: FloatArray) -> float:
         s += products[k] * (1.0 + s)
         products[k] = 0.0
     return float(np.log1p(s))
-
-
-@_compiled_sum
-def _total(values: FloatArray, count: int) -> float:
-    total = 0.0
-    for i in range(count):
-        total += values[i]
-    return total
 
 
 @_compiled

@@ -1,4 +1,4 @@
-"""The same sums in vectorized NumPy: the only explicit loop runs over blocks of rows."""
+"""The same sums in vectorized NumPy: the only explicit loops run over blocks of rows and over models."""
 
 from __future__ import annotations
 
@@ -15,46 +15,65 @@ _MOST_ELEMENTS = 8192
 def partial_sums(
     X: FloatArray,
     y: FloatArray,
-    w: FloatArray,
-    b: float,
+    theta: FloatArray,
     block_rows: int,
     out: NDArray[np.float64],
     sample_weight: FloatArray | None = None,
+    direction: FloatArray | None = None,
 ) -> None:
-    """Write ``[sum dz x, sum dz, sum loss]`` of each block of rows into its row of `out`.
+    """Write the sums over each block of rows, for each model, into `out`.
 
     The contract is in `gradstep.kernels`, the formula in `gradstep.contract`.
 
     Examples
     --------
-    >>> out = np.empty((1, 4))
-    >>> partial_sums(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0.0, 1.0]), np.zeros(2), 0.0, 2, out)
-    >>> out
-    array([[-1.        , -1.        ,  0.        ,  1.38629436]])
+    >>> out = np.empty((1, 1, 4))
+    >>> partial_sums(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0.0, 1.0]), np.zeros((1, 3)), 2, out)
+    >>> out[0, 0]
+    array([-1.        , -1.        ,  0.        ,  1.38629436])
     """
-    n = w.shape[0]
     with np.errstate(all="ignore"):
-        for block, sums in enumerate(out):
+        for block, block_sums in enumerate(out):
             rows = slice(block * block_rows, (block + 1) * block_rows)
-            z = _scores(X[rows], w)
-            z += X.dtype.type(b)
-            dz, loss = _slopes_and_losses(z, y[rows])
-            if sample_weight is not None:
-                dz *= sample_weight[rows]
-                loss *= sample_weight[rows]
-            sums[:n] = _sum_of_rows(X[rows], dz)
-            # np.add.reduce: the method dz.sum() takes twice as long on the few rows of a block.
-            sums[n] = np.add.reduce(dz, dtype=np.float64)
-            sums[n + 1] = np.add.reduce(loss, dtype=np.float64)
-            if _invalid(y[rows], sample_weight if sample_weight is None else sample_weight[rows]):
-                sums[n + 1] = np.nan
+            # One product a model, not one for all: BLAS adds up a matrix in another order than a vector.
+            for j, sums in enumerate(block_sums):
+                c = None if sample_weight is None else _of_model(sample_weight, j)[rows]
+                v = None if direction is None else direction[j]
+                _sum(X[rows], _of_model(y, j)[rows], theta[j], c, v, sums)
 
 
-def _scores(X: FloatArray, w: FloatArray) -> FloatArray:
-    """Return X w."""
+def _sum(
+    X: FloatArray,
+    y: FloatArray,
+    theta: FloatArray,
+    c: FloatArray | None,
+    v: FloatArray | None,
+    sums: NDArray[np.float64],
+) -> None:
+    """Write the sums of one model over the rows of a block."""
+    z = _scores(X, theta)
+    slopes, lasts = _costs(z, y) if v is None else _curvatures(z, _scores(X, v))
+    if c is not None:
+        slopes *= c
+        lasts *= c
+    sums[:-2] = _sum_of_rows(X, slopes)
+    # np.add.reduce: the method slopes.sum() takes twice as long on the few rows of a block.
+    sums[-2] = np.add.reduce(slopes, dtype=np.float64)
+    sums[-1] = np.nan if _invalid(y, c) else np.add.reduce(lasts, dtype=np.float64)
+
+
+def _of_model(values: FloatArray, j: int) -> FloatArray:
+    """Return the labels or weights of model j: its own row where there is one for each model."""
+    return values if values.ndim == 1 else values[j]
+
+
+def _scores(X: FloatArray, theta: FloatArray) -> FloatArray:
+    """Return ``X w + b``."""
     m, n = X.shape
+    w, b = theta[:n], theta[n]
     if n > _MOST_ELEMENTS:
         z: FloatArray = np.einsum("ij,j->i", X, w)
+        z += b
         return z
     rows = _MOST_ELEMENTS // n
     stacked = m // rows * rows
@@ -63,27 +82,28 @@ def _scores(X: FloatArray, w: FloatArray) -> FloatArray:
         np.matmul(X[:stacked].reshape(-1, rows, n), w, out=z[:stacked].reshape(-1, rows))
     if stacked < m:
         np.matmul(X[stacked:], w, out=z[stacked:])
+    z += b
     return z
 
 
-def _sum_of_rows(X: FloatArray, dz: FloatArray) -> FloatArray:
-    """Return dz X; the parts of a stack's matrices are added in float64."""
+def _sum_of_rows(X: FloatArray, slopes: FloatArray) -> FloatArray:
+    """Return ``slopes X``; the parts of a stack's matrices are added in float64."""
     m, n = X.shape
     if n > _MOST_ELEMENTS:
-        total: FloatArray = np.einsum("i,ij->j", dz, X)
+        total: FloatArray = np.einsum("i,ij->j", slopes, X)
         return total
     rows = _MOST_ELEMENTS // n
     stacked = m // rows * rows
     total = np.zeros(n)
     if stacked:
-        parts = np.matmul(dz[:stacked].reshape(-1, 1, rows), X[:stacked].reshape(-1, rows, n))
+        parts = np.matmul(slopes[:stacked].reshape(-1, 1, rows), X[:stacked].reshape(-1, rows, n))
         total = np.add.reduce(parts[:, 0], axis=0, dtype=np.float64)
     if stacked < m:
-        total += dz[stacked:] @ X[stacked:]
+        total += slopes[stacked:] @ X[stacked:]
     return total
 
 
-def _slopes_and_losses(z: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _costs(z: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return dz and the loss of each row, for weights of 1."""
     e = np.abs(z)
     np.negative(e, out=e)
@@ -97,8 +117,19 @@ def _slopes_and_losses(z: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatA
     return dz, loss
 
 
+def _curvatures(z: FloatArray, u: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return s u and s u^2 of each row, for weights of 1."""
+    e = np.exp(-np.abs(z))
+    # sigmoid'(z) = q (1 - q), without the subtraction.
+    slopes = e / (1.0 + e)
+    slopes /= 1.0 + e
+    slopes *= u
+    return slopes, slopes * u
+
+
 def _invalid(y: FloatArray, sample_weight: FloatArray | None) -> bool:
     """Whether a label lies outside [0, 1] or a weight is negative."""
-    if np.minimum.reduce(y) < 0.0 or np.maximum.reduce(y) > 1.0:
+    # A NaN is neither: along a direction no sum has y as a factor.
+    if not (np.minimum.reduce(y) >= 0.0 and np.maximum.reduce(y) <= 1.0):
         return True
     return sample_weight is not None and bool(np.minimum.reduce(sample_weight) < 0.0)

@@ -33,6 +33,12 @@ class RowErrors:
     eta: float
     X: np.ndarray
     c: np.ndarray
+    delta: np.ndarray
+    """The error of z."""
+    e_max: np.ndarray
+    """The largest exp(-|z|) within delta of z: e+ of the document."""
+    flushed: np.ndarray
+    """The absolute error of exp(-|z|) where it may be subnormal: f of the document."""
     dz: np.ndarray
     """|sigmoid(z) - y|, exact."""
     loss: np.ndarray
@@ -97,7 +103,92 @@ def row_errors(
     log_error = gamma(8, u) * np.log1p(e_max) + flushed
     loss_error = delta * np.minimum(1.0, g + shift) + linear_error + log_error + 2 * eta
     c = np.ones_like(z) if sample_weight is None else sample_weight.astype(np.float64)
-    return RowErrors(u, eta, X, c, g, loss, dz_error, loss_error)
+    return RowErrors(u, eta, X, c, delta, e_max, flushed, g, loss, dz_error, loss_error)
+
+
+def _means(errors: RowErrors | CurvatureErrors, weighted: bool, block_rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bound the sums divided by the total weight, and the errors of these quotients."""
+    m = len(errors.c)
+    sums_error, magnitudes = errors.sums(0, m, block_rows), errors.magnitudes(0, m)
+    # Without weights C = m is exact, and the division is the only rounding; with them C sums m rounded numbers.
+    division = gamma(m + 2, U64) + 2 * errors.u if weighted else gamma(1, U64)
+    quotient = (magnitudes + sums_error) / errors.c.sum()
+    return quotient, (1 + division) * sums_error / errors.c.sum() + division * quotient
+
+
+def product_errors(
+    errors: CurvatureErrors, weighted: bool, block_rows: int, direction: np.ndarray, l2: float
+) -> np.ndarray:
+    """Bound the errors of ``[Hv, v'Hv]``, which are float64 whatever the dtype of the computation."""
+    quotient, mean_error = _means(errors, weighted, block_rows)
+    v_w = np.abs(direction[:-1].astype(np.float64))
+    penalty = np.array([*(l2 * v_w), 0.0, l2 * float(v_w @ v_w)])
+    return mean_error + gamma(2, U64) * (quotient + penalty) + gamma(len(v_w) + 3, U64) * penalty
+
+
+@dataclass(frozen=True)
+class CurvatureErrors:
+    """Bounds for the rows of a problem with a direction, each an array of length m, without the weights of the rows."""
+
+    u: float
+    eta: float
+    X: np.ndarray
+    c: np.ndarray
+    slope: np.ndarray
+    """|s u|, exact."""
+    square: np.ndarray
+    """s u^2, exact."""
+    slope_error: np.ndarray
+    """P of the document."""
+    square_error: np.ndarray
+    """Q of the document."""
+    omega: np.ndarray
+    """1 + |u| and its error: what an underflow in the first product is multiplied by at most."""
+
+    def sums(self, start: int, stop: int, block_rows: int) -> np.ndarray:
+        """Bound the error of ``[sum s u x, sum s u, sum s u^2]`` over rows start to stop, summed in blocks."""
+        rows = slice(start, stop)
+        r = min(block_rows, stop - start)
+        across, within = gamma(-(-(stop - start) // block_rows) - 1, U64), gamma(r + 2, self.u)
+        nu = within + across + within * across
+        c, X, omega = self.c[rows], np.abs(self.X[rows]), self.omega[rows]
+        lost = self.eta * (1 + c) * omega
+        slope = (1 + nu) * (c * self.slope_error[rows] + lost) + nu * c * self.slope[rows]
+        square = (1 + nu) * (c * self.square_error[rows] + lost * omega) + nu * c * self.square[rows]
+        underflow = (stop - start) * self.eta
+        return np.array([*(slope @ X + underflow), slope.sum(), square.sum()])
+
+    def magnitudes(self, start: int, stop: int) -> np.ndarray:
+        """Return the sums of the absolute values of all terms."""
+        rows = slice(start, stop)
+        slope = self.c[rows] * self.slope[rows]
+        return np.array([*(slope @ np.abs(self.X[rows])), slope.sum(), self.c[rows] @ self.square[rows]])
+
+
+def curvature_errors(errors: RowErrors, direction: np.ndarray, curved: Any) -> CurvatureErrors:
+    """Bound the errors of s u and s u^2 of every row; `curved` is the oracle's result for these rows and direction.
+
+    The derivation is in docs/numerics.md, "The product with a direction".
+    """
+    v = np.abs(direction.astype(np.float64))
+    s, score = (np.array([float(value) for value in values]) for values in (curved.s, curved.u))
+    score, n = np.abs(score), errors.X.shape[1]
+    delta_u = gamma(n + 2, errors.u) * (np.abs(errors.X) @ v[:-1] + v[-1]) + n * errors.eta
+    shift = np.minimum(0.25, errors.delta * np.minimum(0.1, errors.e_max))
+    s_error = shift + gamma(10, errors.u) * errors.e_max / (1.0 + errors.e_max) ** 2 + errors.flushed
+    slope_error = s_error * (score + delta_u) + s * delta_u
+    square_error = s_error * (score + delta_u) ** 2 + s * delta_u * (2 * score + delta_u)
+    return CurvatureErrors(
+        errors.u,
+        errors.eta,
+        errors.X,
+        errors.c,
+        s * score,
+        s * score**2,
+        slope_error,
+        square_error,
+        1 + score + delta_u,
+    )
 
 
 @dataclass(frozen=True)
@@ -111,12 +202,7 @@ class GradientErrors:
 
 def gradient_errors(errors: RowErrors, weighted: bool, block_rows: int, w: np.ndarray, l2: float) -> GradientErrors:
     """Bound the error of the cost and its gradient; `w` has the dtype that the caller gave it, as in the penalty."""
-    m = len(errors.c)
-    sums_error, magnitudes = errors.sums(0, m, block_rows), errors.magnitudes(0, m)
-    # Without weights C = m is exact, and the division is the only rounding; with them C sums m rounded numbers.
-    division = gamma(m + 2, U64) + 2 * errors.u if weighted else gamma(1, U64)
-    quotient = (magnitudes + sums_error) / errors.c.sum()
-    mean_error = (1 + division) * sums_error / errors.c.sum() + division * quotient
+    quotient, mean_error = _means(errors, weighted, block_rows)
     wide_w = np.abs(w.astype(np.float64))
     penalty, penalty_gradient = l2 / 2 * float(wide_w @ wide_w), l2 * wide_w
     J = mean_error[-1] + gamma(len(w) + 3, U64) * penalty + gamma(1, U64) * (quotient[-1] + penalty)

@@ -1,7 +1,7 @@
 """The conformance suite: one list of checks that raise AssertionError, for right and for planted wrong kernels.
 
 Numerical checks compare with the oracle within the derived bounds; the others check the contract in the docstring of
-`gradstep.kernels`.
+`gradstep.kernels`. The checks of several models and of directions are in `conformance_models`.
 """
 
 from __future__ import annotations
@@ -13,54 +13,22 @@ from dataclasses import replace
 
 import numpy as np
 import problems
+from conformance_models import CHECKS as CHECKS_OF_MODELS
+from conformance_models import DTYPES, IN_PLACE
+from kernel_calls import parameters, raw_sums, same_bits
 from problems import BROADCASTS, LAYOUTS, Problem
 
 from gradstep import Kernel, gradient
 
 M = (1, 2, 3, 7, 8, 9, 63, 64, 65, 511, 512, 513)
 N = (1, 2, 3, 8, 17, 100)
-DTYPES = [
-    "float64",
-    "float32",
-    "float16",
-    "longdouble",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "bool",
-]
 SATURATED = (18.0, 33.3, 37.0, 88.0, 104.0, 700.0, 710.0, 745.0, 800.0, 1e4, 1e300, 1e308)
 
 
 def sums(kernel: Kernel, problem: Problem, block_rows: int) -> np.ndarray:
-    """Call a kernel as the engine does; elements that it does not write are NaN."""
-    X, y, w, sample_weight = problem.computed
-    return raw_sums(kernel, X, y, w, problem.b, block_rows, sample_weight)
-
-
-def raw_sums(
-    kernel: Kernel,
-    X: np.ndarray,
-    y: np.ndarray,
-    w: np.ndarray,
-    b: float,
-    block_rows: int,
-    sample_weight: np.ndarray | None = None,
-) -> np.ndarray:
-    """Call a kernel with arrays that meet the contract."""
-    out = np.full((-(-len(y) // block_rows), len(w) + 2), np.nan)
-    kernel.partial_sums(X, y, w, b, block_rows, out, sample_weight)
-    return out
-
-
-def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two arrays have the same bits."""
-    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    """Return a kernel's sums of the one model of a problem, (blocks, n + 2); what it does not write is NaN."""
+    X, y, theta, sample_weight, _ = problem.computed
+    return raw_sums(kernel, X, y, theta, block_rows, sample_weight)[:, 0]
 
 
 def check_shapes(kernel: Kernel) -> None:
@@ -247,24 +215,15 @@ def check_partial_sums(kernel: Kernel) -> None:
 
 def check_direct_layouts(kernel: Kernel) -> None:
     """The layouts that a kernel must read in place, passed to it directly."""
-    in_place = [
-        "C order",
-        "F order",
-        "row-strided",
-        "F order, column-strided",
-        "window in C order",
-        "window in F order",
-        "read-only",
-    ]
     for dtype in ("float64", "float32"):
         for m, n in ((65, 17), (64, 2), (9, 1), (1, 9)):
             problem = problems.random_weighted_problem(m, n, dtype)
-            _, y, w, weight = (None if a is None else LAYOUTS["read-only"](a) for a in problem.computed)
-            for name in in_place:
+            _, y, theta, weight, _ = (LAYOUTS["read-only"](a) for a in problem.computed)
+            for name in IN_PLACE:
                 X = LAYOUTS[name](problem.X)
                 for block_rows in (7, 64, 1000):
-                    out = raw_sums(kernel, X, y, w, problem.b, block_rows, weight)
-                    problem.assert_right_sums(out, block_rows, name)
+                    out = raw_sums(kernel, X, y, theta, block_rows, weight)
+                    problem.assert_right_sums(out[:, 0], block_rows, name)
 
 
 def check_blocks_stand_alone(kernel: Kernel) -> None:
@@ -272,15 +231,15 @@ def check_blocks_stand_alone(kernel: Kernel) -> None:
     for dtype in ("float64", "float32"):
         for n in (1, 8, 17, 100):
             problem = problems.random_weighted_problem(513, n, dtype)
-            _, y, w, weight = problem.computed
+            _, y, theta, weight, _ = problem.computed
             for order in (np.ascontiguousarray, np.asfortranarray):
                 X = order(problem.computed.X)
                 for block_rows in (1, 64, 100):
-                    whole = raw_sums(kernel, X, y, w, problem.b, block_rows, weight)
-                    assert same_bits(whole, raw_sums(kernel, X, y, w, problem.b, block_rows, weight)), "a repeated call"
+                    whole = raw_sums(kernel, X, y, theta, block_rows, weight)
+                    assert same_bits(whole, raw_sums(kernel, X, y, theta, block_rows, weight)), "a repeated call"
                     for first, last in ((0, 1), (1, 3), (2, len(whole)), (len(whole) - 1, len(whole))):
                         rows = slice(first * block_rows, last * block_rows)
-                        part = raw_sums(kernel, X[rows], y[rows], w, problem.b, block_rows, weight[rows])
+                        part = raw_sums(kernel, X[rows], y[rows], theta, block_rows, weight[rows])
                         assert same_bits(part, whole[first:last]), (
                             f"{problem.name}: blocks {first} to {last} of {block_rows} rows alone have other bits"
                         )
@@ -293,7 +252,7 @@ def check_flags(kernel: Kernel) -> None:
         for row in (0, 9, 31, 63):
             for name, X, y, weight in _flagged(problem, row):
                 for block_rows in (8, 64):
-                    out = raw_sums(kernel, X, y, problem.w, problem.b, block_rows, weight)
+                    out = raw_sums(kernel, X, y, problem.computed.theta, block_rows, weight)[:, 0]
                     flagged = np.isnan(out[:, -1])
                     expected = np.arange(len(out)) == row // block_rows
                     assert (flagged == expected).all(), f"{name} in row {row}: the losses are {out[:, -1]}"
@@ -331,12 +290,12 @@ def check_rows_from_memory(kernel: Kernel) -> None:
         m = (1 << 20) // (n * np.dtype(dtype).itemsize) + 9
         numbers = np.random.default_rng(n).standard_normal((m, n + 1)).astype(dtype)
         X, y = np.ascontiguousarray(numbers[:, :n]), np.abs(numbers[:, n]) % 1
-        w = (numbers[0, :n] / n**0.5).astype(dtype)
+        theta = parameters((numbers[0, :n] / n**0.5).astype(dtype), 0.1)
         block_rows = m // 3 + 1
-        sums = raw_sums(kernel, X, y, w, 0.1, block_rows)
+        sums = raw_sums(kernel, X, y, theta, block_rows)
         for block, start in enumerate(range(0, m, block_rows)):
             rows = slice(start, start + block_rows)
-            alone = raw_sums(kernel, X[rows], y[rows], w, 0.1, block_rows)
+            alone = raw_sums(kernel, X[rows], y[rows], theta, block_rows)
             assert same_bits(alone[0], sums[block]), f"({m}, {n}) {dtype}, block {block}"
 
 
@@ -347,7 +306,6 @@ def check_inputs_unchanged(kernel: Kernel) -> None:
         given = [order(problem.X.copy()), problem.y.copy(), problem.w.copy(), problem.sample_weight.copy()]
         before = [array.tobytes() for array in given]
         X, y, w, weight = given
-        raw_sums(kernel, X, y, w, problem.b, 16, weight)
         gradient(X, y, w, problem.b, sample_weight=weight, kernel=kernel)
         gradient(X[::-1], y, w, problem.b, sample_weight=weight, kernel=kernel)
         assert [array.tobytes() for array in given] == before, "an input was written to"
@@ -405,4 +363,5 @@ CHECKS: list[Callable[[Kernel], None]] = [
     check_rows_from_memory,
     check_inputs_unchanged,
     check_no_warning,
+    *CHECKS_OF_MODELS,
 ]

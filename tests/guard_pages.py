@@ -44,12 +44,24 @@ DTYPES = {
     "uint8": "float64",
     "bool": "float64",
 }
-"""The dtypes of X, each with that of y, w and the weights."""
+"""The dtypes of X, each with that of all other inputs."""
 
 WIDE_DTYPES = ("float64", "float32")
 NARROW_DTYPES = tuple(name for name in DTYPES if name not in WIDE_DTYPES)
 
-ARRAYS = ("X", "y", "w", "out", "sample_weight")
+ARRAYS = ("X", "y", "theta", "out", "sample_weight", "direction")
+
+# Tiles of models, with one more and one less, and more models than any tile has.
+K = (1, 2, 3, 4, 5, 8, 9, 33)
+
+ROWS: dict[str, Callable[[int], tuple[int, ...]]] = {
+    "shared": lambda m: (1,),
+    "a row each": lambda m: (m, 1),
+    "rows apart": lambda m: (m + 3, 1),
+    "rows backwards": lambda m: (-m - 1, 1),
+    "the same row": lambda m: (0, 1),
+}
+"""Each returns the strides of labels or weights, in numbers."""
 
 # All tails of eight and sixteen lanes, alone and after whole vectors.
 _FEATURES = (*range(1, 18), 31, 32, 33)
@@ -75,14 +87,26 @@ class Case:
     m: int
     n: int
     block_rows: int
-    weighted: bool
+    k: int
+    labels: str
+    weights: str | None
+    directed: bool
+
+
+# What is one model's own. In steps of 143 of 480, one case differs in everything from the next.
+_OF_MODELS = list(itertools.product(K, ROWS, (None, *ROWS), (False, True)))
+_STEP = 143
 
 
 def cases(shapes: list[tuple[int, int]], dtypes: tuple[str, ...] = WIDE_DTYPES) -> Iterator[Case]:
-    """Yield every case of these shapes and dtypes."""
-    for X_dtype, layout, (m, n) in itertools.product(dtypes, LAYOUTS, shapes):
-        yield Case(X_dtype, layout, m, n, m, weighted=False)
-        yield Case(X_dtype, layout, m, n, 1 + (m - 1) // 2, weighted=True)
+    """Yield two cases of each shape and dtype: a plain one, and one of the many ways to pass models and directions."""
+    for number, (X_dtype, layout, (m, n)) in enumerate(itertools.product(dtypes, LAYOUTS, shapes)):
+        plain_weights = ("shared", None)[number % 2]
+        yield Case(X_dtype, layout, m, n, m, 1, "shared", plain_weights, directed=number % 4 > 1)
+        k, labels, weights, directed = _OF_MODELS[number * _STEP % len(_OF_MODELS)]
+        # Many models of many numbers take long in interpreted kernels, and show nothing that few do not.
+        k = min(k, max(2, 20_000 // (m * n)))
+        yield Case(X_dtype, layout, m, n, 1 + (m - 1) // 2, k, labels, weights, directed)
 
 
 class Region:
@@ -110,12 +134,14 @@ class Region:
 def span_bytes(values: np.ndarray, strides: tuple[int, ...]) -> int:
     """Return the bytes from the first number to the last one, with these strides in numbers."""
     steps = zip(values.shape, strides, strict=True)
-    return (sum((length - 1) * stride for length, stride in steps) + 1) * values.itemsize
+    return (sum((length - 1) * abs(stride) for length, stride in steps) + 1) * values.itemsize
 
 
 def lay(values: np.ndarray, strides: tuple[int, ...], memory: np.ndarray) -> np.ndarray:
-    """Copy an array to the start of `memory`, with these strides in numbers."""
-    laid = np.ndarray(values.shape, values.dtype, memory.data, strides=[step * values.itemsize for step in strides])
+    """Copy an array to the start of `memory`, with these strides in numbers; with one of 0 the last row remains."""
+    forwards = [abs(step) * values.itemsize for step in strides]
+    laid = np.ndarray(values.shape, values.dtype, memory.data, strides=forwards)
+    laid = laid[tuple(slice(None, None, -1 if step < 0 else 1) for step in strides)]
     laid[...] = values
     return laid
 
@@ -149,17 +175,25 @@ def random_numbers(dtype: str) -> np.ndarray:
 
 def data(case: Case) -> dict[str, tuple[np.ndarray, tuple[int, ...]]]:
     """Return each array of a case with its strides in numbers."""
-    m, n = case.m, case.n
+    m, n, k = case.m, case.n, case.k
     numbers = random_numbers(DTYPES[case.X_dtype])
-    n_blocks = -(-m // case.block_rows)
+
+    def of_models(start: int, rows: str) -> tuple[np.ndarray, tuple[int, ...]]:
+        shape = (m,) if rows == "shared" else (k, m)
+        return np.abs(np.resize(numbers[start:], shape)), ROWS[rows](m)
+
+    labels, strides = of_models(0, case.labels)
+    blocks = -(-m // case.block_rows)
     arrays = {
         "X": (random_numbers(case.X_dtype)[: m * n].reshape(m, n), LAYOUTS[case.layout](m, n)),
-        "y": (np.abs(numbers[:m]) % 1, (1,)),
-        "w": (numbers[-n:], (1,)),
-        "out": (np.full((n_blocks, n + 2), np.nan), (n + 2, 1)),
+        "y": (labels % 1, strides),
+        "theta": (np.resize(numbers[7:], (k, n + 1)), (n + 1, 1)),
+        "out": (np.full((blocks, k, n + 2), np.nan), (k * (n + 2), n + 2, 1)),
     }
-    if case.weighted:
-        arrays["sample_weight"] = (np.abs(numbers[-m:]), (1,))
+    if case.weights is not None:
+        arrays["sample_weight"] = of_models(5, case.weights)
+    if case.directed:
+        arrays["direction"] = np.resize(numbers[3:], (k, n + 1)), (n + 1, 1)
     return arrays
 
 
@@ -211,8 +245,8 @@ def run_case(
 
 def call(partial_sums: Callable[..., None], case: Case, arrays: dict[str, np.ndarray]) -> None:
     """Call a kernel on the arrays of a case."""
-    weight = arrays.get("sample_weight")
-    partial_sums(arrays["X"], arrays["y"], arrays["w"], 0.25, case.block_rows, arrays["out"], weight)
+    given = arrays["X"], arrays["y"], arrays["theta"], case.block_rows, arrays["out"]
+    partial_sums(*given, arrays.get("sample_weight"), arrays.get("direction"))
 
 
 def run_read(read: Callable[[np.ndarray], float], record: Callable[[str], None]) -> int:
@@ -235,26 +269,33 @@ def shapes_for(subject: str) -> list[tuple[int, int]]:
     return SHAPES if registry.KERNELS[subject].releases_gil else SHAPES[::5]
 
 
-def numpy_sums(X, y, w, b, block_rows, out, sample_weight=None):
+def numpy_sums(X, y, theta, block_rows, out, sample_weight=None, direction=None):
     """Call the NumPy kernel, on which the planted kernels below are based."""
-    registry.load("numpy").partial_sums(X, y, w, b, block_rows, out, sample_weight)
+    registry.load("numpy").partial_sums(X, y, theta, block_rows, out, sample_weight, direction)
 
 
-def _address_after(array: np.ndarray) -> int:
+def _address_of_last(array: np.ndarray) -> int:
+    """Return the highest address of a number; where rows run backwards it is in the first one."""
     return array.ctypes.data + sum(
-        (length - 1) * stride for length, stride in zip(array.shape, array.strides, strict=True)
+        (length - 1) * max(stride, 0) for length, stride in zip(array.shape, array.strides, strict=True)
+    )
+
+
+def _address_of_first(array: np.ndarray) -> int:
+    return array.ctypes.data + sum(
+        (length - 1) * min(stride, 0) for length, stride in zip(array.shape, array.strides, strict=True)
     )
 
 
 def _reads(name: str, numbers: int) -> Callable[..., None]:
     """Return a kernel that also reads a number at this distance after the end of an array, or before its start."""
 
-    def partial_sums(X, y, w, b, block_rows, out, sample_weight=None):
-        numpy_sums(X, y, w, b, block_rows, out, sample_weight)
-        array = {"X": X, "y": y, "w": w, "out": out, "sample_weight": sample_weight}[name]
+    def partial_sums(X, y, theta, block_rows, out, sample_weight=None, direction=None):
+        numpy_sums(X, y, theta, block_rows, out, sample_weight, direction)
+        array = dict(zip(ARRAYS, (X, y, theta, out, sample_weight, direction), strict=True))[name]
         if array is None:
             return
-        origin = _address_after(array) if numbers > 0 else array.ctypes.data
+        origin = _address_of_last(array) if numbers > 0 else _address_of_first(array)
         ctypes.string_at(origin + numbers * array.itemsize, array.itemsize)
 
     return partial_sums
@@ -263,39 +304,39 @@ def _reads(name: str, numbers: int) -> Callable[..., None]:
 def _writes(name: str, numbers: int) -> Callable[..., None]:
     """Return a kernel that overwrites a number at this distance after the end of an array, or before its start."""
 
-    def partial_sums(X, y, w, b, block_rows, out, sample_weight=None):
-        numpy_sums(X, y, w, b, block_rows, out, sample_weight)
-        array = {"X": X, "y": y, "w": w, "out": out}[name]
-        origin = _address_after(array) if numbers >= 0 else array.ctypes.data
+    def partial_sums(X, y, theta, block_rows, out, sample_weight=None, direction=None):
+        numpy_sums(X, y, theta, block_rows, out, sample_weight, direction)
+        array = {"X": X, "y": y, "theta": theta, "out": out}[name]
+        origin = _address_of_last(array) if numbers >= 0 else _address_of_first(array)
         ctypes.memset(origin + numbers * array.itemsize, 1, array.itemsize)
 
     return partial_sums
 
 
-def _reads_whole_vectors(X, y, w, b, block_rows, out, sample_weight=None):
+def _reads_whole_vectors(X, *rest):
     """Read the last row of X eight numbers at a time, like a loop without a tail."""
-    numpy_sums(X, y, w, b, block_rows, out, sample_weight)
+    numpy_sums(X, *rest)
     if X.strides[1] == X.itemsize:
         ctypes.string_at(X[-1].ctypes.data, -(-X.shape[1] // 8) * 8 * X.itemsize)
 
 
-def _writes_between_rows(X, y, w, b, block_rows, out, sample_weight=None):
+def _writes_between_rows(X, *rest):
     """Write to the number after the first row where rows are not adjacent."""
-    numpy_sums(X, y, w, b, block_rows, out, sample_weight)
+    numpy_sums(X, *rest)
     if X.shape[0] > 1 and X.strides[0] > X.shape[1] * X.itemsize:
-        ctypes.memset(_address_after(X[0]) + X.itemsize, 1, X.itemsize)
+        ctypes.memset(_address_of_last(X[0]) + X.itemsize, 1, X.itemsize)
 
 
-def _depends_on_the_address(X, y, w, b, block_rows, out, sample_weight=None):
+def _depends_on_the_address(X, y, theta, block_rows, out, *rest):
     """Compute different sums if X does not start at a multiple of 16 bytes."""
-    numpy_sums(X, y, w, b, block_rows, out, sample_weight)
+    numpy_sums(X, y, theta, block_rows, out, *rest)
     if X.ctypes.data % 16 != 0:
-        out[-1, -1] = np.nextafter(out[-1, -1], np.inf)
+        out[-1, -1, -1] = np.nextafter(out[-1, -1, -1], np.inf)
 
 
 FAULTY: dict[str, Callable[..., None]] = {
     **{f"reads the number after {name}": _reads(name, 1) for name in ARRAYS},
-    **{f"reads the number before {name}": _reads(name, -1) for name in ("X", "y")},
+    **{f"reads the number before {name}": _reads(name, -1) for name in ("X", "y", "direction")},
     "reads whole vectors": _reads_whole_vectors,
     "writes after out": _writes("out", 1),
 }
@@ -303,7 +344,7 @@ FAULTY: dict[str, Callable[..., None]] = {
 
 WRONG: dict[str, tuple[Callable[..., None], str]] = {
     "writes to X": (_writes("X", 0), "X or what lies beside it was written to"),
-    "writes to w": (_writes("w", 0), "w or what lies beside it was written to"),
+    "writes to theta": (_writes("theta", 0), "theta or what lies beside it was written to"),
     "writes before out": (_writes("out", -1), "what lies beside out was written to"),
     "writes between the rows": (_writes_between_rows, "X or what lies beside it was written to"),
     "depends on the address": (_depends_on_the_address, "the sums have other bits than in ordinary memory"),

@@ -1,4 +1,4 @@
-"""The reference: cost and gradient of logistic regression in mpmath, from the exact values of the inputs.
+"""The reference: cost, gradient and curvature of logistic regression in mpmath, from the exact values of the inputs.
 
 It shares no code with the kernels and none with NumPy's arithmetic: every input becomes an mpmath number without
 rounding, and every result is accurate to about 90 decimal digits.
@@ -35,6 +35,25 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class CurvedRows:
+    """The unweighted curvature of each row and its score along the direction, and the inputs as exact numbers."""
+
+    s: list[Any]
+    u: list[Any]
+    X: list[list[Any]]
+    c: list[Any]
+
+    def sums(self, start: int, stop: int) -> list[Any]:
+        """Return ``[sum s u x, sum s u, sum s u^2]`` over the rows from start to stop, each row times its weight."""
+        with mpmath.workdps(_DIGITS):
+            factors = zip(self.c[start:stop], self.s[start:stop], self.u[start:stop], strict=True)
+            slopes = [c * s * u for c, s, u in factors]
+            columns = zip(*self.X[start:stop], strict=True)
+            product = [mpmath.fdot(slopes, column) for column in columns]
+            return [*product, mpmath.fsum(slopes), mpmath.fdot(slopes, self.u[start:stop])]
+
+
+@dataclass(frozen=True)
 class Reference:
     """The cost and its gradient, as mpmath numbers."""
 
@@ -56,6 +75,28 @@ def rows(X: np.ndarray, y: np.ndarray, w: np.ndarray, b: float, sample_weight: n
         dz, loss = zip(*(_row(z_i, y_i) for z_i, y_i in zip(z, exact(y), strict=True)), strict=True)
         c = [mpmath.mpf(1)] * len(z) if sample_weight is None else exact(sample_weight)
         return Rows(z, list(dz), list(loss), X_exact, c)
+
+
+def curved_rows(per_row: Rows, direction: np.ndarray) -> CurvedRows:
+    """Return sigmoid'(z) and the score along the direction [v_w, v_b] of every row."""
+    with mpmath.workdps(_DIGITS):
+        *v_w, v_b = exact(direction)
+        u = [mpmath.fdot(x_i, v_w) + v_b for x_i in per_row.X]
+        # sigmoid' is even, and this form of it has no cancellation.
+        odds = [mpmath.exp(-abs(z)) for z in per_row.z]
+        return CurvedRows([e / (1 + e) ** 2 for e in odds], u, per_row.X, per_row.c)
+
+
+def product(curved: CurvedRows, direction: np.ndarray, l2: float) -> list[Any]:
+    """Return ``[Hv, v'Hv]``, the product of the Hessian of the cost with the direction, and the curvature along it."""
+    with mpmath.workdps(_DIGITS):
+        *along, along_b, square = curved.sums(0, len(curved.s))
+        C, l2_exact, v_w = mpmath.fsum(curved.c), mpmath.mpf(l2), exact(direction)[:-1]
+        return [
+            *(along_j / C + l2_exact * v_j for along_j, v_j in zip(along, v_w, strict=True)),
+            along_b / C,
+            square / C + l2_exact * mpmath.fdot(v_w, v_w),
+        ]
 
 
 def _row(z: Any, y: Any) -> tuple[Any, Any]:

@@ -12,6 +12,7 @@ import bounds
 import mpmath
 import numpy as np
 import oracle
+from kernel_calls import parameters
 
 from gradstep import Gradient, Kernel, engine, gradient
 
@@ -21,8 +22,11 @@ class Computed(NamedTuple):
 
     X: np.ndarray
     y: np.ndarray
-    w: np.ndarray
+    theta: np.ndarray
+    """One row: [w, b]."""
     sample_weight: np.ndarray | None
+    direction: np.ndarray | None
+    """One row: [v_w, v_b]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +41,7 @@ class Problem:
     sample_weight: np.ndarray | None = None
     l2: float = 0.0
     z_is_exact: bool = False
+    direction: np.ndarray | None = None
 
     @property
     def m(self) -> int:
@@ -50,12 +55,24 @@ class Problem:
     def computed(self) -> Computed:
         dtype = np.float32 if self.X.dtype.kind == "f" and self.X.itemsize <= 4 else np.float64
         weight = None if self.sample_weight is None else self.sample_weight.astype(dtype)
-        return Computed(self.X.astype(dtype, order="C"), self.y.astype(dtype), self.w.astype(dtype), weight)
+        direction = None if self.direction is None else self.direction.astype(dtype)[None, :]
+        theta = parameters(self.w.astype(dtype), self.b)
+        return Computed(self.X.astype(dtype, order="C"), self.y.astype(dtype), theta, weight, direction)
 
     @functools.cached_property
     def rows(self) -> oracle.Rows:
-        X, y, w, sample_weight = self.computed
-        return oracle.rows(X, y, w, self.b, sample_weight)
+        X, y, theta, sample_weight, _ = self.computed
+        return oracle.rows(X, y, theta[0, :-1], self.b, sample_weight)
+
+    @functools.cached_property
+    def curved_rows(self) -> oracle.CurvedRows:
+        return oracle.curved_rows(self.rows, self._direction)
+
+    @property
+    def _direction(self) -> np.ndarray:
+        if self.computed.direction is None:
+            raise AssertionError(f"{self.name} has no direction")
+        return self.computed.direction[0]
 
     @functools.cached_property
     def reference(self) -> oracle.Reference:
@@ -63,12 +80,16 @@ class Problem:
 
     @functools.cached_property
     def row_errors(self) -> bounds.RowErrors:
-        X, y, w, sample_weight = self.computed
-        return bounds.row_errors(X, y, w, self.b, sample_weight, self.rows, self.z_is_exact)
+        X, y, theta, sample_weight, _ = self.computed
+        return bounds.row_errors(X, y, theta[0, :-1], self.b, sample_weight, self.rows, self.z_is_exact)
+
+    @functools.cached_property
+    def curvature_errors(self) -> bounds.CurvatureErrors:
+        return bounds.curvature_errors(self.row_errors, self._direction, self.curved_rows)
 
     @functools.cached_property
     def errors(self) -> bounds.GradientErrors:
-        rows = engine.block_rows(self.m, self.n, self.X.dtype)
+        rows = engine.block_rows(self.n, self.X.dtype)
         return bounds.gradient_errors(self.row_errors, self.sample_weight is not None, rows, self.w, self.l2)
 
     def gradient(self, kernel: str | Kernel, X: np.ndarray | None = None, threads: int = 1) -> Gradient:
@@ -87,20 +108,40 @@ class Problem:
             _assert_within(f"dw[{j}] of {where}", value, self.reference.dw[j], self.errors.dw[j])
 
     def assert_right_sums(self, actual: np.ndarray, block_rows: int, what: str = "") -> None:
-        """Fail unless every element of a kernel's `out` is within its bound."""
-        for block, start in enumerate(range(0, self.m, block_rows)):
-            stop = min(start + block_rows, self.m)
-            exact_sums = self.rows.sums(start, stop)
-            errors = self.row_errors.sums(start, stop, block_rows)
-            for column, value in enumerate(actual[block].tolist()):
-                where = f"out[{block}, {column}] of {self.name}, blocks of {block_rows} rows{what and ', '}{what}"
-                _assert_within(where, value, exact_sums[column], errors[column])
+        """Fail unless what a kernel has written for this model without a direction is within its bounds."""
+        _assert_blocks_within(self, actual, block_rows, self.rows, self.row_errors, what)
+
+    def assert_right_curvatures(self, actual: np.ndarray, block_rows: int, what: str = "") -> None:
+        """Fail unless what a kernel has written for this model with its direction is within its bounds."""
+        what = f"curvature{what and ', '}{what}"
+        _assert_blocks_within(self, actual, block_rows, self.curved_rows, self.curvature_errors, what)
+
+    def assert_right_product(self, actual: np.ndarray, what: str = "") -> None:
+        """Fail unless every component of ``[Hv, v'Hv]`` is within its bound."""
+        rows = engine.block_rows(self.n, self.X.dtype)
+        given = self.sample_weight is not None, rows, self._direction, self.l2
+        exact, errors = oracle.product(self.curved_rows, self._direction, self.l2), self.curvature_errors
+        for j, (value, bound) in enumerate(zip(actual.tolist(), bounds.product_errors(errors, *given), strict=True)):
+            _assert_within(f"Hv[{j}] of {self.name}{what and ', '}{what}", value, exact[j], bound)
 
     def weighted(self) -> Problem:
         """Return the same problem with unequal weights, among them a zero, and a penalty."""
         weight = np.random.default_rng(self.m).uniform(0.5, 2.0, self.m)
         weight[self.m // 2] *= self.m == 1
         return replace(self, name=f"{self.name}, weighted", sample_weight=weight, l2=0.25)
+
+
+def _assert_blocks_within(
+    problem: Problem, actual: np.ndarray, block_rows: int, exact: Any, errors: Any, what: str
+) -> None:
+    """Compare the sums of each block, (blocks, n + 2), with the exact ones and their bounds."""
+    assert actual.shape == (-(-problem.m // block_rows), problem.n + 2), f"the sums have shape {actual.shape}"
+    for block, start in enumerate(range(0, problem.m, block_rows)):
+        stop = min(start + block_rows, problem.m)
+        exact_sums, bound = exact.sums(start, stop), errors.sums(start, stop, block_rows)
+        for column, value in enumerate(actual[block].tolist()):
+            where = f"out[{block}, {column}] of {problem.name}, blocks of {block_rows} rows{what and ', '}{what}"
+            _assert_within(where, value, exact_sums[column], bound[column])
 
 
 def _assert_within(what: str, actual: float, exact: Any, bound: float) -> None:
@@ -121,7 +162,8 @@ def random_problem(m: int, n: int, dtype: str = "float64") -> Problem:
     y = (generator.random(m) < 0.5).astype(np.float64)
     y[2::3] = generator.random(len(y[2::3]))
     w = 3.0 * generator.standard_normal(n) / n**0.5
-    return Problem(f"({m}, {n}) {dtype}", X, y.astype(dtype), w.astype(dtype), 0.3)
+    direction = generator.standard_normal(n + 1)
+    return Problem(f"({m}, {n}) {dtype}", X, y.astype(dtype), w.astype(dtype), 0.3, direction=direction)
 
 
 @functools.cache
@@ -132,9 +174,9 @@ def random_weighted_problem(m: int, n: int, dtype: str = "float64") -> Problem:
 
 @functools.cache
 def one_row(z: float, y: float, dtype: str = "float64") -> Problem:
-    """Return the problem of one row whose z is exactly `z`: one feature z, w = 1 and b = 0."""
+    """Return the problem of one row whose z is exactly `z`: one feature z, w = 1 and b = 0; u is 1."""
     values = (np.array(array, dtype) for array in ([[z]], [y], [1.0]))
-    return Problem(f"z = {z:g}, y = {y:g} {dtype}", *values, 0.0, z_is_exact=True)
+    return Problem(f"z = {z:g}, y = {y:g} {dtype}", *values, 0.0, z_is_exact=True, direction=np.array([0.0, 1.0]))
 
 
 @functools.cache
@@ -148,11 +190,18 @@ def typed_problem(dtype: str) -> Problem:
 
 
 def _spread(X: np.ndarray, row_step: int, column_step: int) -> np.ndarray:
-    """Return X as a view with these steps into a larger array whose other elements are NaN."""
+    """Return X as a view with these steps into a larger array whose other elements are NaN or large."""
     shape = (X.shape[0] * abs(row_step), X.shape[1] * abs(column_step))
-    view = np.full(shape, np.nan, X.dtype)[::row_step, ::column_step]
+    view = np.full(shape, _other(X.dtype), X.dtype)[::row_step, ::column_step]
     view[:] = X
     return view
+
+
+def _other(dtype: np.dtype) -> float:
+    """Return what shows in a result that has read it: NaN, or the largest number of a dtype that has none."""
+    if dtype.kind == "f":
+        return np.nan
+    return True if dtype.kind == "b" else np.iinfo(dtype).max
 
 
 def _read_only(X: np.ndarray) -> np.ndarray:
@@ -175,9 +224,9 @@ def _unaligned(X: np.ndarray) -> np.ndarray:
 
 
 def _window(X: np.ndarray, order: str) -> np.ndarray:
-    """Return X as the middle of a larger array, surrounded by NaN."""
+    """Return X as the middle of a larger array, surrounded by NaN or large numbers."""
     m, n = X.shape
-    frame = np.full((m + 4, n + 3), np.nan, X.dtype, order=order)
+    frame = np.full((m + 4, n + 3), _other(X.dtype), X.dtype, order=order)
     frame[2 : m + 2, 1 : n + 1] = X
     return frame[2 : m + 2, 1 : n + 1]
 

@@ -24,6 +24,31 @@ def test_a_row_that_is_classified_well_has_to_be_right_to_a_few_roundings(dtype,
     assert problem.errors.db <= 12 * u * abs(float(problem.reference.db))
 
 
+@pytest.mark.parametrize(("dtype", "u"), [("float64", 2.0**-53), ("float32", 2.0**-24)])
+@pytest.mark.parametrize("z", [0.0, 1e-9, 1.0, 18.0, 33.3, 37.0, 80.0])
+def test_a_curvature_has_to_be_right_to_a_few_roundings_however_small(dtype, u, z):
+    """Counted by hand, with z and u exact: 10 in s, 3 for the products with c, u and x; 1 for slack."""
+    rows = problems.one_row(z, 1.0, dtype)
+    s, slack = float(rows.curved_rows.s[0]), 4 * rows.curvature_errors.u
+    # u is 1, but its bound does not know that no sum rounds: n + 2 = 3 more in s u, and twice that in s u^2.
+    slope, square = rows.curvature_errors.sums(0, 1, 1)[-2:]
+    assert slope <= (14 + 3 + slack) * u * s
+    assert square <= (14 + 6 + slack) * u * s
+
+
+@pytest.mark.parametrize("m", [2, 64, 513])
+@pytest.mark.parametrize("n", [1, 17, 100])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_bounds_of_the_curvature_are_far_below_what_one_row_contributes(m, n, dtype):
+    problem = problems.random_problem(m, n, dtype)
+    rows = problem.curvature_errors
+    bound = rows.sums(0, m, m)
+    # Twice what the gradient is allowed: both z and u are rounded, and u is squared.
+    assert (bound[:-2] < 0.5 * np.median(rows.slope[:, None] * np.abs(rows.X), axis=0)).all()
+    assert bound[-2] < 0.5 * np.median(rows.slope)
+    assert bound[-1] < 0.5 * np.median(rows.square)
+
+
 @pytest.mark.parametrize("m", [2, 64, 513])
 @pytest.mark.parametrize("n", [1, 17, 100])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

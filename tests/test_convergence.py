@@ -11,7 +11,7 @@ import spector
 
 import gradstep
 from gradstep import ConvergenceWarning, FitDiverged, fit, gradient, step
-from gradstep.coordinates import standard
+from gradstep.coordinates import measured, standard
 from gradstep.validate import data
 
 SEPARABLE = ([[-2.0], [-1.0], [1.0], [2.0]], [0, 0, 1, 1])
@@ -96,7 +96,7 @@ def test_every_layout_has_the_same_bits(tmp_path):
     on_disk[:] = X
     wide = np.repeat(X, 2, axis=1)
     layouts = [X, np.asfortranarray(X), wide[:, ::2], X[::-1].copy()[::-1], on_disk]
-    means = {tuple(field.tobytes() for field in standard(data(layout, y), 0.1)) for layout in layouts}
+    means = {tuple(field.tobytes() for field in measured(data(layout, y), centred=True)) for layout in layouts}
     assert len(means) == 1
     fits = {(result.n_iter, result.w.tobytes()) for result in (fit(X, y, threads=threads) for threads in (1, 2, 3))}
     assert len(fits) == 1
@@ -108,7 +108,7 @@ def test_mean_and_scale_of_a_column_far_from_zero():
     weight = generator.random(10_000)
     column = 1e9 + deviations
     given = data(column[:, np.newaxis], np.zeros(10_000), weight)
-    mean, scale = standard(given, 0.0)
+    mean, scale = standard(measured(given, centred=True), 0.0)
     exact = np.average(deviations, weights=weight)
     assert mean[0] - 1e9 == pytest.approx(exact, abs=1e-6)
     assert scale[0] == pytest.approx(np.sqrt(np.average((deviations - exact) ** 2, weights=weight)), rel=1e-6)
@@ -117,7 +117,7 @@ def test_mean_and_scale_of_a_column_far_from_zero():
 @pytest.mark.parametrize("weights", [[0.0, 1.0, 1.0, 1.0, 1.0], [1e-300, 1.0, 1.0, 1.0, 1.0]])
 def test_an_example_of_no_weight_does_not_spoil_the_scale(weights):
     column = np.array([[1e20], [1.0], [2.0], [3.0], [4.0]])
-    mean, scale = standard(data(column, np.zeros(5), weights), 0.0)
+    mean, scale = standard(measured(data(column, np.zeros(5), weights), centred=True), 0.0)
     assert (mean[0], scale[0]) == (pytest.approx(2.5), pytest.approx(np.sqrt(1.25)))
 
 

@@ -16,9 +16,14 @@ import gradstep
 from tools import tutorial_notebook
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = sorted(DOCS.glob("*.md"))
+PAGES = sorted(DOCS.rglob("*.md"))
 TUTORIAL = DOCS / "from_loops_to_one_pass.md"
 NOTEBOOK = TUTORIAL.with_suffix(".ipynb")
+
+
+def page_name(page: Path) -> str:
+    """Return what the table of contents calls a page."""
+    return page.relative_to(DOCS).with_suffix("").as_posix()
 
 
 @pytest.fixture
@@ -29,7 +34,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page != TUTORIAL], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [page for page in PAGES if page != TUTORIAL], ids=page_name)
 def test_code_of_a_page_runs(page, folder):
     shutil.copy(DOCS / "comparison.json", folder)
     blocks.run(page, commands=page.stem == "train")
@@ -78,7 +83,7 @@ def test_wrong_output_of_a_command_is_noticed(folder):
 def test_every_page_is_in_the_table_of_contents():
     trees = re.findall(r"```\{toctree\}\n(.*?)```", (DOCS / "index.md").read_text(encoding="utf-8"), re.DOTALL)
     listed = [line for tree in trees for line in tree.splitlines() if line and not line.startswith(":")]
-    assert sorted([*listed, "index"]) == [page.stem for page in PAGES]
+    assert sorted([*listed, "index"]) == sorted(map(page_name, PAGES))
 
 
 def test_every_public_name_is_on_the_page_of_functions():
@@ -94,10 +99,10 @@ def test_no_description_sends_the_reader_to_another():
     assert sent == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_links_lead_to_files_that_exist(page):
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     targets = [target for target in re.findall(r"\]\(([^)#]+)", text) if "://" not in target]
     # What `make docs` draws is checked by the build.
-    missing = [each for each in targets if "build/docs/" not in each and not (DOCS / each).exists()]
+    missing = [each for each in targets if "build/docs/" not in each and not (page.parent / each).exists()]
     assert missing == []

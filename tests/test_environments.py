@@ -215,10 +215,9 @@ def test_who_imports_the_cython_kernel_gets_the_best_build():
         from gradstep.kernels import cython_loop
         from gradstep import processor, registry
         assert cython_loop.partial_sums is registry.load("cython").partial_sums
-        assert cython_loop.narrow_dtypes == registry.load("cython").narrow_dtypes
-        out = np.empty((1, 3))
-        cython_loop.partial_sums(np.ones((1, 1)), np.ones(1), np.zeros(1), 0.0, 1, out)
-        print(cython_loop.instruction_set, processor.chosen()[0], out[0, 1])
+        out = np.empty((1, 1, 3))
+        cython_loop.partial_sums(np.ones((1, 1)), np.ones(1), np.zeros((1, 2)), 1, out)
+        print(cython_loop.instruction_set, processor.chosen()[0], out[0, 0, 1])
     """
     chosen, _ = processor.chosen()
     assert processes.run(code).split() == [chosen, chosen, "-0.5"]

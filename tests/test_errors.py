@@ -37,6 +37,9 @@ class Bad(NamedTuple):
 
 
 X_ROWS = "it should have 2: (m examples, n features)"
+ENCODE = "encode text as numbers"
+DATES = "pass dates as numbers, such as days since the first"
+CONVERT = "convert it to float if it holds numbers"
 REAL = "it should be real numbers (float, integer or bool)"
 LABELS = "labels should lie in [0, 1]"
 NOT_NEGATIVE = "weights should not be negative"
@@ -148,15 +151,15 @@ BAD = {
     "l2 None": Bad(arguments(l2=None), TypeError, "l2 is NoneType None; it should be a real number"),
     "b None": Bad(arguments(b=None), TypeError, "b is NoneType None; it should be a real number"),
     "b complex": Bad(arguments(b=1j), TypeError, "b is complex 1j; it should be a real number"),
-    "X objects": Bad(arguments(X=np.ones((6, 2), object)), TypeError, f"X has dtype object; {REAL}"),
+    "X objects": Bad(arguments(X=np.ones((6, 2), object)), TypeError, f"X has dtype object; {REAL}: {CONVERT}"),
     "X complex": Bad(arguments(X=np.ones((6, 2), complex)), TypeError, f"X has dtype complex128; {REAL}"),
-    "X strings": Bad(arguments(X=np.full((6, 2), "a")), TypeError, f"X has dtype <U1; {REAL}"),
-    "X dates": Bad(arguments(X=np.zeros((6, 2), "M8[s]")), TypeError, f"X has dtype datetime64[s]; {REAL}"),
-    "y strings": Bad(arguments(y=list("abcdef")), TypeError, f"y has dtype <U1; {REAL}"),
-    "y objects": Bad(arguments(y=[None] * 6), TypeError, f"y has dtype object; {REAL}"),
+    "X strings": Bad(arguments(X=np.full((6, 2), "a")), TypeError, f"X has dtype <U1; {REAL}: {ENCODE}"),
+    "X dates": Bad(arguments(X=np.zeros((6, 2), "M8[s]")), TypeError, f"X has dtype datetime64[s]; {REAL}: {DATES}"),
+    "y strings": Bad(arguments(y=list("abcdef")), TypeError, f"y has dtype <U1; {REAL}: {ENCODE}"),
+    "y objects": Bad(arguments(y=[None] * 6), TypeError, f"y has dtype object; {REAL}: {CONVERT}"),
     "w complex": Bad(arguments(w=[1j, 0]), TypeError, f"w has dtype complex128; {REAL}"),
     "sample_weight objects": Bad(
-        arguments(sample_weight=[None] * 6), TypeError, f"sample_weight has dtype object; {REAL}"
+        arguments(sample_weight=[None] * 6), TypeError, f"sample_weight has dtype object; {REAL}: {CONVERT}"
     ),
 }
 

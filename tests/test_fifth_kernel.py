@@ -32,29 +32,47 @@ SOURCE = '''
 import numpy as np
 
 
-def partial_sums(X, y, w, b, block_rows, out, sample_weight=None):
-    """Write the sums of each block.
+def partial_sums(X, y, theta, block_rows, out, sample_weight=None, direction=None):
+    """Write the sums of each block and model.
 
     Examples
     --------
-    >>> out = np.empty((1, 3))
-    >>> partial_sums(np.ones((1, 1)), np.ones(1), np.zeros(1), 0.0, 1, out)
-    >>> out[0, :2]
+    >>> out = np.empty((1, 1, 3))
+    >>> partial_sums(np.ones((1, 1)), np.ones(1), np.zeros((1, 2)), 1, out)
+    >>> out[0, 0, :2]
     array([-0.5, -0.5])
     """
     with np.errstate(all="ignore"):
-        for k, start in enumerate(range(0, len(y), block_rows)):
-            rows = slice(start, start + block_rows)
-            c = 1.0 if sample_weight is None else sample_weight[rows].astype(np.float64)
-            x, label = X[rows].astype(np.float64), y[rows].astype(np.float64)
-            z = (x * w.astype(np.float64)).sum(axis=1) + b
-            e = np.exp(-np.abs(z))
-            q = e / (1.0 + e)
-            dz = c * np.where(z >= 0.0, (1.0 - label) - q, q - label)
-            loss = c * ((np.maximum(z, 0.0) - label * z) + np.log1p(e))
-            loss = np.where((label >= 0.0) & (label <= 1.0) & (c >= 0.0), loss, np.nan)
-            out[k, :-2] = (dz[:, None] * x).sum(axis=0)
-            out[k, -2:] = dz.sum(), loss.sum()
+        for block, sums_of_block in enumerate(out):
+            rows = slice(block * block_rows, (block + 1) * block_rows)
+            x = X[rows].astype(np.float64)
+            for j, sums in enumerate(sums_of_block):
+                label, c = (_of_model(values, j, rows) for values in (y, sample_weight))
+                slopes, lasts = _terms(x, label, theta[j], None if direction is None else direction[j])
+                lasts = np.where((label >= 0.0) & (label <= 1.0) & (c >= 0.0), lasts, np.nan)
+                sums[:-2] = ((c * slopes)[:, None] * x).sum(axis=0)
+                sums[-2:] = (c * slopes).sum(), (c * lasts).sum()
+
+
+def _terms(x, label, theta, v):
+    z = _scores(x, theta)
+    e = np.exp(-np.abs(z))
+    q = e / (1.0 + e)
+    if v is not None:
+        u = _scores(x, v)
+        return q / (1.0 + e) * u, q / (1.0 + e) * u * u
+    dz = np.where(z >= 0.0, (1.0 - label) - q, q - label)
+    return dz, (np.maximum(z, 0.0) - label * z) + np.log1p(e)
+
+
+def _scores(x, theta):
+    return (x * theta[:-1].astype(np.float64)).sum(axis=1) + float(theta[-1])
+
+
+def _of_model(values, j, rows):
+    if values is None:
+        return np.array(1.0)
+    return (values if values.ndim == 1 else values[j])[rows].astype(np.float64)
 '''
 
 

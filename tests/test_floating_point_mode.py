@@ -59,8 +59,10 @@ CALL_THE_KERNEL = """
 
     def call(dtype="float64", order="C"):
         X = np.asarray(numbers.astype(dtype), order=order)
-        out = np.empty((5, 19))
-        kernel.partial_sums(X, np.abs(X[:, 0]) % 1, 800 * X[0], 0.0, 7, out, np.abs(X[:, 1]))
+        out = np.empty((5, 2, 19))
+        y, theta, weight = np.abs(X[:, 0]) % 1, 800 * np.resize(X, (2, 18)), np.abs(X[:, 1])
+        kernel.partial_sums(X, y, theta, 7, out, weight)
+        kernel.partial_sums(X, y, theta, 7, out, weight, theta)
 
     def call_all():
         at_first = mode()

@@ -58,7 +58,7 @@ def test_builds_of_the_cython_kernel(build, tmp_path):
 
 def test_narrow_dtypes(build, tmp_path):
     cases = guard_pages.cases(guard_pages.SHAPES[::5], guard_pages.NARROW_DTYPES)
-    assert set(guard_pages.NARROW_DTYPES) == processor.load(build).narrow_dtypes
+    assert set(guard_pages.NARROW_DTYPES) == registry.KERNELS["cython"].narrow_dtypes
     assert_fine(f"narrow:{build}", tmp_path, 3 * sum(1 for _ in cases))
 
 

@@ -12,9 +12,13 @@ import problems
 import processes
 import pytest
 from availability import load_or_explain
-from conformance import CHECKS, raw_sums, same_bits
+from conformance import CHECKS
+from kernel_calls import parameters, raw_sums, same_bits
+from many_models import LABELS, WEIGHTS, random_models
 
-from gradstep import KernelUnavailable, environment, processor
+from gradstep import KernelUnavailable, environment, processor, registry
+
+NARROW_DTYPES = registry.KERNELS["cython"].narrow_dtypes
 
 
 @pytest.fixture(params=processor.NAMES)
@@ -23,7 +27,7 @@ def build(request: pytest.FixtureRequest) -> planted.PlantedKernel:
     load_or_explain("cython")
     if request.param not in processor.supported():
         pytest.skip(f"this processor has no {request.param}")
-    return planted.PlantedKernel(request.param, processor.load(request.param).partial_sums, releases_gil=True)
+    return planted.PlantedKernel(request.param, processor.load(request.param).partial_sums, True, NARROW_DTYPES)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
@@ -36,6 +40,7 @@ def test_conformance(build, check):
 PATHS_OF_FEATURES = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 100)
 PATHS_OF_ROW_BYTES = (200, 201, 400, 401, 1_001, 2_500, 2_501, 5_000, 5_001)
 PATHS_OF_EXAMPLES = (1, 7, 8, 9, 31, 32, 33, 64, 127, 128, 129, 511, 512, 513, 1_025)
+_FORMS = list(itertools.product(LABELS, WEIGHTS))
 SHAPES = [
     *itertools.product(PATHS_OF_EXAMPLES, PATHS_OF_FEATURES),
     *itertools.product((1, 3, 4, 5, 8, 9, 32, 33), PATHS_OF_ROW_BYTES),
@@ -52,11 +57,30 @@ def test_same_bits_as_the_baseline(build, dtype, layout):
         X = problems.LAYOUTS[layout](numbers[: m * n].reshape(m, n))
         y, weight = (np.abs(part) % 1 for part in (numbers[:m], numbers[-m:]))
         # Large enough for z both near 0 and far from it.
-        w = (6 / n**0.5 * numbers[-n:]).astype(dtype)
-        for sample_weight, block_rows in ((None, m), (weight, 100), (weight, m), (None, 9)):
-            results = [raw_sums(k, X, y, w, 0.1, block_rows, sample_weight) for k in (build, baseline)]
+        theta = parameters((6 / n**0.5 * numbers[-n:]).astype(dtype), 0.1)
+        for sample_weight, block_rows, direction in (
+            (None, m, None),
+            (weight, 100, None),
+            (weight, m, theta + 1),
+            (None, 9, theta + 1),
+        ):
+            results = [raw_sums(k, X, y, theta, block_rows, sample_weight, direction) for k in (build, baseline)]
             assert np.isfinite(results[1]).all()
             assert same_bits(*results), f"({m}, {n}), blocks of {block_rows} rows"
+
+
+@pytest.mark.parametrize("build", processor.NAMES[1:], indirect=True)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_same_bits_of_several_models_as_the_baseline(build, dtype, order):
+    baseline = planted.PlantedKernel("baseline", processor.load("baseline").partial_sums)
+    shapes = [*itertools.product((1, 3, 4, 5, 9, 33), (1, 2, 3, 8, 17, 33)), (129, 4), (513, 3), (5, 401), (3, 2_501)]
+    for number, (m, n) in enumerate(shapes):
+        models = random_models(m, n, dtype, (2, 3, 4, 5, 8, 9, 33)[number % 7], *_FORMS[number % 6])
+        for directed in (False, True):
+            given = models.arguments(directed) | {"X": np.asarray(models.X, order=order)}
+            results = [raw_sums(k, block_rows=64, **given) for k in (build, baseline)]
+            assert same_bits(*results), f"{models.name}, directed {directed}"
 
 
 @pytest.mark.parametrize("build", processor.NAMES[1:], indirect=True)
@@ -70,7 +94,8 @@ def test_rows_from_memory_have_the_same_bits_as_the_baseline(build, dtype):
         computed = np.float32 if dtype in ("float32", "float16") else np.float64
         y, w = (np.arange(m) % 2).astype(computed), (np.cos(np.arange(n)) / (9 * n**0.5)).astype(computed)
         for rows in (X, X[:, : n // 2]):
-            results = [raw_sums(k, rows, y, w[: rows.shape[1]], 0.1, m // 2, None) for k in (build, baseline)]
+            theta = parameters(w[: rows.shape[1]], 0.1)
+            results = [raw_sums(k, rows, y, theta, m // 2) for k in (build, baseline)]
             assert np.isfinite(results[1]).all()
             assert same_bits(*results), f"({m}, {rows.shape[1]})"
 

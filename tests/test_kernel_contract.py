@@ -4,48 +4,74 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
 from collections.abc import Callable
 from typing import Any
 
+import many_models
 import numpy as np
 import problems
 import pytest
 from availability import load_or_explain
+from many_models import LABELS, WEIGHTS, random_models
+from planted import PlantedKernel
 
 from gradstep import gradient
 
 M, N, BLOCK_ROWS = 9, 5, 4
+FORMS = list(itertools.product(LABELS, WEIGHTS))
 Sums = Callable[..., None]
 
 
 @functools.cache
 def inside_njit() -> Sums:
-    """Return the Numba kernel as it is called from a user's compiled code."""
+    """Return the Numba kernel as it is called from a user's compiled code, which is compiled once for all layouts."""
     import numba
 
     from gradstep.kernels import numba_loop
 
-    @numba.njit
-    def call(X, y, w, b, block_rows, out, sample_weight=None):
-        numba_loop.partial_sums(X, y, w, b, block_rows, out, sample_weight)
+    def call(X, y, theta, block_rows, out, sample_weight, direction):
+        numba_loop.partial_sums(X, y, theta, block_rows, out, sample_weight, direction)
 
-    return call
+    compiled_for: dict[Any, Sums] = {}
+
+    def partial_sums(X, y, theta, block_rows, out, sample_weight=None, direction=None):
+        given = X, y, theta, block_rows, out, sample_weight, direction
+        signature = tuple(_of_any_layout(numba.typeof(argument)) for argument in given)
+        if signature not in compiled_for:
+            compiled_for[signature] = numba.njit([signature])(call)
+        compiled_for[signature](*given)
+
+    return partial_sums
 
 
-@pytest.fixture(params=["numba", "numba inside njit", "cython"])
+def _of_any_layout(type_: Any) -> Any:
+    from numba import types
+
+    if not isinstance(type_, types.Array):
+        return type_
+    # Only out has three axes.
+    return types.Array(type_.dtype, type_.ndim, "A", readonly=type_.ndim < 3, aligned=type_.aligned)
+
+
+COMPILED = ("numba", "numba inside njit", "cython")
+
+
+@pytest.fixture(params=COMPILED)
 def partial_sums(request: pytest.FixtureRequest) -> Sums:
     """Return a compiled kernel."""
-    name = request.param.split()[0]
-    kernel = load_or_explain(name)
-    return inside_njit() if request.param == "numba inside njit" else kernel.partial_sums
+    return compiled_kernel(request.param)
 
 
-def good(m: int = M, n: int = N, dtype: str = "float64") -> dict[str, Any]:
+def compiled_kernel(name: str) -> Sums:
+    kernel = load_or_explain(name.removesuffix(" inside njit"))
+    return inside_njit() if name == "numba inside njit" else kernel.partial_sums
+
+
+def good(labels: str = "per model", weights: str = "per model", k: int = 3) -> dict[str, Any]:
     """Return arguments that meet the contract."""
-    problem = problems.random_weighted_problem(m, n, dtype)
-    X, y, w, weight = problem.computed
-    out = np.full((-(-m // BLOCK_ROWS), n + 2), np.nan)
-    return {"X": X, "y": y, "w": w, "b": problem.b, "block_rows": BLOCK_ROWS, "out": out, "sample_weight": weight}
+    given = random_models(M, N, "float64", k, labels, weights).arguments(directed=True)
+    return given | {"block_rows": BLOCK_ROWS, "out": np.full((-(-M // BLOCK_ROWS), k, N + 2), np.nan)}
 
 
 def misaligned(values: np.ndarray) -> np.ndarray:
@@ -58,7 +84,7 @@ def misaligned(values: np.ndarray) -> np.ndarray:
 
 
 def packed(values: np.ndarray) -> np.ndarray:
-    """Return the same rows, each followed by one byte."""
+    """Return the same rows, each followed by one byte that moves the next one off its place."""
     records = np.zeros(len(values), [("x", values.dtype, values.shape[1]), ("gap", "u1")])
     records["x"] = values
     return records["x"]
@@ -96,24 +122,45 @@ LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize(("m", "n"), [(9, 5), (9, 2), (9, 1), (1, 5), (1, 1), (1100, 3), (700, 17)])
-def test_what_is_allowed_is_right(partial_sums, layout, dtype, m, n):
-    problem = problems.random_weighted_problem(m, n, dtype)
-    X, y, w, weight = problem.computed
-    out = np.full((-(-m // BLOCK_ROWS), n + 2), np.nan)
-    partial_sums(LAYOUTS[layout](X), y, w, problem.b, BLOCK_ROWS, out, weight)
-    problem.assert_right_sums(out, BLOCK_ROWS, layout)
+SHAPES = [(9, 5), (9, 2), (9, 1), (1, 5), (1, 1), (1100, 3), (700, 17)]
+ALLOWED = [
+    *itertools.product(("numba", "cython"), LAYOUTS, ("float64", "float32"), SHAPES),
+    # Numba compiles the whole kernel into the caller, again for each form of labels and weights.
+    *itertools.product(("numba inside njit",), LAYOUTS, ("float64",), [(9, 5)]),
+    *itertools.product(("numba inside njit",), ("C order", "F order"), ("float32",), [(9, 2)]),
+]
 
 
-def test_rows_without_stride(partial_sums):
+@pytest.mark.parametrize(("name", "layout", "dtype", "shape"), ALLOWED)
+def test_what_is_allowed_is_right(name, layout, dtype, shape):
+    partial_sums, (m, n) = compiled_kernel(name), shape
+    # The long ones are there for groups of rows, which are the same for each model.
+    k = 1 if m > 100 else 3
+    labels, weights = FORMS[(m + n) % len(FORMS)]
+    models = random_models(m, n, dtype, k, labels, weights)
+    models.assert_right(PlantedKernel("compiled", partial_sums), BLOCK_ROWS, layout, X=LAYOUTS[layout](models.X))
+
+
+@pytest.mark.parametrize("name", ["X", "y", "sample_weight"])
+def test_rows_without_stride(partial_sums, name):
     arguments = good()
-    repeated = np.broadcast_to(arguments["X"][0], (M, N))
-    partial_sums(**(arguments | {"X": repeated}))
+    repeated = np.broadcast_to(arguments[name][0], arguments[name].shape)
+    partial_sums(**(arguments | {name: repeated}))
     copied = np.empty_like(arguments["out"])
-    partial_sums(**(arguments | {"X": repeated.copy(), "out": copied}))
+    partial_sums(**(arguments | {name: repeated.copy(), "out": copied}))
+    assert np.isfinite(copied).all()
     assert arguments["out"].tobytes() == copied.tobytes()
+
+
+@pytest.mark.parametrize("arrange", many_models.STRIDES.values(), ids=many_models.STRIDES)
+def test_labels_and_weights_apart(partial_sums, arrange):
+    arguments = good()
+    partial_sums(**arguments)
+    apart = {name: arrange(arguments[name]) for name in ("y", "sample_weight")}
+    out = np.empty_like(arguments["out"])
+    partial_sums(**(arguments | apart | {"out": out}))
+    assert np.isfinite(out).all()
+    assert arguments["out"].tobytes() == out.tobytes()
 
 
 def change(**changes: Callable[[Any], Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
@@ -126,33 +173,68 @@ BROKEN = {
     "columns backwards in C order": change(X=lambda X: X[:, ::-1]),
     "rows apart by a part of a number": change(X=packed),
     "X misaligned": change(X=misaligned),
-    "X without rows": change(X=lambda X: X[:0], y=lambda y: y[:0], sample_weight=lambda c: c[:0]),
-    "X without columns": change(X=lambda X: X[:, :0], w=lambda w: w[:0]),
-    "y too short": change(y=lambda y: y[:-1]),
-    "y too long": change(y=lambda y: np.append(y, 0.0)),
+    "X without rows": change(X=lambda X: X[:0], y=lambda y: y[:, :0], sample_weight=lambda c: c[:, :0]),
+    "X without columns": change(
+        X=lambda X: X[:, :0], theta=lambda t: t[:, :1].copy(), direction=lambda v: v[:, :1].copy()
+    ),
+    "no model": change(
+        y=lambda y: y[:0],
+        theta=lambda t: t[:0],
+        sample_weight=lambda c: c[:0],
+        direction=lambda v: v[:0],
+        out=lambda out: out[:, :0],
+    ),
+    "y too short": change(y=lambda y: y[:, :-1].copy()),
+    "y too long": change(y=lambda y: np.hstack([y, y])),
+    "y of too few models": change(y=lambda y: y[:-1]),
+    "y of too many models": change(y=lambda y: np.vstack([y, y])),
+    "y with a row for each example": change(y=lambda y: y.T.copy()),
     "y strided": change(y=strided),
-    "y backwards": change(y=lambda y: y[::-1]),
+    "y backwards": change(y=lambda y: y[:, ::-1]),
+    "y apart by a part of a number": change(y=packed),
     "y misaligned": change(y=misaligned),
     "y of another dtype": change(y=lambda y: y.astype("float32")),
     "y integers": change(y=lambda y: y.astype(int)),
-    "w too short": change(w=lambda w: w[:-1]),
-    "w too long": change(w=lambda w: np.append(w, 0.0)),
-    "w strided": change(w=strided),
-    "w misaligned": change(w=misaligned),
-    "w of another dtype": change(w=lambda w: w.astype("float32")),
-    "weights too short": change(sample_weight=lambda c: c[:-1]),
+    "shared y too short": change(y=lambda y: y[0, :-1]),
+    "shared y too long": change(y=lambda y: np.append(y[0], 0.0)),
+    "shared y strided": change(y=lambda y: strided(y[0])),
+    "shared y backwards": change(y=lambda y: y[0, ::-1]),
+    "shared y misaligned": change(y=lambda y: misaligned(y[0])),
+    "theta narrow": change(theta=lambda t: t[:, :-1].copy()),
+    "theta wide": change(theta=lambda t: np.hstack([t, t])),
+    "theta strided": change(theta=strided),
+    "theta a window": change(theta=wide),
+    "theta in F order": change(theta=np.asfortranarray),
+    "theta of too few models": change(theta=lambda t: t[:-1]),
+    "theta misaligned": change(theta=misaligned),
+    "theta of another dtype": change(theta=lambda t: t.astype("float32")),
+    "weights too short": change(sample_weight=lambda c: c[:, :-1].copy()),
+    "weights of too few models": change(sample_weight=lambda c: c[:-1]),
     "weights strided": change(sample_weight=strided),
+    "weights apart by a part of a number": change(sample_weight=packed),
     "weights misaligned": change(sample_weight=misaligned),
     "weights of another dtype": change(sample_weight=lambda c: c.astype("float32")),
+    "shared weights too short": change(sample_weight=lambda c: c[0, :-1]),
+    "shared weights strided": change(sample_weight=lambda c: strided(c[0])),
+    "direction narrow": change(direction=lambda v: v[:, :-1].copy()),
+    "direction of too few models": change(direction=lambda v: v[:-1]),
+    "direction of too many models": change(direction=lambda v: np.vstack([v, v])),
+    "direction strided": change(direction=strided),
+    "direction in F order": change(direction=np.asfortranarray),
+    "direction misaligned": change(direction=misaligned),
+    "direction of another dtype": change(direction=lambda v: v.astype("float32")),
     "block_rows 0": change(block_rows=lambda _: 0),
     "block_rows negative": change(block_rows=lambda _: -1),
-    "out narrow": change(out=lambda out: out[:, :-1].copy()),
-    "out a narrow window": change(out=lambda out: out[:, :-1]),
-    "out wide": change(out=lambda out: np.hstack([out, out])),
+    "out narrow": change(out=lambda out: out[..., :-1].copy()),
+    "out a narrow window": change(out=lambda out: out[..., :-1]),
+    "out wide": change(out=lambda out: np.dstack([out, out])),
+    "out of too few models": change(out=lambda out: out[:, :-1].copy()),
+    "out of too many models": change(out=lambda out: np.hstack([out, out])),
     "out short": change(out=lambda out: out[:-1]),
     "out long": change(out=lambda out: np.vstack([out, out])),
     "out in F order": change(out=np.asfortranarray),
-    "out a window": change(out=wide),
+    "out models first": change(out=lambda out: out.swapaxes(0, 1).copy().swapaxes(0, 1)),
+    "out a window": change(out=lambda out: np.dstack([out, out])[..., : out.shape[-1]]),
     "out misaligned": change(out=misaligned),
     "out float32": change(out=lambda out: out.astype("float32")),
 }
@@ -169,11 +251,18 @@ def test_what_is_not_allowed_raises(partial_sums, broken):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"X": lambda X: X[0]}, {"X": lambda X: X.astype(int)}, {"y": lambda y: y[:, None]}, {"w": lambda w: w[:, None]}],
-    ids=["X 1-D", "X integers", "y 2-D", "w 2-D"],
+    [
+        {"X": lambda X: X[0]},
+        {"X": lambda X: X.astype(int)},
+        {"y": lambda y: y[None]},
+        {"theta": lambda theta: theta[0]},
+        {"direction": lambda v: v[0]},
+        {"out": lambda out: out[:, 0]},
+    ],
+    ids=["X 1-D", "X integers", "y 3-D", "theta 1-D", "direction 1-D", "out 2-D"],
 )
 def test_what_numba_cannot_even_compile(partial_sums, changes):
-    with pytest.raises(Exception, match=r"(should|nopython)"):
+    with pytest.raises(Exception, match=r"(should|nopython|not C-contiguous)"):
         partial_sums(**change(**changes)(good()))
 
 
@@ -190,12 +279,14 @@ def test_a_buffer_without_strides():
     arguments = good()
     expected = np.empty_like(arguments["out"])
     cython.partial_sums(**(arguments | {"out": expected}))
-    X = (ctypes.c_double * N * M)(*(tuple(row) for row in arguments["X"].tolist()))
-    y, w = ((ctypes.c_double * len(arguments[name]))(*arguments[name].tolist()) for name in ("y", "w"))
-    cython.partial_sums(**(arguments | {"X": X, "y": y, "w": w}))
+    buffers = {}
+    for name in ("X", "y", "theta", "direction"):
+        rows, columns = arguments[name].shape
+        buffers[name] = (ctypes.c_double * columns * rows)(*(tuple(row) for row in arguments[name].tolist()))
+    cython.partial_sums(**(arguments | buffers))
     assert arguments["out"].tobytes() == expected.tobytes()
     with pytest.raises(ValueError, match="^out should be "):
-        cython.partial_sums(**(arguments | {"out": X}))
+        cython.partial_sums(**(arguments | {"out": buffers["X"]}))
 
 
 @pytest.mark.parametrize("name", ["X", "y", "w", "sample_weight"])

@@ -7,6 +7,8 @@ import problems
 import processes
 import pytest
 from availability import load_or_explain
+from kernel_calls import raw_sums, same_bits
+from many_models import random_models
 
 from gradstep import registry
 from gradstep.kernels import python_loop
@@ -16,22 +18,26 @@ from gradstep.kernels import python_loop
 @pytest.mark.parametrize("block_rows", [1, 4, 9, 100])
 def test_python_loop_on_nested_lists(weighted, block_rows):
     problem = problems.random_weighted_problem(9, 3) if weighted else problems.random_problem(9, 3)
-    X, y, w, weight = (None if values is None else values.tolist() for values in problem.computed)
-    out = [None] * -(-9 // block_rows)
-    python_loop.partial_sums(X, y, w, problem.b, block_rows, out, weight)
-    assert all(isinstance(value, float) for row in out for value in row)
-    problem.assert_right_sums(np.array(out), block_rows)
-    tuples = [None] * len(out)
-    python_loop.partial_sums(tuple(map(tuple, X)), tuple(y), tuple(w), problem.b, block_rows, tuples, weight)
+    X, y, theta, weight, v = (None if values is None else values.tolist() for values in problem.computed)
+    out, along = ([[None] for _ in range(-(-9 // block_rows))] for _ in range(2))
+    python_loop.partial_sums(X, y, theta, block_rows, out, weight)
+    python_loop.partial_sums(X, y, theta, block_rows, along, weight, v)
+    assert all(isinstance(value, float) for block in (*out, *along) for row in block for value in row)
+    problem.assert_right_sums(np.array(out)[:, 0], block_rows)
+    problem.assert_right_curvatures(np.array(along)[:, 0], block_rows)
+    tuples = [[None] for _ in out]
+    python_loop.partial_sums(tuple(map(tuple, X)), tuple(y), (tuple(theta[0]),), block_rows, tuples, weight)
     assert tuples == out
 
 
-def test_python_loop_has_the_same_bits_on_lists_and_arrays():
-    problem = problems.random_weighted_problem(65, 8)
-    X, y, w, weight = problem.computed
-    in_lists, in_array = [None] * 5, np.empty((5, 10))
-    python_loop.partial_sums(X.tolist(), y.tolist(), w.tolist(), problem.b, 13, in_lists, weight.tolist())
-    python_loop.partial_sums(X, y, w, problem.b, 13, in_array, weight)
+@pytest.mark.parametrize("directed", [False, True])
+def test_python_loop_has_the_same_bits_on_lists_and_arrays(directed):
+    models = random_models(65, 8)
+    given = models.arguments(directed)
+    in_array = raw_sums(registry.load("python"), block_rows=13, **given)
+    lists = {name: None if values is None else values.tolist() for name, values in given.items()}
+    in_lists = [[None] * models.k for _ in range(5)]
+    python_loop.partial_sums(block_rows=13, out=in_lists, **lists)
     assert in_array.tolist() == in_lists
 
 
@@ -43,45 +49,39 @@ def test_numba_loop_inside_njit_code(dtype, order):
     from gradstep.kernels import numba_loop
 
     @numba.njit
-    def descend(X, y, w, alpha, steps):
+    def descend(X, y, theta, alpha, steps):
         m, n = X.shape
-        out = np.empty((1, n + 2))
-        b = 0.0
+        out = np.empty((1, 1, n + 2))
         for _ in range(steps):
-            numba_loop.partial_sums(X, y, w, b, m, out)
-            for j in range(n):
-                w[j] -= alpha * out[0, j] / m
-            b -= alpha * out[0, n] / m
-        return b
+            numba_loop.partial_sums(X, y, theta, m, out)
+            for j in range(n + 1):
+                theta[0, j] -= alpha * out[0, 0, j] / m
 
     problem = problems.random_problem(65, 3, dtype)
-    X, y, w = np.asarray(problem.X, order=order), problem.y, np.zeros(3, dtype)
-    expected_w, expected_b = np.zeros(3, dtype), 0.0
-    b = descend(X, y, w, 0.5, 10)
+    X, y, theta, expected = np.asarray(problem.X, order=order), problem.y, *np.zeros((2, 1, 4), dtype)
+    descend(X, y, theta, 0.5, 10)
     for _ in range(10):
-        out = np.empty((1, 5))
-        numba_loop.partial_sums(X, y, expected_w, expected_b, 65, out)
-        for j in range(3):
-            expected_w[j] -= 0.5 * out[0, j] / 65
-        expected_b -= 0.5 * out[0, 3] / 65
-    assert b == pytest.approx(expected_b, rel=1e-6)
-    assert w == pytest.approx(expected_w, rel=1e-5)
+        out = np.empty((1, 1, 5))
+        numba_loop.partial_sums(X, y, expected, 65, out)
+        expected -= 0.5 * out[0, :, :-1] / 65
+    assert theta[0] == pytest.approx(expected[0], rel=1e-5)
 
 
-def test_numba_loop_inside_njit_code_with_weights():
+def test_numba_loop_inside_njit_code_on_several_models():
     import numba
 
     from gradstep.kernels import numba_loop
 
     @numba.njit
-    def sums(X, y, w, b, sample_weight):
-        out = np.empty((1, X.shape[1] + 2))
-        numba_loop.partial_sums(X, y, w, b, X.shape[0], out, sample_weight)
+    def sums(X, y, theta, sample_weight, direction):
+        out = np.empty((1, len(theta), X.shape[1] + 2))
+        numba_loop.partial_sums(X, y, theta, X.shape[0], out, sample_weight, direction)
         return out
 
-    problem = problems.random_weighted_problem(9, 3)
-    X, y, w, weight = problem.computed
-    problem.assert_right_sums(sums(X, y, w, problem.b, weight), 9)
+    models = random_models(9, 3)
+    for directed in (False, True):
+        given = models.arguments(directed)
+        assert same_bits(sums(**given), raw_sums(registry.load("numba"), block_rows=9, **given))
 
 
 def test_numba_cache_is_safe_when_processes_start_at_once(tmp_path):
@@ -102,7 +102,5 @@ def test_numba_cache_is_safe_when_processes_start_at_once(tmp_path):
 @pytest.mark.parametrize("name", registry.KERNELS)
 def test_block_rows_beyond_32_bits(name):
     problem = problems.random_problem(9, 3)
-    out = np.full((1, 5), np.nan)
-    X, y, w, _ = problem.computed
-    load_or_explain(name).partial_sums(X, y, w, problem.b, 2**40, out)
-    problem.assert_right_sums(out, 2**40)
+    X, y, theta, _, _ = problem.computed
+    problem.assert_right_sums(raw_sums(load_or_explain(name), X, y, theta, 2**40)[:, 0], 2**40)

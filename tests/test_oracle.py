@@ -95,6 +95,41 @@ def test_the_gradient_is_the_derivative_of_the_cost():
         assert abs(slope - problem.reference.db) < mpmath.mpf("1e-30")
 
 
+def test_the_curvature_of_a_row_by_hand():
+    """At z = 0 it is 1/4, and u = 2 * 3 - 0.5 * 4 + 1 = 5."""
+    rows = oracle.rows(np.array([[3.0, 4.0]]), np.zeros(1), np.zeros(2), 0.0, np.array([2.0]))
+    curved = oracle.curved_rows(rows, np.array([2.0, -0.5, 1.0]))
+    assert curved.sums(0, 1) == [2 * 5 / 4 * 3, 2 * 5 / 4 * 4, 2 * 5 / 4, 2 * 25 / 4]
+
+
+@pytest.mark.parametrize("z", [800.0, -800.0])
+def test_the_curvature_of_a_saturated_row_is_exp_of_minus_z(z):
+    rows = oracle.rows(np.array([[z]]), np.zeros(1), np.ones(1), 0.0)
+    with mpmath.workdps(80):
+        assert abs(oracle.curved_rows(rows, np.array([0.0, 1.0])).s[0] / mpmath.exp(-800) - 1) < mpmath.mpf("1e-80")
+
+
+def test_the_product_is_the_derivative_of_the_gradient():
+    problem = problems.random_weighted_problem(7, 2)
+    with mpmath.workdps(60):
+        step = mpmath.mpf(2) ** -60
+        X, v = oracle.exact(problem.X), oracle.exact(problem.direction)
+        u = [mpmath.fdot(x, v[:-1]) + v[-1] for x in X]
+
+        def gradient(t):
+            scores = (z_i + t * u_i for z_i, u_i in zip(problem.rows.z, u, strict=True))
+            slopes = [oracle._row(z_i, y_i)[0] for z_i, y_i in zip(scores, oracle.exact(problem.y), strict=True)]
+            weighted = [c_i * slope for c_i, slope in zip(problem.rows.c, slopes, strict=True)]
+            return [*(mpmath.fdot(weighted, column) for column in zip(*X, strict=True)), mpmath.fsum(weighted)]
+
+        differences = [
+            (above - below) / (2 * step) for above, below in zip(gradient(step), gradient(-step), strict=True)
+        ]
+        *product, square = problem.curved_rows.sums(0, 7)
+        assert all(abs(a - b) < mpmath.mpf("1e-30") for a, b in zip(differences, product, strict=True))
+        assert abs(mpmath.fdot(product, v) - square) < mpmath.mpf("1e-55")
+
+
 def test_inputs_are_taken_exactly():
     smallest = np.float32(1e-45)
     assert oracle.exact(np.array([0.1, smallest]))[0] == mpmath.mpf(0.1)

@@ -93,9 +93,32 @@ gradstep.step(X, y, w, 0.0, 0.1, kernel="numbaa")
 gradstep.objective(X, y, kernel="numbaa")
 gradstep.fit(X, y, kernel="numbaa")""",
     )
-    lines = [line.split(":")[1] for line in found.splitlines() if "arg-type" in line]
+    lines = [line.split(":")[1] for line in found.splitlines() if ": error: " in line]
     assert lines == ["5", "6", "7", "8"], found
     assert "Found 4 errors" in found
+
+
+def test_a_type_checker_accepts_every_container(tmp_path):
+    found = problems_of(
+        tmp_path,
+        """
+import polars, zarr
+from typing import Any
+class Stream:
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object: return 0
+class OnlyDLPack:
+    def __dlpack__(self, *, max_version: Any = None, dl_device: Any = None, copy: Any = None) -> object: return 0
+    def __dlpack_device__(self) -> tuple[int, int]: return 1, 0
+frame, data = polars.DataFrame({"a": [1.0]}), zarr.open_array("X")
+gradstep.fit(Stream(), data, sample_weight=Stream())
+gradstep.fit(OnlyDLPack(), Stream(), sample_weight=frame["a"])
+gradstep.fit(memoryview(b""), frame["a"])
+gradstep.step(Stream(), OnlyDLPack(), frame["a"], 0.0, 0.1)
+gradstep.objective(data, frame["a"])
+gradstep.gradient(object(), y, w, 0.0)""",
+    )
+    assert "code.py:17: error" in found
+    assert "Found 1 error" in found, found
 
 
 # In a notebook

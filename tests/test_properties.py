@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
+from kernel_calls import raw_sums
 from problems import Problem
 
 from gradstep import gradient, objective, step
@@ -19,6 +20,12 @@ KERNEL_IS_FIXED = settings(suppress_health_check=[HealthCheck.function_scoped_fi
 # Products and sums of a few of these neither overflow nor lose everything to underflow.
 VALUES = (
     st.floats(-(2.0**100), 2.0**100, width=32)
+    | st.floats(-4.0, 4.0, width=32)
+    | st.sampled_from([0.0, 2.0**-100, -(2.0**-126), 2.0**-149])
+)
+# The square of a sum of a few of these does not overflow in float32 either.
+SQUARABLE = (
+    st.floats(-(2.0**40), 2.0**40, width=32)
     | st.floats(-4.0, 4.0, width=32)
     | st.sampled_from([0.0, 2.0**-100, -(2.0**-126), 2.0**-149])
 )
@@ -40,8 +47,8 @@ def problems(values: Any = VALUES, parameters: Any = MODERATE, weighted: bool = 
         weight = draw(st.none() | arrays.arrays(dtype, m, elements=WEIGHTS)) if weighted else None
         if weight is not None:
             assume(weight.sum() >= 1e-3)
-        b = draw(parameters)
-        return Problem("drawn by hypothesis", X, y, w, b, weight, draw(st.sampled_from([0.0, 0.5])))
+        b, v = draw(parameters), draw(arrays.arrays(dtype, n + 1, elements=parameters))
+        return Problem("drawn by hypothesis", X, y, w, b, weight, draw(st.sampled_from([0.0, 0.5])), direction=v)
 
     return build()
 
@@ -56,10 +63,17 @@ def arguments(problem: Problem, **changes: Any) -> dict[str, Any]:
 @given(problem=problems(), order=st.sampled_from(["C", "F"]), block_rows=st.integers(1, 15))
 def test_within_the_bounds(kernel, problem, order, block_rows):
     problem.assert_right(problem.gradient(kernel, np.asarray(problem.X, order=order)))
-    X, y, w, weight = problem.computed
-    out = np.full((-(-problem.m // block_rows), problem.n + 2), np.nan)
-    kernel.partial_sums(np.asarray(X, order=order), y, w, problem.b, block_rows, out, weight)
-    problem.assert_right_sums(out, block_rows)
+    X, y, theta, weight, _ = problem.computed
+    sums = raw_sums(kernel, np.asarray(X, order=order), y, theta, block_rows, weight)
+    problem.assert_right_sums(sums[:, 0], block_rows)
+
+
+@KERNEL_IS_FIXED
+@given(problem=problems(values=SQUARABLE), order=st.sampled_from(["C", "F"]), block_rows=st.integers(1, 15))
+def test_products_with_a_direction_are_within_the_bounds(kernel, problem, order, block_rows):
+    X, y, theta, weight, v = problem.computed
+    sums = raw_sums(kernel, np.asarray(X, order=order), y, theta, block_rows, weight, v)
+    problem.assert_right_curvatures(sums[:, 0], block_rows)
 
 
 @KERNEL_IS_FIXED

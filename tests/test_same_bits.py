@@ -9,6 +9,8 @@ import numpy as np
 import processes
 import pytest
 from availability import load_or_explain
+from kernel_calls import raw_sums, same_bits
+from many_models import random_models
 
 from gradstep import Gradient, engine, environment, gradient, objective, registry, step
 
@@ -34,7 +36,7 @@ def data(m: int, n: int, dtype: str = "float64"):
 def test_narrow_data_read_in_place_have_the_bits_of_staged_ones():
     generator = np.random.default_rng(3)
     cython = load_or_explain("cython")
-    for dtype in sorted(cython.narrow_dtypes):
+    for dtype in sorted(registry.KERNELS["cython"].narrow_dtypes):
         for m, n in ((1, 1), (513, 3), (700, 5), (40, 17), (1200, 20), (300, 784), (21, 3000)):
             X = generator.integers(0, 2 if dtype == "bool" else 100, (m, n)).astype(dtype)
             y = generator.random(m) < 0.5
@@ -45,6 +47,26 @@ def test_narrow_data_read_in_place_have_the_bits_of_staged_ones():
                 expected = gradient(wide, y, w, 0.1, kernel=cython)
                 assert found.J == expected.J and found.db == expected.db
                 assert np.array_equal(found.dw, expected.dw), f"{dtype} {m} x {n}"
+
+
+@pytest.mark.parametrize(
+    ("n", "dtype"), [(2, "float64"), (16, "float64"), (23, "float32"), (300, "float32"), (1_601, "float64")]
+)
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("directed", [False, True])
+def test_a_model_in_company_on_rows_from_memory(threaded_kernel, n, dtype, order, directed):
+    """X above 1 MiB, where kernels may prefetch; an odd place in memory, from which they may copy rows."""
+    m = (1 << 20) // (n * np.dtype(dtype).itemsize) + 9
+    models = random_models(m, n, dtype, 9)
+    frame = np.zeros((m + 1, n + 1), dtype, order)
+    frame[1:, 1:] = models.X
+    given = models.arguments(directed) | {"X": frame[1:, 1:]}
+    whole = raw_sums(threaded_kernel, block_rows=m // 2, **given)
+    for chosen in ([0], [8], [3, 1], [6, 0, 2, 8, 5]):
+        part = raw_sums(
+            threaded_kernel, block_rows=m // 2, **(models.take(chosen).arguments(directed) | {"X": given["X"]})
+        )
+        assert same_bits(part, np.ascontiguousarray(whole[:, chosen])), f"models {chosen}"
 
 
 @pytest.mark.usefixtures("small_blocks")

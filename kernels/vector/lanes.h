@@ -85,6 +85,24 @@ INLINE void prefetch(const char *memory, ptrdiff_t bytes)
  * For rows in memory, one row at a time is the single stream that a hardware prefetcher follows best. */
 #define ROWS_PER_LOAD (PIECE_BYTES == 64 ? 4 : 1)
 
+/* A tile of two rows and two models shares its loads: it needs four for four products, where each alone needs two. Of
+ * the four accumulators of a product as many are computed together as there are registers for; where that is one, a
+ * tile passes over its rows four times. */
+#define TILE 2
+#define CHAINS (PIECE_BYTES == 64 ? 4 : 1)
+
+/* Keeps a vector in registers where the compiler would load it again for each use. */
+#if defined(VECTOR_TYPES) && defined(__AVX__)
+#define HOLD(v)                                                                                                        \
+    for (int piece = 0; piece < (int)(sizeof(v) / sizeof((v).piece[0])); piece++)                                      \
+    __asm__("" : "+v"((v).piece[piece]))
+#else
+#define HOLD(v) (void)0
+#endif
+
+/* Of rows longer than WIDE_ROW_BYTES eight share a load of w, with one accumulator each. */
+#define WIDE_TILE_MODELS (PIECE_BYTES == 64 ? 2 : 1)
+
 /* The distance of a prefetch within one stream, in bytes: measured (docs/performance.md). */
 #define PREFETCH_DISTANCE 8192
 

@@ -1,4 +1,4 @@
-/* The logistic link: dz and the loss of each row from z, and their sums over rows.
+/* The logistic link: of each row dz and the loss, or their curvature, from z, and the sums of these over rows.
  *
  * vector_rows.h includes this file twice, with REAL and NAME(f) defined for double and for float.
  */
@@ -21,15 +21,35 @@ static void NAME(slopes)(const REAL *RESTRICT z, const REAL *RESTRICT y, ptrdiff
     }
 }
 
-/* Adds log1p(e_i) to each loss, then multiplies dz_i and loss_i by c_i; a negative weight makes the loss NaN. Sets e_i
- * to zero, because the totals below take one logarithm for many rows and cannot weight each row. */
-static void NAME(weigh)(
-    const REAL *RESTRICT c, ptrdiff_t rows, REAL *RESTRICT e, REAL *RESTRICT dz, REAL *RESTRICT loss)
+/* Computes with s_i = q_i / (1 + e_i), which is sigmoid'(z_i), the coefficients s_i u_i of the Hessian's product with a
+ * direction, and s_i u_i^2, or NaN for a label outside [0, 1]. Sets e_i to zero: there is no logarithm in the totals.
+ */
+static void NAME(curvatures)(const REAL *RESTRICT z, const REAL *RESTRICT u, const REAL *RESTRICT y, ptrdiff_t rows,
+    REAL *RESTRICT e, REAL *RESTRICT su, REAL *RESTRICT suu)
+{
+    for (ptrdiff_t i = 0; i < rows; i++)
+        e[i] = NAME(exp_of_negative)(z[i] < 0 ? z[i] : -z[i]);
+    for (ptrdiff_t i = 0; i < rows; i++) {
+        const REAL grown = 1 + e[i];
+        su[i] = e[i] / grown / grown * u[i];
+        suu[i] = (y[i] >= 0) & (y[i] <= 1) ? su[i] * u[i] : (REAL)NAN;
+        e[i] = 0;
+    }
+}
+
+/* Adds log1p(e_i) to each loss and sets e_i to zero: the totals below take one logarithm for many rows, which cannot be
+ * weighed. */
+static void NAME(add_logarithms)(ptrdiff_t rows, REAL *RESTRICT e, REAL *RESTRICT loss)
 {
     for (ptrdiff_t i = 0; i < rows; i++) {
         loss[i] += NAME(log1p_of_unit)(e[i]);
         e[i] = 0;
     }
+}
+
+/* Multiplies a coefficient and a loss by the weight c_i; a negative weight makes the loss NaN. */
+static void NAME(weigh)(const REAL *RESTRICT c, ptrdiff_t rows, REAL *RESTRICT dz, REAL *RESTRICT loss)
+{
     for (ptrdiff_t i = 0; i < rows; i++) {
         dz[i] *= c[i];
         loss[i] = c[i] >= 0 ? loss[i] * c[i] : (REAL)NAN;

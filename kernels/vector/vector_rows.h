@@ -27,6 +27,12 @@
 #define LONG_ROWS 32
 #endif
 
+/* So many columns of eight rows of float64 fill a half of the smallest L1 cache, 32 KiB. */
+#define COLUMNS_AT_A_TIME 256
+
+/* So many vectors are multiplied with the rows at a time: those of some models, or their w and v. */
+#define MOST_VECTORS 16
+
 INLINE double number_f64(double value)
 {
     return value;
@@ -93,28 +99,46 @@ INLINE float number_f32(float value)
     else                                                                                                               \
         function##_f16((const uint16_t *)x, __VA_ARGS__)
 
-static void dots_as_f64(char kind, const void *x, const void *next, ptrdiff_t stride, const double *w, ptrdiff_t n,
-    ptrdiff_t count, double *dots)
+static void dots_as_f64(char kind, const void *x, const void *next, ptrdiff_t stride, const double *w, ptrdiff_t span,
+    ptrdiff_t models, ptrdiff_t n, ptrdiff_t count, double *dots, ptrdiff_t dots_span)
 {
-    BY_KIND_f64(row_dots, next, stride, w, n, count, dots)
+    if (models > 1 && n > 2 * LANES) {
+        BY_KIND_f64(row_dots_of_models, next, stride, w, span, models, n, count, dots, dots_span) return;
+    }
+    for (ptrdiff_t model = 0; model < models; model++, next = NULL) {
+        BY_KIND_f64(row_dots, next, stride, w + model * span, n, count, dots + model * dots_span)
+    }
 }
 
-static void dots_as_f32(char kind, const void *x, const void *next, ptrdiff_t stride, const float *w, ptrdiff_t n,
-    ptrdiff_t count, float *dots)
+static void dots_as_f32(char kind, const void *x, const void *next, ptrdiff_t stride, const float *w, ptrdiff_t span,
+    ptrdiff_t models, ptrdiff_t n, ptrdiff_t count, float *dots, ptrdiff_t dots_span)
 {
-    BY_KIND_f32(row_dots, next, stride, w, n, count, dots);
+    if (models > 1 && n > 2 * LANES) {
+        BY_KIND_f32(row_dots_of_models, next, stride, w, span, models, n, count, dots, dots_span);
+        return;
+    }
+    for (ptrdiff_t model = 0; model < models; model++, next = NULL) {
+        BY_KIND_f32(row_dots, next, stride, w + model * span, n, count, dots + model * dots_span);
+    }
 }
 
-static void add_as_f64(char kind, const void *x, const void *next, ptrdiff_t stride, const double *c, ptrdiff_t n,
-    ptrdiff_t count, double *sums)
+static void add_as_f64(char kind, const void *x, const void *next, ptrdiff_t stride, const double *c, ptrdiff_t span,
+    ptrdiff_t models, ptrdiff_t n, ptrdiff_t count, double *sums, ptrdiff_t sums_span)
 {
-    BY_KIND_f64(add_rows, next, stride, c, n, count, sums)
+    if (models == 1) {
+        BY_KIND_f64(add_rows, next, stride, c, n, count, sums) return;
+    }
+    BY_KIND_f64(add_rows_of_models, stride, c, span, models, n, count, sums, sums_span)
 }
 
-static void add_as_f32(char kind, const void *x, const void *next, ptrdiff_t stride, const float *c, ptrdiff_t n,
-    ptrdiff_t count, float *sums)
+static void add_as_f32(char kind, const void *x, const void *next, ptrdiff_t stride, const float *c, ptrdiff_t span,
+    ptrdiff_t models, ptrdiff_t n, ptrdiff_t count, float *sums, ptrdiff_t sums_span)
 {
-    BY_KIND_f32(add_rows, next, stride, c, n, count, sums);
+    if (models == 1) {
+        BY_KIND_f32(add_rows, next, stride, c, n, count, sums);
+        return;
+    }
+    BY_KIND_f32(add_rows_of_models, stride, c, span, models, n, count, sums, sums_span);
 }
 
 static void copy_columns_as_f64(
@@ -127,6 +151,18 @@ static void copy_columns_as_f32(
     char kind, const void *x, ptrdiff_t stride, ptrdiff_t n, ptrdiff_t rows, float *columns, ptrdiff_t span)
 {
     BY_KIND_f32(copy_columns, stride, n, rows, columns, span);
+}
+
+static void copy_rows_as_f64(
+    char kind, const void *x, ptrdiff_t stride, ptrdiff_t n, ptrdiff_t rows, double *copy, ptrdiff_t span)
+{
+    BY_KIND_f64(copy_rows, stride, n, rows, copy, span)
+}
+
+static void copy_rows_as_f32(
+    char kind, const void *x, ptrdiff_t stride, ptrdiff_t n, ptrdiff_t rows, float *copy, ptrdiff_t span)
+{
+    BY_KIND_f32(copy_rows, stride, n, rows, copy, span);
 }
 
 #endif

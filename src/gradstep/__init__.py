@@ -1,10 +1,11 @@
 """gradstep: the gradient-descent step of logistic regression, as fast as the machine can read the data."""
 
 from gradstep.api import gradient, objective, step
-from gradstep.contract import Fit, Gradient, Kernel, KernelUnavailable, Step
+from gradstep.contract import Fit, Fits, Gradient, Gradients, Kernel, KernelUnavailable, Step, Steps
 from gradstep.cost import Objective
 from gradstep.descent import fit
-from gradstep.outcomes import ConvergenceWarning, FitDiverged, FitInterrupted, Iterate
+from gradstep.one_against_rest import OneAgainstRest
+from gradstep.outcomes import ConvergenceWarning, FitDiverged, FitInterrupted, Iterate, Iterates
 from gradstep.registry import available
 from gradstep.select import fastest
 
@@ -16,12 +17,17 @@ __all__ = [
     "Fit",
     "FitDiverged",
     "FitInterrupted",
+    "Fits",
     "Gradient",
+    "Gradients",
     "Iterate",
+    "Iterates",
     "Kernel",
     "KernelUnavailable",
     "Objective",
+    "OneAgainstRest",
     "Step",
+    "Steps",
     "available",
     "fastest",
     "fit",

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from gradstep.cost import Objective
+from gradstep.models import Model
 from gradstep.validate import Array, Data
 
 # J may differ from the exact one by this many roundings, relative to 1 + |J|.
@@ -31,39 +31,42 @@ SLOW = (
 )
 
 
-def rounding(cost: Objective, J: float) -> float:
+def rounding(model: Model, J: float) -> float:
     """Return by how much J may differ from the exact one, because its sums are rounded."""
-    return _ROUNDINGS * float(np.finfo(cost.dtype).eps) * (1.0 + abs(J))
+    return _ROUNDINGS * float(np.finfo(model.dtype).eps) * (1.0 + abs(J))
 
 
-def to_go_on(cost: Objective, history: list[float]) -> str:
+def to_go_on(model: Model, history: list[float]) -> str:
     """Return what to change where ``alpha="auto"`` came to max_iter and the classes are not known to be separable."""
-    if len(history) > 2 and history[len(history) // 2] - history[-1] <= rounding(cost, history[-1]):
-        wider = ", or pass X as float64" if cost.dtype.itemsize == 4 else ""
-        return f"J no longer falls, because tol is too small for the rounding of {cost.dtype}. Raise tol{wider}."
+    if len(history) > 2 and history[len(history) // 2] - history[-1] <= rounding(model, history[-1]):
+        wider = ", or pass X as float64" if model.dtype.itemsize == 4 else ""
+        return f"J no longer falls, because tol is too small for the rounding of {model.dtype}. Raise tol{wider}."
     return SLOW
 
 
 @np.errstate(all="ignore")
-def separable(cost: Objective, examples: Data, w: NDArray[np.float64], b: float, J: float) -> bool:
+def separable(model: Model, w: NDArray[np.float64], b: float, J: float) -> bool:
     """Whether (w, b), or a large multiple of it, shows that J has no minimum.
 
     An example on the wrong side of the boundary costs log 2 or more. So if the whole cost is below that of one such
     example, each one is on the right side, and J falls along (w, b) for ever.
     """
-    if cost.l2 > 0.0 or not _labels_are_classes(examples):
+    if model.l2 > 0.0:
         return False
-    limit = 0.6 * _least_share(examples.sample_weight, cost.m)
+    examples = model.examples
+    if not _labels_are_classes(examples):
+        return False
+    limit = 0.6 * _least_share(examples.sample_weight, len(examples.X))
     if J < limit:
         return True
     far_w, far_b = w * _FAR, b * _FAR
-    if not (np.isfinite(far_w.astype(cost.dtype)).all() and math.isfinite(cost.dtype.type(far_b))):
+    if not (np.isfinite(far_w.astype(model.dtype)).all() and math.isfinite(model.dtype.type(far_b))):
         return False
-    return bool(cost._gradient(far_w, far_b)[0] < limit)
+    return bool(model.gradient(far_w, far_b).J < limit)
 
 
 def _labels_are_classes(examples: Data) -> bool:
-    y, weight = examples.y, examples.sample_weight
+    y, weight = np.asarray(examples.y), examples.sample_weight
     certain = (y == 0) | (y == 1)
     return bool(certain.all() if weight is None else (certain | (weight == 0)).all())
 

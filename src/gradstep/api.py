@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, overload
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
 from gradstep import validate
-from gradstep.contract import FloatArray, Gradient, Kernel, KernelName, Step
-from gradstep.cost import Objective
+from gradstep.arrays import ArrayLike
+from gradstep.contract import FloatArray, Gradient, Gradients, Kernel, KernelName, Step, Steps, Vector
+from gradstep.cost import Cost, Objective, gradient_at, gradients_at
+from gradstep.validate import Labels
 
 # Between these a number has the full accuracy of a float32.
 _SMALLEST, _LARGEST = float(np.finfo(np.float32).smallest_normal), float(np.finfo(np.float32).max)
 
 
+Numbers = Sequence[float] | NDArray[Any]
+"""One number for each of several models."""
+
+
+@overload
 def gradient(
     X: ArrayLike,
     y: ArrayLike,
@@ -21,9 +31,39 @@ def gradient(
     *,
     sample_weight: ArrayLike | None = None,
     l2: float = 0.0,
+    fit_intercept: bool = True,
     kernel: KernelName | Kernel = "auto",
     threads: int | None = None,
-) -> Gradient:
+) -> Gradient: ...
+
+
+@overload
+def gradient(
+    X: ArrayLike,
+    y: Labels,
+    w: ArrayLike,
+    b: Numbers,
+    *,
+    sample_weight: ArrayLike | None = None,
+    l2: float | Numbers = 0.0,
+    fit_intercept: bool = True,
+    kernel: KernelName | Kernel = "auto",
+    threads: int | None = None,
+) -> Gradients: ...
+
+
+def gradient(
+    X: ArrayLike,
+    y: Labels,
+    w: ArrayLike,
+    b: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    l2: ArrayLike = 0.0,
+    fit_intercept: bool = True,
+    kernel: KernelName | Kernel = "auto",
+    threads: int | None = None,
+) -> Gradient | Gradients:
     """Return the cost of logistic regression and its gradient at (w, b), in one pass over X.
 
     Parameters
@@ -31,16 +71,18 @@ def gradient(
     X : array-like of shape (m, n)
         The examples, one per row, of any real dtype and memory layout. float16 and float32 are computed in float32,
         all others in float64. Never written to and never copied as a whole.
-    y : array-like of shape (m,)
-        The labels: 0 or 1, or a probability between them.
-    w : array-like of shape (n,)
-        The weights of the features.
-    b : float
+    y : array-like of shape (m,) or (m, k), or OneAgainstRest
+        The labels: 0 or 1, or a probability between them; for k models a column for each, or one for all.
+    w : array-like of shape (n,) or (n, k)
+        The weights of the features; for k models a column for each.
+    b : float, or array-like of shape (k,)
         The intercept.
-    sample_weight : array-like of shape (m,), optional
+    sample_weight : array-like of shape (m,) or (m, k), optional
         The weights of the examples, not negative and not all zero; None weighs all alike.
-    l2 : float
+    l2 : float, or array-like of shape (k,)
         The strength of the penalty ``(l2/2) ||w||^2``; b is not penalized.
+    fit_intercept : bool
+        False takes b as given: its derivative is 0.
     kernel : str or Kernel
         "auto", "python", "numba", "cython", "numpy", or a kernel such as `fastest` returns.
     threads : int, optional
@@ -49,9 +91,10 @@ def gradient(
 
     Returns
     -------
-    Gradient
+    Gradient or Gradients
         ``(J, dw, db)``; J and db are Python floats, dw has shape (n,) and the dtype of w (float64 for lists; the dtype
-        of the computation if w is neither float32 nor float64).
+        of the computation if w is neither float32 nor float64). For k models J and db have shape (k,) and dw (n, k):
+        each has the bits that it has alone.
 
     Raises
     ------
@@ -81,12 +124,21 @@ def gradient(
     >>> J, dw, db = gradstep.gradient([[1.0, 2.0], [3.0, 4.0]], [0, 1], [0.0, 0.0], 0.0)
     >>> round(J, 6), dw, db
     (0.693147, array([-0.5, -0.5]), 0.0)
+
+    Two models, one of them with a penalty:
+
+    >>> w = [[1.0, 1.0], [0.0, 0.0]]
+    >>> gradstep.gradient([[1.0, 2.0], [3.0, 4.0]], [0, 1], w, [0.0, 0.0], l2=[0.0, 0.1]).dw
+    array([[0.29439048, 0.39439048],
+           [0.63620683, 0.63620683]])
     """
-    prepared = Objective(X, y, sample_weight=sample_weight, l2=l2, kernel=kernel, threads=threads)
-    w = validate.weights("w", w, prepared.n, prepared.dtype)
-    return Gradient(*prepared._gradient(w, validate.number("b", b)))
+    cost, checked_w, checked_b = _prepared(X, y, w, b, sample_weight, l2, fit_intercept, kernel, threads)
+    if isinstance(checked_b, float):
+        return gradient_at(cost, checked_w, checked_b)
+    return gradients_at(cost, checked_w, checked_b)
 
 
+@overload
 def step(
     X: ArrayLike,
     y: ArrayLike,
@@ -96,9 +148,41 @@ def step(
     *,
     sample_weight: ArrayLike | None = None,
     l2: float = 0.0,
+    fit_intercept: bool = True,
     kernel: KernelName | Kernel = "auto",
     threads: int | None = None,
-) -> Step:
+) -> Step: ...
+
+
+@overload
+def step(
+    X: ArrayLike,
+    y: Labels,
+    w: ArrayLike,
+    b: Numbers,
+    alpha: float | Numbers,
+    *,
+    sample_weight: ArrayLike | None = None,
+    l2: float | Numbers = 0.0,
+    fit_intercept: bool = True,
+    kernel: KernelName | Kernel = "auto",
+    threads: int | None = None,
+) -> Steps: ...
+
+
+def step(
+    X: ArrayLike,
+    y: Labels,
+    w: ArrayLike,
+    b: ArrayLike,
+    alpha: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+    l2: ArrayLike = 0.0,
+    fit_intercept: bool = True,
+    kernel: KernelName | Kernel = "auto",
+    threads: int | None = None,
+) -> Step | Steps:
     """Take one step of gradient descent from (w, b): ``w - alpha dw`` and ``b - alpha db``.
 
     Parameters
@@ -106,18 +190,20 @@ def step(
     X : array-like of shape (m, n)
         The examples, one per row, of any real dtype and memory layout. float16 and float32 are computed in float32,
         all others in float64. Never written to and never copied as a whole.
-    y : array-like of shape (m,)
-        The labels: 0 or 1, or a probability between them.
-    w : array-like of shape (n,)
-        The weights of the features before the step.
-    b : float
+    y : array-like of shape (m,) or (m, k), or OneAgainstRest
+        The labels: 0 or 1, or a probability between them; for k models a column for each, or one for all.
+    w : array-like of shape (n,) or (n, k)
+        The weights of the features before the step; for k models a column for each.
+    b : float, or array-like of shape (k,)
         The intercept before the step.
-    alpha : float
+    alpha : float, or array-like of shape (k,)
         The learning rate, positive and finite.
-    sample_weight : array-like of shape (m,), optional
+    sample_weight : array-like of shape (m,) or (m, k), optional
         The weights of the examples, not negative and not all zero; None weighs all alike.
-    l2 : float
+    l2 : float, or array-like of shape (k,)
         The strength of the penalty ``(l2/2) ||w||^2``; b is not penalized.
+    fit_intercept : bool
+        False takes b as given: the step leaves it.
     kernel : str or Kernel
         "auto", "python", "numba", "cython", "numpy", or a kernel such as `fastest` returns.
     threads : int, optional
@@ -126,8 +212,8 @@ def step(
 
     Returns
     -------
-    Step
-        ``(w, b, J)`` with new arrays; J is the cost before the update.
+    Step or Steps
+        ``(w, b, J)`` with new arrays; J is the cost before the update. For k models w has shape (n, k), b and J (k,).
 
     Raises
     ------
@@ -157,20 +243,53 @@ def step(
     >>> w, b, round(J, 6)
     (array([0.05, 0.05]), 0.0, 0.693147)
     """
-    alpha = validate.positive("alpha", alpha)
-    prepared = Objective(X, y, sample_weight=sample_weight, l2=l2, kernel=kernel, threads=threads)
-    w = validate.weights("w", w, prepared.n, prepared.dtype)
-    b = validate.number("b", b)
-    J, dw, db = prepared._gradient(w, b)
-    try:
-        new_w = _moved(w, dw, alpha)
-    except (FloatingPointError, RuntimeWarning):
-        with np.errstate(all="ignore"):
-            new_w = _moved(w, dw, alpha)
-    return Step(new_w, b - alpha * db, J)
+    cost, checked_w, checked_b = _prepared(X, y, w, b, sample_weight, l2, fit_intercept, kernel, threads)
+    if isinstance(checked_b, float):
+        rate = validate.positive("alpha", alpha)
+        J, dw, db = gradient_at(cost, checked_w, checked_b)
+        return Step(_moved(checked_w, dw, rate), checked_b - rate * db, J)
+    rates = validate.per_model("alpha", alpha, cost.examples.k, validate.positive)
+    costs, slopes, intercepts = gradients_at(cost, checked_w, checked_b)
+    moved = [_moved(checked_w[:, j], slopes[:, j], rate) for j, rate in enumerate(rates.tolist())]
+    return Steps(np.stack(moved, axis=1), checked_b - rates * intercepts, costs)
+
+
+def _prepared(
+    X: ArrayLike,
+    y: Labels,
+    w: ArrayLike,
+    b: Any,
+    sample_weight: ArrayLike | None,
+    l2: ArrayLike,
+    fit_intercept: bool,
+    kernel: KernelName | Kernel,
+    threads: int | None,
+) -> tuple[Cost, FloatArray, float | Vector]:
+    """Check the arguments; return the cost, w, and b as a float for a single model or as an array for several."""
+    w = validate.asked("w", w)
+    k = validate.models_of("w", w)
+    if k == 1 and np.ndim(b) == 0:
+        # A w with one column and a single b are those of a single model, of which w should have one axis.
+        k = None
+    cost = Cost(validate.data(X, y, sample_weight, k), l2, kernel, threads, fit_intercept)
+    checked = validate.weights("w", w, cost.n, cost.dtype, k)
+    if k is None:
+        return cost, checked, validate.number("b", b)
+    if np.ndim(b) == 0:
+        raise ValueError(f"b is one number; it should have shape ({k},), one for each column of w")
+    return cost, checked, validate.per_model("b", b, k, validate.number)
 
 
 def _moved(w: FloatArray, dw: FloatArray, alpha: float) -> FloatArray:
+    """Return ``w - alpha dw`` in the dtype of w, whatever NumPy's error state."""
+    try:
+        return _moved_in_dtype(w, dw, alpha)
+    except (FloatingPointError, RuntimeWarning):
+        with np.errstate(all="ignore"):
+            return _moved_in_dtype(w, dw, alpha)
+
+
+def _moved_in_dtype(w: FloatArray, dw: FloatArray, alpha: float) -> FloatArray:
     """Return ``w - alpha dw`` in the dtype of w."""
     if dw.itemsize == 4 and not _SMALLEST <= alpha <= _LARGEST:
         # As a float32 this alpha is 0, infinite or inexact.
@@ -187,6 +306,7 @@ def objective(
     *,
     sample_weight: ArrayLike | None = None,
     l2: float = 0.0,
+    fit_intercept: bool = True,
     kernel: KernelName | Kernel = "auto",
     threads: int | None = None,
 ) -> Objective:
@@ -203,6 +323,8 @@ def objective(
         The weights of the examples, not negative and not all zero; None weighs all alike.
     l2 : float
         The strength of the penalty ``(l2/2) ||w||^2``; b is not penalized.
+    fit_intercept : bool
+        False leaves b out: theta is w alone.
     kernel : str or Kernel
         "auto", "python", "numba", "cython", "numpy", or a kernel such as `fastest` returns.
     threads : int, optional
@@ -212,7 +334,8 @@ def objective(
     Returns
     -------
     Objective
-        A function of an array of shape (n + 1,) that returns ``(J, grad)``.
+        A function of an array of shape (n + 1,) that returns ``(J, grad)``, with a method ``hessp`` for the product of
+        its Hessian with a vector.
 
     Raises
     ------
@@ -245,9 +368,10 @@ def objective(
     >>> grad
     array([-0.5, -0.5,  0. ])
 
-    With SciPy: ``scipy.optimize.minimize(f, np.zeros(3), jac=True)``.
+    With SciPy: ``scipy.optimize.minimize(f, np.zeros(3), jac=True)``, and with the Hessian
+    ``minimize(f, np.zeros(3), jac=True, hessp=f.hessp, method="trust-ncg")``.
     """
     if sample_weight is not None:
         # A copy: the total weight is added up once, in the first call.
         sample_weight = validate.copied("sample_weight", sample_weight)
-    return Objective(X, y, sample_weight=sample_weight, l2=l2, kernel=kernel, threads=threads)
+    return Objective(Cost(validate.data(X, y, sample_weight), l2, kernel, threads, fit_intercept))

@@ -16,13 +16,18 @@ docs/numerics.md explains how it is evaluated without overflow or cancellation.
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.floating[Any]]
 """An array of float32 or float64."""
+
+Vector = NDArray[np.float64]
+
+Number = TypeVar("Number")
+"""A float for a single model, an array of shape (k,) for k models."""
 
 KernelName = Literal["auto", "python", "numba", "cython", "numpy"]
 """What ``kernel=`` may name, so that a type checker finds a typo. A kernel that was added to the registry is passed as
@@ -34,10 +39,16 @@ _SHOWN_NUMBERS = 3
 
 def shown(values: NDArray[Any]) -> str:
     """Return an array as text that fits into a line."""
+    if values.ndim == 2:
+        return f"an array of shape {values.shape}"
     numbers = [f"{value:.5g}" for value in values[:_SHOWN_NUMBERS].tolist()]
     if len(values) > _SHOWN_NUMBERS:
         return f"[{', '.join(numbers[:-1])}, ... {len(values):,} in all]"
     return f"[{', '.join(numbers)}]"
+
+
+def _shown_number(value: Any, digits: int = 6) -> str:
+    return shown(value) if isinstance(value, np.ndarray) else f"{value:.{digits}g}"
 
 
 def steps(number: int) -> str:
@@ -45,7 +56,17 @@ def steps(number: int) -> str:
     return "1 step" if number == 1 else f"{number:,} steps"
 
 
-class Gradient(NamedTuple):
+class _Gradient(NamedTuple, Generic[Number]):
+    J: Number
+    dw: FloatArray
+    db: Number
+
+    def __repr__(self) -> str:
+        fields = f"J={_shown_number(self.J)}, dw={shown(self.dw)}, db={_shown_number(self.db)}"
+        return f"{type(self).__name__}({fields})"
+
+
+class Gradient(_Gradient[float]):
     """The cost and its derivatives at (w, b).
 
     Attributes
@@ -58,15 +79,36 @@ class Gradient(NamedTuple):
         Its derivative with respect to b.
     """
 
-    J: float
-    dw: FloatArray
-    db: float
+    __slots__ = ()
+
+
+class Gradients(_Gradient[Vector]):
+    """The costs of k models and their derivatives.
+
+    Attributes
+    ----------
+    J : ndarray of shape (k,)
+        The cost of each model.
+    dw : ndarray of shape (n, k)
+        Its derivative with respect to w, in the dtype of w.
+    db : ndarray of shape (k,)
+        Its derivative with respect to b.
+    """
+
+    __slots__ = ()
+
+
+class _Step(NamedTuple, Generic[Number]):
+    w: FloatArray
+    b: Number
+    J: Number
 
     def __repr__(self) -> str:
-        return f"Gradient(J={self.J:.6g}, dw={shown(self.dw)}, db={self.db:.6g})"
+        fields = f"w={shown(self.w)}, b={_shown_number(self.b)}, J={_shown_number(self.J)}"
+        return f"{type(self).__name__}({fields})"
 
 
-class Step(NamedTuple):
+class Step(_Step[float]):
     """The parameters after one step of gradient descent, and the cost before it.
 
     Attributes
@@ -79,12 +121,23 @@ class Step(NamedTuple):
         The cost *before* the update: it falls out of the same pass as the gradient.
     """
 
-    w: FloatArray
-    b: float
-    J: float
+    __slots__ = ()
 
-    def __repr__(self) -> str:
-        return f"Step(w={shown(self.w)}, b={self.b:.6g}, J={self.J:.6g})"
+
+class Steps(_Step[Vector]):
+    """The parameters of k models after one step of gradient descent, and their costs before it.
+
+    Attributes
+    ----------
+    w : ndarray of shape (n, k)
+        ``w - alpha dw``, a new array in the dtype of w.
+    b : ndarray of shape (k,)
+        ``b - alpha db``.
+    J : ndarray of shape (k,)
+        The costs *before* the update.
+    """
+
+    __slots__ = ()
 
 
 class _Fit(NamedTuple):
@@ -95,7 +148,7 @@ class _Fit(NamedTuple):
     J: float
     n_iter: int
     converged: bool
-    history: NDArray[np.float64]
+    history: Vector
 
 
 class Fit(_Fit):
@@ -114,7 +167,7 @@ class Fit(_Fit):
     converged : bool
         Whether `largest_scaled` is at most the tolerance, and J is not known to have no minimum.
     history : ndarray of shape (n_iter + 1,)
-        ``history[k]`` is the cost after k steps, so ``history[-1]`` is J.
+        ``history[i]`` is the cost after i steps, so ``history[-1]`` is J.
     largest : float
         The largest absolute component of (dw, db) at (w, b).
     largest_scaled : float
@@ -135,7 +188,7 @@ class Fit(_Fit):
         J: float,
         n_iter: int,
         converged: bool,
-        history: NDArray[np.float64],
+        history: Vector,
         *,
         largest: float = math.nan,
         largest_scaled: float = math.nan,
@@ -151,6 +204,42 @@ class Fit(_Fit):
         return f"Fit({ending} after {steps(self.n_iter)}: J={self.J:.6g}, w={shown(self.w)}, b={self.b:.5g})"
 
 
+class Fits(NamedTuple):
+    """Where the descents of k models stopped.
+
+    Attributes
+    ----------
+    w : ndarray of shape (n, k)
+        The weights reached.
+    b, J : ndarray of shape (k,)
+        The intercepts reached, and the costs there.
+    n_iter : ndarray of shape (k,), integers
+        The number of steps that each model took.
+    converged : ndarray of shape (k,), bool
+        Whether each model's `largest_scaled` is at most the tolerance, and its J is not known to have no minimum.
+    history : tuple of k ndarrays
+        ``history[j][i]`` is the cost of model j after i steps.
+    largest, largest_scaled : ndarray of shape (k,)
+        The largest absolute component of (dw, db), and the same in the coordinates of the descent.
+    advice : tuple of k str or None
+        What to change, where a descent stopped without a minimum.
+    """
+
+    w: FloatArray
+    b: Vector
+    J: Vector
+    n_iter: NDArray[np.intp]
+    converged: NDArray[np.bool_]
+    history: tuple[Vector, ...]
+    largest: Vector
+    largest_scaled: Vector
+    advice: tuple[str | None, ...]
+
+    def __repr__(self) -> str:
+        converged, longest = int(self.converged.sum()), steps(int(self.n_iter.max()))
+        return f"Fits({converged} of {len(self.b)} models converged, at most {longest}: J={shown(self.J)})"
+
+
 class PartialSums(Protocol):
     """The one function that a kernel module defines; `gradstep.kernels` says what it must do."""
 
@@ -158,13 +247,13 @@ class PartialSums(Protocol):
         self,
         X: FloatArray,
         y: FloatArray,
-        w: FloatArray,
-        b: float,
+        theta: FloatArray,
         block_rows: int,
         out: NDArray[np.float64],
         sample_weight: FloatArray | None = None,
+        direction: FloatArray | None = None,
     ) -> None:
-        """Write ``[sum dz x, sum dz, sum loss]`` of each block of rows into its row of `out`."""
+        """Write the sums over each block of rows, for each model, into `out`."""
 
 
 class Kernel(Protocol):
@@ -184,7 +273,7 @@ class Kernel(Protocol):
 
     @property
     def partial_sums(self) -> PartialSums:
-        """The sums, one row of `out` per block of rows."""
+        """The sums over each block of rows, for each model."""
 
 
 class KernelUnavailable(RuntimeError):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradstep.contract import Gradient
+from gradstep.rows import Rows
 from gradstep.validate import Array, Data
 
 Vector = NDArray[np.float64]
@@ -76,18 +77,23 @@ class Standard(NamedTuple):
         return (len(self.scale) + 1) / 4.0
 
 
-@np.errstate(all="ignore")
-def standard(examples: Data, l2: float) -> Standard:
-    """Measure the columns of X in one pass over it, block by block.
+class Columns(NamedTuple):
+    """Where the columns of X lie, and how far their values go from there."""
 
-    The scale of a column is ``sqrt(variance + 4 l2)``: with it the bound of J's curvature is alike along all columns.
+    mean: Vector
+    spread: Vector
+
+
+@np.errstate(all="ignore")
+def measured(examples: Data, centred: bool) -> Columns:
+    """Measure the columns of X in one pass over it, block by block.
 
     Parameters
     ----------
     examples : Data
-        Examples whose values have been checked.
-    l2 : float
-        The strength of the penalty.
+        Examples of one model whose values have been checked.
+    centred : bool
+        Whether the spread is that about the mean, else that about 0: without an intercept there is no other origin.
 
     Raises
     ------
@@ -96,10 +102,10 @@ def standard(examples: Data, l2: float) -> Standard:
     """
     X = examples.X
     weight = _relative_weights(examples.sample_weight)
-    # No row of larger weight lies near the others for certain, but it lies within sqrt(m) standard deviations of their
-    # mean: the squares of the differences to it lose no more than log10(m) digits.
-    origin = X[0 if weight is None else int(np.argmax(weight))].astype(np.float64)
+    origin = _origin(X, weight) if centred else np.zeros(X.shape[1])
     mean, variance, squares = _moments(X, weight, origin)
+    if not centred:
+        mean, variance = origin.copy(), variance + mean * mean
     spread = np.sqrt(np.maximum(variance, 0.0))
     for j in np.flatnonzero(~((squares >= _LEAST_SQUARES) & (squares <= _MOST_SQUARES))):
         spread[j] = _largest_difference(X[:, j], origin[j])
@@ -109,9 +115,28 @@ def standard(examples: Data, l2: float) -> Standard:
         first = int(np.argmin(np.isfinite(spread)))
         raise ValueError(f"column {first} of X is too wide for alpha='auto': the difference of its values overflows")
     spread[spread <= _ROUNDINGS * np.finfo(examples.dtype).eps * np.abs(mean)] = 0.0
-    scale = np.hypot(spread, 2.0 * math.sqrt(l2))
+    return Columns(mean, spread)
+
+
+def _origin(X: Array | Rows, weight: Vector | None) -> Vector:
+    """Return a row near which the others lie.
+
+    No row of larger weight lies near the others for certain, but it lies within sqrt(m) standard deviations of their
+    mean: the squares of the differences to it lose no more than log10(m) digits.
+    """
+    row: Vector = X[0 if weight is None else int(np.argmax(weight))].astype(np.float64)
+    return row
+
+
+@np.errstate(all="ignore")
+def standard(columns: Columns, l2: float) -> Standard:
+    """Return coordinates in which the bound of J's curvature is alike along all columns.
+
+    The scale of a column is ``sqrt(variance + 4 l2)``.
+    """
+    scale = np.hypot(columns.spread, 2.0 * math.sqrt(l2))
     scale[scale == 0.0] = np.inf
-    return Standard(mean, scale)
+    return Standard(columns.mean, scale)
 
 
 def _relative_weights(weight: Array | None) -> Vector | None:
@@ -122,7 +147,7 @@ def _relative_weights(weight: Array | None) -> Vector | None:
     return relative
 
 
-def _moments(X: Array, weight: Vector | None, origin: Vector) -> tuple[Vector, Vector, Vector]:
+def _moments(X: Array | Rows, weight: Vector | None, origin: Vector) -> tuple[Vector, Vector, Vector]:
     """Return mean, variance and sum of squares of the differences to `origin`, for each column."""
     m, n = X.shape
     total, squares = np.zeros(n), np.zeros(n)

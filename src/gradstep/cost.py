@@ -6,10 +6,129 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from gradstep import engine, select, validate
-from gradstep.contract import FloatArray, Gradient, Kernel, KernelName
+from gradstep.arrays import ArrayLike
+from gradstep.contract import FloatArray, Gradient, Gradients, Kernel, KernelName, Vector
+from gradstep.engine import Point
+from gradstep.staging import Models
+from gradstep.validate import Data
+
+Matrix = NDArray[np.float64]
+
+
+class Cost:
+    """The costs of one model or of several on the same examples, and their derivatives, in one pass over X.
+
+    The parameters are the rows of theta: ``[w, b]`` of each model.
+
+    Parameters
+    ----------
+    examples : Data
+        The checked examples.
+    l2 : float or array-like of shape (k,)
+        The strength of the penalty, or of each model's.
+    kernel, threads
+        As in `gradstep.gradient`.
+    fit_intercept : bool
+        False takes every derivative with respect to b as 0.
+    """
+
+    def __init__(
+        self,
+        examples: Data,
+        l2: ArrayLike,
+        kernel: KernelName | Kernel,
+        threads: int | None,
+        fit_intercept: bool,
+    ) -> None:
+        self.examples = examples
+        self.m, self.n = examples.X.shape
+        self.dtype = examples.dtype
+        self.l2 = validate.per_model("l2", l2, examples.k, validate.nonnegative)
+        self.kernel = select.resolve(kernel, self.m, self.n)
+        self._pass = engine.Pass(
+            self.kernel, examples, None if threads is None else validate.count("threads", threads, 1)
+        )
+        self.threads = self._pass.threads
+        self.fit_intercept = fit_intercept
+        self._plain = examples.sample_weight is None and not self.l2.any()
+
+    def evaluate(self, theta: Matrix, models: Models | None = None) -> tuple[Vector, Matrix]:
+        """Return the costs, of shape (k,), and their gradients, of shape (k, n + 1).
+
+        An overflow shows in the result, and an underflow is no error. To set NumPy's error state in each call takes as
+        long as a tenth of a small one, so it is set where the caller's made an error of something.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (k, n + 1)
+            The parameters of each model.
+        models : ndarray of indices, optional
+            Which of the models the rows of theta are; None for all.
+        """
+        if not self._plain:
+            with np.errstate(all="ignore"):
+                return self._penalized(self._pass.means(Point(theta, None, models)), theta, models)
+        try:
+            means = self._pass.means(Point(theta, None, models))
+        except (FloatingPointError, RuntimeWarning):
+            with np.errstate(all="ignore"):
+                means = self._pass.means(Point(theta, None, models))
+        if not self.fit_intercept:
+            means[:, -2] = 0.0
+        return means[:, -1], means[:, :-1]
+
+    def _penalized(self, means: Matrix, theta: Matrix, models: Models | None) -> tuple[Vector, Matrix]:
+        l2 = self.l2 if models is None else self.l2[models]
+        w = theta[:, :-1]
+        means[:, :-2] += l2[:, np.newaxis] * w
+        if not self.fit_intercept:
+            means[:, -2] = 0.0
+        return means[:, -1] + _penalties(l2, w), means[:, :-1]
+
+    @np.errstate(all="ignore")
+    def curvature(self, theta: Matrix, direction: Matrix, models: Models | None = None) -> tuple[Matrix, Vector]:
+        """Return the product of the Hessian at theta with a direction, for each model, and ``v' H v``.
+
+        Parameters
+        ----------
+        theta, direction : ndarray of shape (k, n + 1)
+            The parameters of each model, and the direction v.
+        models : ndarray of indices, optional
+            Which of the models the rows of theta are; None for all.
+        """
+        l2 = self.l2 if models is None else self.l2[models]
+        means = self._pass.means(Point(theta, direction, models))
+        v_w = direction[:, :-1]
+        means[:, :-2] += l2[:, np.newaxis] * v_w
+        if not self.fit_intercept:
+            means[:, -2] = 0.0
+        return means[:, :-1], means[:, -1] + l2 * np.sum(v_w * v_w, axis=1)
+
+
+def parameters(w: FloatArray, b: ArrayLike) -> Matrix:
+    """Return theta for w of shape (n,) and a number b, or for w of shape (n, k) and b of shape (k,)."""
+    theta = np.empty((1 if w.ndim == 1 else w.shape[1], w.shape[0] + 1))
+    theta[:, :-1] = w.T
+    theta[:, -1] = b
+    return theta
+
+
+def _penalties(l2: Vector, w: Matrix) -> Vector:
+    """Return ``(l2/2) ||w||^2`` of each model; the square may overflow although the product does not."""
+    squares = np.sum(w * w, axis=1)
+    penalties: Vector = np.where(l2 == 0.0, 0.0, 0.5 * l2 * squares)
+    for j in np.flatnonzero(~np.isfinite(squares) & (l2 > 0.0)):
+        penalties[j] = _penalty_of_large_weights(float(l2[j]), w[j])
+    return penalties
+
+
+def _penalty_of_large_weights(l2: float, w: Vector) -> float:
+    largest = float(np.abs(w).max())
+    root = math.sqrt(0.5) * math.sqrt(l2) * largest
+    return root * root * float(np.sum((w / largest) ** 2))
 
 
 class Objective:
@@ -25,32 +144,23 @@ class Objective:
         The dtype that the kernels compute in, float32 or float64.
     l2 : float
         The strength of the penalty.
+    fit_intercept : bool
+        Whether the intercept is the last component of theta; otherwise it is 0.
     kernel : Kernel
         The kernel that runs.
     threads : int
         The number of threads that it runs on.
     """
 
-    def __init__(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        *,
-        sample_weight: ArrayLike | None = None,
-        l2: float = 0.0,
-        kernel: KernelName | Kernel = "auto",
-        threads: int | None = None,
-    ) -> None:
-        examples = validate.data(X, y, sample_weight)
-        self.m, self.n = examples.X.shape
-        self.dtype = examples.dtype
-        self.l2 = validate.nonnegative("l2", l2)
-        self.kernel = select.resolve(kernel, self.m, self.n)
-        self._pass = engine.Pass(
-            self.kernel, examples, None if threads is None else validate.count("threads", threads, 1)
-        )
-        self.threads = self._pass.threads
-        self._plain = sample_weight is None and self.l2 == 0.0
+    def __init__(self, cost: Cost) -> None:
+        self._cost = cost
+        self.m, self.n = cost.m, cost.n
+        self.dtype = cost.dtype
+        self.l2 = cost.l2.item()
+        self.fit_intercept = cost.fit_intercept
+        self.kernel = cost.kernel
+        self.threads = cost.threads
+        self._length = self.n + cost.fit_intercept
 
     def __repr__(self) -> str:
         threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
@@ -63,13 +173,13 @@ class Objective:
         Parameters
         ----------
         theta : array-like of shape (n + 1,)
-            The weights of the features, and last the intercept.
+            The weights of the features, and last the intercept; of shape (n,) where `fit_intercept` is false.
 
         Returns
         -------
         J : float
             The cost.
-        grad : ndarray of shape (n + 1,), float64
+        grad : ndarray like theta, float64
             Its derivative with respect to theta.
 
         Raises
@@ -86,9 +196,79 @@ class Objective:
         >>> round(J, 6), grad
         (0.693147, array([-0.5, -0.5,  0. ]))
         """
-        theta = validate.theta(theta, self.n)
-        J, grad = self._evaluate(theta[:-1], float(theta[-1]))
-        return J, grad
+        J, grad = self._cost.evaluate(self._row("theta", theta))
+        return J.item(), grad[0, : self._length]
+
+    def hessp(self, theta: NDArray[Any], v: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the product of the Hessian of the cost at `theta` with a vector, in one pass over X.
+
+        Parameters
+        ----------
+        theta : array-like of shape (n + 1,)
+            The weights of the features, and last the intercept; of shape (n,) where `fit_intercept` is false.
+        v : array-like like theta
+            The vector.
+
+        Returns
+        -------
+        ndarray like theta, float64
+            ``H v``.
+
+        Raises
+        ------
+        ValueError
+            If theta or v has another shape, or a value is NaN or infinite, a label outside [0, 1], or a weight
+            negative.
+        TypeError
+            If theta or v does not hold real numbers.
+
+        Notes
+        -----
+        With ``s_i = c_i sigmoid(z_i) (1 - sigmoid(z_i))`` and ``u_i = v_w . x_i + v_b``::
+
+            H v = (1/C) [sum_i s_i u_i x_i, sum_i s_i u_i] + l2 [v_w, 0]
+
+        The Hessian is that of Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning" (2nd ed., 2009),
+        equation 4.25, here of a mean. For SciPy's Newton-CG, trust-ncg, trust-krylov and trust-constr:
+        ``minimize(f, theta0, jac=True, hessp=f.hessp, method="trust-ncg")``.
+
+        Examples
+        --------
+        >>> import gradstep
+        >>> f = gradstep.objective([[1.0, 2.0], [3.0, 4.0]], [0, 1])
+        >>> f.hessp([0.0, 0.0, 0.0], [1.0, 0.0, 0.0])
+        array([1.25, 1.75, 0.5 ])
+        """
+        return self._cost.curvature(self._row("theta", theta), self._row("v", v))[0][0, : self._length]
+
+    def curvature(self, theta: NDArray[Any], v: NDArray[Any]) -> float:
+        """Return ``v' H v``, the second derivative of the cost along a vector, in one pass over X.
+
+        Parameters
+        ----------
+        theta : array-like of shape (n + 1,)
+            The weights of the features, and last the intercept; of shape (n,) where `fit_intercept` is false.
+        v : array-like like theta
+            The vector.
+
+        Returns
+        -------
+        float
+            Not negative, because the cost is convex; rounded once for each example, so it keeps its digits where the
+            product of v with `hessp` cancels.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `hessp` does.
+
+        Examples
+        --------
+        >>> import gradstep
+        >>> gradstep.objective([[1.0, 2.0], [3.0, 4.0]], [0, 1]).curvature([0.0, 0.0, 0.0], [1.0, 0.0, 0.0])
+        1.25
+        """
+        return self._cost.curvature(self._row("theta", theta), self._row("v", v))[1].item()
 
     def gradient(self, w: ArrayLike, b: float) -> Gradient:
         """Return the cost and its gradient at (w, b).
@@ -120,45 +300,31 @@ class Objective:
         Gradient(J=0.693147, dw=[-0.5, -0.5], db=0)
         """
         checked = validate.weights("w", w, self.n, self.dtype)
-        return Gradient(*self._gradient(checked, validate.number("b", b)))
+        return gradient_at(self._cost, checked, validate.number("b", b))
 
-    def _gradient(self, w: FloatArray, b: float) -> tuple[float, FloatArray, float]:
-        """Return the cost and its gradient at a w and b that have been checked."""
-        J, grad = self._evaluate(w, b)
-        dw = grad[:-1]
-        if dw.dtype is not w.dtype:
-            with np.errstate(all="ignore"):
-                dw = dw.astype(w.dtype)
-        return J, dw, grad.item(-1)
-
-    def _evaluate(self, w: FloatArray, b: float) -> tuple[float, NDArray[np.float64]]:
-        """Return the cost and [dw, db].
-
-        An overflow shows in the result, and an underflow is no error. To set NumPy's error state in each call takes as
-        long as a tenth of a small one, so it is set where the caller's made an error of something.
-        """
-        if self._plain:
-            try:
-                means = self._pass.means(w, b)
-            except (FloatingPointError, RuntimeWarning):
-                with np.errstate(all="ignore"):
-                    means = self._pass.means(w, b)
-            return means.item(-1), means[:-1]
-        with np.errstate(all="ignore"):
-            means = self._pass.means(w, b)
-            wide_w = w.astype(np.float64, copy=False)
-            J = means.item(-1) + _penalty(self.l2, wide_w)
-            means[:-2] += self.l2 * wide_w
-        return J, means[:-1]
+    def _row(self, name: str, values: NDArray[Any]) -> Matrix:
+        """Return parameters or a direction as a row of theta, with an intercept of 0 where there is none."""
+        array = validate.theta(name, values, self._length)
+        if self.fit_intercept:
+            return array.reshape(1, -1)
+        return parameters(array, 0.0)
 
 
-def _penalty(l2: float, w: NDArray[np.float64]) -> float:
-    """Return ``(l2/2) ||w||^2``; the square may overflow although the product does not."""
-    if l2 == 0.0:
-        return 0.0
-    squares = float(np.sum(w * w))
-    if math.isfinite(squares):
-        return 0.5 * l2 * squares
-    largest = float(np.abs(w).max())
-    root = math.sqrt(0.5) * math.sqrt(l2) * largest
-    return root * root * float(np.sum((w / largest) ** 2))
+def gradient_at(cost: Cost, w: FloatArray, b: float) -> Gradient:
+    """Return the cost of a single model and its gradient at a w and b that have been checked."""
+    J, grad = cost.evaluate(parameters(w, b))
+    return Gradient(J.item(), _like(grad[0, :-1], w), grad.item(-1))
+
+
+def gradients_at(cost: Cost, w: FloatArray, b: Vector) -> Gradients:
+    """Return the costs of k models and their gradients at w of shape (n, k) and b of shape (k,)."""
+    J, grad = cost.evaluate(parameters(w, b))
+    return Gradients(J, _like(grad[:, :-1].T, w), grad[:, -1])
+
+
+def _like(dw: Vector | Matrix, w: FloatArray) -> FloatArray:
+    """Return dw in the dtype of w."""
+    if dw.dtype is w.dtype:
+        return dw
+    with np.errstate(all="ignore"):
+        return dw.astype(w.dtype)

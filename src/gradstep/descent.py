@@ -2,21 +2,49 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Literal
+from typing import Any, Literal, overload
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from gradstep import fit_progress, validate
-from gradstep.contract import Fit, Kernel, KernelName, steps
-from gradstep.cost import Objective
-from gradstep.outcomes import ConvergenceWarning, FitInterrupted, Iterate
-from gradstep.path import AutomaticSteps, GivenSteps, Path
+from gradstep import coordinates, fit_progress, validate
+from gradstep.api import Numbers
+from gradstep.arrays import ArrayLike
+from gradstep.contract import Fit, Fits, Kernel, KernelName, steps
+from gradstep.coordinates import Standard
+from gradstep.cost import Cost
+from gradstep.lockstep import Lockstep
+from gradstep.models import Model, gradients
+from gradstep.one_against_rest import OneAgainstRest
+from gradstep.outcomes import ConvergenceWarning, FitDiverged, FitInterrupted, Iterate, Iterates
+from gradstep.path import AutomaticSteps, Diverged, GivenSteps
+from gradstep.validate import Labels
 
 
+@overload
+def fit(
+    X: ArrayLike,
+    y: OneAgainstRest,
+    *,
+    alpha: float | Numbers | Literal["auto"] = "auto",
+    tol: float = 1e-6,
+    max_iter: int = 10_000,
+    w0: ArrayLike | None = None,
+    b0: float | Numbers = 0.0,
+    callback: Callable[[Iterates], bool | None] | None = None,
+    progress: bool = False,
+    sample_weight: ArrayLike | None = None,
+    l2: float | Numbers = 0.0,
+    fit_intercept: bool = True,
+    kernel: KernelName | Kernel = "auto",
+    threads: int | None = None,
+) -> Fits: ...
+
+
+@overload
 def fit(
     X: ArrayLike,
     y: ArrayLike,
@@ -30,9 +58,49 @@ def fit(
     progress: bool = False,
     sample_weight: ArrayLike | None = None,
     l2: float = 0.0,
+    fit_intercept: bool = True,
     kernel: KernelName | Kernel = "auto",
     threads: int | None = None,
-) -> Fit:
+) -> Fit: ...
+
+
+@overload
+def fit(
+    X: ArrayLike,
+    y: Labels,
+    *,
+    alpha: float | Numbers | Literal["auto"] = "auto",
+    tol: float = 1e-6,
+    max_iter: int = 10_000,
+    w0: ArrayLike | None = None,
+    b0: float | Numbers = 0.0,
+    callback: Callable[[Any], bool | None] | None = None,
+    progress: bool = False,
+    sample_weight: ArrayLike | None = None,
+    l2: float | Numbers = 0.0,
+    fit_intercept: bool = True,
+    kernel: KernelName | Kernel = "auto",
+    threads: int | None = None,
+) -> Any: ...
+
+
+def fit(
+    X: ArrayLike,
+    y: Labels,
+    *,
+    alpha: ArrayLike | Literal["auto"] = "auto",
+    tol: float = 1e-6,
+    max_iter: int = 10_000,
+    w0: ArrayLike | None = None,
+    b0: ArrayLike = 0.0,
+    callback: Callable[[Any], bool | None] | None = None,
+    progress: bool = False,
+    sample_weight: ArrayLike | None = None,
+    l2: ArrayLike = 0.0,
+    fit_intercept: bool = True,
+    kernel: KernelName | Kernel = "auto",
+    threads: int | None = None,
+) -> Any:
     """Train logistic regression: repeat the step of gradient descent until the gradient is small.
 
     The cost is ``J = (1/C) sum_i c_i [log(1 + exp(z_i)) - y_i z_i] + (l2/2) ||w||^2`` with ``z_i = w . x_i + b``, where
@@ -43,9 +111,10 @@ def fit(
     X : array-like of shape (m, n)
         The examples, one per row, of any real dtype and memory layout. float16 and float32 are computed in float32,
         all others in float64. Never written to and never copied as a whole.
-    y : array-like of shape (m,)
-        The labels: 0 or 1, or a probability between them.
-    alpha : float or "auto"
+    y : array-like of shape (m,) or (m, k), or OneAgainstRest
+        The labels: 0 or 1, or a probability between them; for k models a column for each, or one for all. Where any
+        argument is given for k models there are k, each of which converges on its own and then costs no more.
+    alpha : float, array-like of shape (k,), or "auto"
         The learning rate. A number is the plain descent of the lesson, bit for bit a repeated `step`. "auto" chooses
         the coordinates and the length of each step (see Notes), so that it neither diverges nor minds columns of very
         different size.
@@ -54,19 +123,22 @@ def fit(
         else of the gradient in the coordinates in which each column of X has mean 0 and standard deviation 1.
     max_iter : int
         Stop after this many steps at the latest.
-    w0 : array-like of shape (n,), optional
+    w0 : array-like of shape (n,) or (n, k), optional
         Where to start; None starts at zero.
-    b0 : float
+    b0 : float, or array-like of shape (k,)
         The intercept to start from.
     callback : callable, optional
-        Called with an `Iterate` before each step; a true result stops the descent.
+        Called with an `Iterate` before each step, of k models before each pass in which one begins a step; a true
+        result stops the descent.
     progress : bool
         Show on stderr how far the descent is: in a terminal a bar, which needs the extra ``cli``; in a notebook a line
         of text, which needs nothing.
-    sample_weight : array-like of shape (m,), optional
+    sample_weight : array-like of shape (m,) or (m, k), optional
         The weights of the examples, not negative and not all zero; None weighs all alike.
-    l2 : float
+    l2 : float, or array-like of shape (k,)
         The strength of the penalty ``(l2/2) ||w||^2`` of the weights for X as it is given; b is not penalized.
+    fit_intercept : bool
+        False leaves b at `b0`.
     kernel : str or Kernel
         "auto", "python", "numba", "cython", "numpy", or a kernel such as `fastest` returns.
     threads : int, optional
@@ -75,11 +147,13 @@ def fit(
 
     Returns
     -------
-    Fit
+    Fit or Fits
         ``(w, b, J, n_iter, converged, history)``, for X as it is given. The parameters are updated in float64 whatever
         the data's dtype; w is returned in the dtype of `w0` if that is float32 or float64, else in the dtype of the
         computation. The attributes `largest` and `largest_scaled` are the largest component of the gradient in the
         coordinates of X and in those of the descent, and `advice` says what to change where there is no minimum yet.
+        For k models w has shape (n, k), the others (k,), and history and advice are tuples of k; each model has the
+        bits that it has alone.
 
     Warns
     -----
@@ -123,67 +197,111 @@ def fit(
     >>> result
     Fit(converged after 7 steps: J=0.412998, w=[2.4281], b=-4.2491)
     >>> w, b, J, n_iter, converged, history = result
+
+    Three strengths of the penalty, in the same passes over X:
+
+    >>> gradstep.fit(hours, passed, l2=[0.01, 0.1, 1.0])
+    Fits(3 of 3 models converged, at most 6 steps: J=[0.43794, 0.53678, 0.65715])
     """
     tol = validate.positive("tol", tol)
     max_iter = validate.count("max_iter", max_iter, 0)
     showing = fit_progress.bar(max_iter, tol) if progress else nullcontext(_show_nothing)
-    path = _started(X, y, alpha, w0, b0, sample_weight, l2, kernel, threads)
+    descents = _started(X, y, alpha, w0, b0, sample_weight, l2, fit_intercept, kernel, threads)
     try:
         with showing as show:
-            stopped = _descend(path, tol, max_iter, callback, show)
-        result = path.reached(path.largest <= tol) if stopped else path.result(tol)
+            stopped = descents.run(tol, max_iter, callback, show)
+        result = descents.reached(tol) if stopped else descents.result(tol)
     except KeyboardInterrupt as interrupt:
-        raise FitInterrupted(path.reached(path.largest <= tol)) from interrupt
-    if result.advice is not None:
-        warnings.warn(ConvergenceWarning(_without_minimum(result, tol), result), stacklevel=2)
+        raise FitInterrupted(descents.reached(tol)) from interrupt
+    except Diverged as error:
+        raise FitDiverged(str(error), descents.reached(tol)) from None
+    if not stopped and (message := _without_minimum(result, tol)) is not None:
+        warnings.warn(ConvergenceWarning(message, result), stacklevel=2)
     return result
 
 
 def _started(
     X: ArrayLike,
-    y: ArrayLike,
-    alpha: object,
+    y: Labels,
+    alpha: Any,
     w0: ArrayLike | None,
-    b0: object,
+    b0: ArrayLike,
     sample_weight: ArrayLike | None,
-    l2: float,
+    l2: ArrayLike,
+    fit_intercept: bool,
     kernel: KernelName | Kernel,
     threads: int | None,
-) -> Path:
-    """Check the arguments and return the path at its start."""
-    # Converted once: an array of another library may be computed or copied each time it is asked for its values.
-    examples = validate.data(X, y, sample_weight)
-    X, y, sample_weight, _ = examples
-    cost = Objective(X, y, sample_weight=sample_weight, l2=l2, kernel=kernel, threads=threads)
-    b = validate.finite("b0", b0)
-    w = np.zeros(cost.n, cost.dtype) if w0 is None else validate.weights("w0", w0, cost.n, cost.dtype)
+) -> Lockstep:
+    """Check the arguments and return the descents at their start."""
+    if not isinstance(y, OneAgainstRest):
+        y = validate.asked("y", y)
+    sample_weight = None if sample_weight is None else validate.asked("sample_weight", sample_weight)
+    w0 = None if w0 is None else validate.asked("w0", w0)
+    k = _number_of_models(y, alpha, w0, b0, sample_weight, l2)
+    cost = Cost(validate.data(X, y, sample_weight, k), l2, kernel, threads, fit_intercept)
+    b = validate.per_model("b0", b0, k, validate.finite)
+    shape = (cost.n,) if k is None else (cost.n, k)
+    w = np.zeros(shape, cost.dtype) if w0 is None else validate.weights("w0", w0, cost.n, cost.dtype, k)
     validate.require_finite("w0", w)
+    rates = None if _is_auto(alpha) else validate.per_model("alpha", alpha, k, validate.positive)
+    columns = w.reshape(cost.n, -1).T
+    starts = {j: (columns[j].astype(np.float64), b.item(j)) for j in range(len(b))}
+    at_start = gradients(cost, starts)
+    models = [Model(cost, j) for j in starts]
+    for model, gradient in zip(models, at_start.values(), strict=True):
+        if not math.isfinite(gradient.J):
+            raise ValueError(f"{model.name}J is {gradient.J} at (w0, b0); start nearer to zero")
+    if rates is not None:
+        return Lockstep(
+            cost,
+            [GivenSteps(model, columns[j], b.item(j), at_start[j], rates.item(j)) for j, model in enumerate(models)],
+        )
+    standards = _coordinates(cost, models)
+    return Lockstep(
+        cost,
+        [AutomaticSteps(model, columns[j], b.item(j), at_start[j], standards[j]) for j, model in enumerate(models)],
+    )
+
+
+def _number_of_models(y: Labels, alpha: Any, w0: Any, b0: Any, sample_weight: Any, l2: Any) -> int | None:
+    """Return for how many models the arguments are, or None for a single one without an axis of models."""
+    if (k := validate.models_of("w0", w0)) is not None:
+        return k
+    columns = [shape[1:] for shape in map(validate.shape_of, (y, sample_weight)) if len(shape) == 2]
+    numbers = [shape for shape in map(validate.shape_of, (b0, l2, alpha)) if len(shape) == 1]
+    # A single column of labels is a frequent mistake, which is reported.
+    return next((k for (k,) in columns + numbers if k > 1), None)
+
+
+def _is_auto(alpha: object) -> bool:
     if not isinstance(alpha, str):
-        return GivenSteps(examples, cost, w, b, validate.positive("alpha", alpha))
+        return False
     if alpha != "auto":
         raise ValueError(f"alpha is {alpha!r}; it should be 'auto' or a positive number")
-    return AutomaticSteps(examples, cost, w, b)
+    return True
 
 
-def _descend(
-    path: Path,
-    tol: float,
-    max_iter: int,
-    callback: Callable[[Iterate], bool | None] | None,
-    show: fit_progress.Show,
-) -> bool:
-    """Take steps until one of the ends; return whether it was the callback's wish."""
-    while not path.largest <= tol and path.n_iter < max_iter:
-        show(path)
-        if callback is not None and callback(path.iterate()):
-            return True
-        path.advance()
-    show(path)
-    return False
+def _coordinates(cost: Cost, models: list[Model]) -> list[Standard]:
+    """Return the coordinates of each descent; the columns are measured once where all models weigh them alike."""
+    weight = cost.examples.sample_weight
+    if weight is None or weight.ndim == 1:
+        measured = [coordinates.measured(models[0].examples, cost.fit_intercept)] * len(models)
+    else:
+        measured = [coordinates.measured(model.examples, cost.fit_intercept) for model in models]
+    return [coordinates.standard(columns, model.l2) for columns, model in zip(measured, models, strict=True)]
 
 
-def _without_minimum(result: Fit, tol: float) -> str:
+def _without_minimum(result: Fit | Fits, tol: float) -> str | None:
     """Return the message for a descent that ended without a minimum."""
+    if isinstance(result, Fits):
+        failed = np.flatnonzero(~result.converged).tolist()
+        if not failed:
+            return None
+        listed = ", ".join(map(str, failed[:5])) + (f" and {len(failed) - 5} more" if len(failed) > 5 else "")
+        beginning = f"{len(failed)} of {len(result.b)} models stopped without converging: {listed}"
+        return f"{beginning}. {result.advice[failed[0]]}"
+    if result.advice is None:
+        return None
     ending = f"fit stopped after {steps(result.n_iter)} without converging"
     return f"{ending}: the largest gradient component is {result.largest_scaled:.3g}, tol is {tol:g}. {result.advice}"
 

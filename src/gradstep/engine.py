@@ -1,23 +1,29 @@
-"""Blocks, threads, staging and the ordered sum: turns a kernel's partial sums into the sums over all rows.
+"""Blocks, threads, staging and the tree of sums: turns a kernel's partial sums into the sums over all rows.
 
-Where the blocks begin depends on the shape and dtype of X alone, each block is summed by one call of a kernel, and the
-blocks' sums are added in block order. So the result has the same bits for every number of threads.
+Where the blocks begin depends on n and the dtype of X alone, each block is summed by one call of a kernel, and the
+blocks' sums are added in the order of a tree. So the result has the same bits for every number of threads, and parts of
+it may be computed in other processes.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Collection
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
-from gradstep import validate
-from gradstep.contract import FloatArray, Kernel
-from gradstep.threads import named_threads, share, threads_for
+from gradstep import staging, tree, validate
+from gradstep.contract import FloatArray, Kernel, Vector
+from gradstep.one_against_rest import OneAgainstRest
+from gradstep.rows import Rows
+from gradstep.staging import Models
+from gradstep.threads import blocks_per_turn, named_threads, share, threads_for
+from gradstep.tree import Node, Sums, join
 from gradstep.validate import Array, Data
+
+__all__ = ["BLOCK_BYTES", "Node", "Pass", "block_rows", "join"]
 
 # A block of X is about this large: it keeps a thread busy for tens of microseconds.
 BLOCK_BYTES = 2 << 20
@@ -25,21 +31,31 @@ BLOCK_BYTES = 2 << 20
 # Each block costs n + 2 float64 of partial sums; it is long enough to keep these within 1/64 of its own bytes.
 _BLOCK_TO_SUMS = 64
 
+# The blocks' sums of one turn of a thread take about this much memory at most, or are those of a single block.
+_TURN_BYTES = 1 << 20
+
 # A mean weight in this range leaves room below and above for the products with the weights.
 _MEAN_WEIGHTS = {4: (2.0**-32, 2.0**32), 8: (2.0**-256, 2.0**256)}
 
 
-def block_rows(m: int, n: int, dtype: DTypeLike) -> int:
-    """Return the number of rows in a block of an (m, n) array of `dtype`."""
+def block_rows(n: int, dtype: DTypeLike) -> int:
+    """Return the number of rows in a block of an array of n columns of `dtype`; the last block may be shorter."""
     given = np.dtype(dtype)
     # Of the row as the kernel computes with it: a staged block should fit the cache as well.
     computed_row_bytes = n * max(given.itemsize, validate.compute_dtype(given).itemsize)
-    if m * computed_row_bytes <= BLOCK_BYTES:
-        return m
     least = -(-_BLOCK_TO_SUMS * (n + 2) * 8 // (n * given.itemsize))
-    rows = max(least, BLOCK_BYTES // computed_row_bytes)
-    # Blocks of equal length: with one of 65 rows and one of 3, the second of two threads would be idle.
-    return -(-m // max(1, round(m / rows)))
+    return max(least, BLOCK_BYTES // computed_row_bytes)
+
+
+class Point(NamedTuple):
+    """Where the sums of some models are wanted, as the kernel reads it."""
+
+    theta: FloatArray
+    """(k, n + 1)."""
+    direction: FloatArray | None = None
+    """(k, n + 1): the sums are those of the curvature along it."""
+    models: Models | None = None
+    """Whose labels and weights belong to the rows of theta, where not all models take part."""
 
 
 class Pass:
@@ -58,104 +74,87 @@ class Pass:
     """
 
     def __init__(self, kernel: Kernel, examples: Data, threads: int | None) -> None:
-        X, y, sample_weight, dtype = examples
+        X, y, sample_weight, dtype, _ = examples
         m, n = X.shape
         self._kernel = kernel
         self._given = examples
-        # A short cut for small problems, which are most calls; block_rows gives the same answer.
-        one_block = m * n * max(X.itemsize, dtype.itemsize) <= BLOCK_BYTES
-        self._block_rows = m if one_block else block_rows(m, n, X.dtype)
-        self._n_blocks: int = -(-m // self._block_rows)
-        self._X_in_place = _readable_rows(X, dtype, getattr(kernel, "narrow_dtypes", ()))
-        y_in_place = _readable_vector(y, dtype)
-        self._y_is_narrowed = not y_in_place and y.dtype.kind == "f" and y.itemsize > dtype.itemsize
+        self._block_rows = block_rows(n, X.dtype)
+        self.n_blocks: int = -(-m // self._block_rows)
+        self._X_in_place = staging.rows_in_place(X, dtype, getattr(kernel, "narrow_dtypes", ()))
+        self._y_is_narrowed = y.dtype.kind == "f" and y.dtype.itemsize > dtype.itemsize
         if sample_weight is None:
-            self._weighed = examples, self._X_in_place and y_in_place, float(m)
             # A 0-d array: to divide by a float takes NumPy twice as long, most of a microsecond more.
-            self._divisor = np.array(float(m))
+            self.total_weight = np.array(float(m))
+            self._weighed = examples, self.total_weight
+            self._in_place = self._read_in_place()
         self.threads = self._threads(threads)
-        self._spare_sums: list[NDArray[np.float64]] = []
+        self._spare: list[Sums] = []
 
     def _threads(self, wanted: int | None) -> int:
         if wanted is None:
             wanted = named_threads()
-        if self._n_blocks == 1 or not self._kernel.releases_gil:
+        if self.n_blocks == 1 or not self._kernel.releases_gil:
             return 1
         if wanted is None:
             wanted, _ = threads_for(self._given.X.nbytes)
-        return min(wanted, self._n_blocks)
-
-    def _readable(self, examples: Data) -> bool:
-        """Whether the kernel can read every array in place."""
-        _, y, sample_weight, dtype = examples
-        return (
-            self._X_in_place
-            and _readable_vector(y, dtype)
-            and (sample_weight is None or _readable_vector(sample_weight, dtype))
-        )
+        return min(wanted, self.n_blocks)
 
     @functools.cached_property
-    def _weighed(self) -> tuple[Data, bool, float]:
-        """The examples with weights that the computation can hold, whether they are read in place, and the total.
+    def _weighed(self) -> tuple[Data, Vector]:
+        """The examples with weights that the computation can hold, and the total weight, or that of each model.
 
         Only the ratios of weights matter, so very small and very large ones are scaled by a power of two.
         """
-        X, _, weight, dtype = self._given
+        X, _, weight, dtype, _ = self._given
         if weight is None:
             raise AssertionError("examples without weights need no weighing")
-        total = self._sum_of_weights(weight)
+        totals = self._sums_of_weights(weight)
         low, high = _MEAN_WEIGHTS[dtype.itemsize]
-        if low <= total / X.shape[0] <= high:
+        means = totals / X.shape[0]
+        if np.all((low <= means) & (means <= high)):
             if weight.dtype.kind == "f" and weight.itemsize > dtype.itemsize:
                 validate.require_nothing_lost("sample_weight", weight, dtype)
-            return self._given, self._readable(self._given), total
+            return self._given, totals
         weight = validate.scaled_weights(weight, dtype)
-        examples = self._given._replace(sample_weight=weight)
-        return examples, self._readable(examples), self._sum_of_weights(weight)
+        return self._given._replace(sample_weight=weight), self._sums_of_weights(weight)
 
-    def _sum_of_weights(self, weight: Array) -> float:
-        """Return the sum of the weights, added up by blocks in block order."""
+    def _sums_of_weights(self, weight: Array) -> Vector:
+        """Return the sum of the weights, or of each model's, in the order of the tree."""
+        # One model at a time: along an axis NumPy adds up in another order.
+        columns = (weight,) if weight.ndim == 1 else weight.T
+        sums = np.empty((self.n_blocks, len(columns)))
         with np.errstate(all="ignore"):
-            if self._n_blocks == 1:
-                return float(np.add.reduce(weight, dtype=np.float64))
-            blocks = (weight[k : k + self._block_rows] for k in range(0, weight.shape[0], self._block_rows))
-            return sum(float(block.sum(dtype=np.float64)) for block in blocks)
-
-    @property
-    def total_weight(self) -> float:
-        """Sum of the sample weights as the sums have them; m without weights."""
-        return validate.total_weight(self._weighed[2])
+            for block in range(self.n_blocks):
+                for j, column in enumerate(columns):
+                    sums[block, j] = np.add.reduce(column[self._rows(block, block + 1)], dtype=np.float64)
+            tree.fold(sums)
+        total: Vector = sums[0, 0] if weight.ndim == 1 else sums[0]
+        return total
 
     @functools.cached_property
-    def _divisor(self) -> NDArray[np.float64]:
-        return np.array(self.total_weight)
+    def total_weight(self) -> Vector:
+        """Sum of the sample weights as the sums have them, or of each model's; m without weights."""
+        return validate.total_weight(self._weighed[1])
 
-    def means(self, w: FloatArray, b: float) -> NDArray[np.float64]:
-        """Return ``[sum dz x, sum dz, sum loss]`` over all rows, divided by the total weight.
+    @functools.cached_property
+    def _in_place(self) -> tuple[Array, Array, Array | None] | None:
+        return self._read_in_place()
+
+    def _read_in_place(self) -> tuple[Array, Array, Array | None] | None:
+        """Return X, labels and weights as the kernel reads them in place; None where one of them has to be staged."""
+        (X, y, weight, dtype, _), _ = self._weighed
+        labels = staging.by_model_in_place(y, dtype)
+        if isinstance(X, Rows) or not self._X_in_place or labels is None:
+            return None
+        if weight is None:
+            return X, labels, None
+        weights = staging.by_model_in_place(weight, dtype)
+        return None if weights is None else (X, labels, weights)
+
+    def means(self, point: Point) -> Sums:
+        """Return each model's sums over all rows divided by its total weight, of shape (k, n + 2).
 
         The mean loss is finite wherever that of each row is, although their sum may overflow.
-        """
-        sums = self._one_block(w, b) if self._n_blocks == 1 else self._all_blocks(w, b)
-        if self._y_is_narrowed or not math.isfinite(sums.item(-1)):
-            self._check_values(sums, w, b)
-            if not math.isfinite(sums[-1]):
-                scaled = self._with_small_weights()
-                with np.errstate(all="ignore"):
-                    return np.divide(scaled._sums(w, b), scaled._divisor)
-        return np.divide(sums, self._divisor, sums)
-
-    def _with_small_weights(self) -> Pass:
-        """Return the same pass with weights whose total is at most 1, so that no sum exceeds its largest term."""
-        (X, y, weight, dtype), _, total = self._weighed
-        if weight is None:
-            weight = np.broadcast_to(np.ones(1), y.shape)
-        _, exponent = math.frexp(total)
-        with np.errstate(all="ignore"):
-            small = np.ldexp(weight.astype(np.float64, copy=False), -exponent)
-        return Pass(self._kernel, Data(X, y, small, dtype), self.threads)
-
-    def __call__(self, w: FloatArray, b: float) -> NDArray[np.float64]:
-        """Return ``[sum dz x, sum dz, sum loss]`` over all rows, shape (n + 2,).
 
         Raises
         ------
@@ -163,125 +162,152 @@ class Pass:
             If a value of the input is NaN or infinite, a label lies outside [0, 1] or a weight is negative, or the
             ratio of two weights is beyond the dtype of the computation.
         """
-        sums = self._sums(w, b)
-        self._check_values(sums, w, b)
-        return sums
+        sums = self._sums(point)
+        if self._y_is_narrowed or not _all_finite(sums):
+            self._check_values(sums, point)
+            if not _all_finite(sums):
+                return self._with_small_weights()._means_as_they_are(point)
+        divisor = self.total_weight
+        if divisor.ndim:
+            divisor = (divisor if point.models is None else divisor[point.models])[:, np.newaxis]
+        return np.divide(sums, divisor, sums)
 
-    def _sums(self, w: FloatArray, b: float) -> NDArray[np.float64]:
-        return self._one_block(w, b) if self._n_blocks == 1 else self._all_blocks(w, b)
+    def _means_as_they_are(self, point: Point) -> Sums:
+        with np.errstate(all="ignore"):
+            divisor = np.broadcast_to(self.total_weight, self._given.k or 1)
+            divisor = divisor if point.models is None else divisor[point.models]
+            return np.divide(self._sums(point), divisor[:, np.newaxis])
 
-    def _check_values(self, sums: NDArray[np.float64], w: FloatArray, b: float) -> None:
+    def _with_small_weights(self) -> Pass:
+        """Return the same pass with weights whose total is at most 1, so that no sum exceeds its largest term."""
+        (X, y, weight, dtype, k), totals = self._weighed
+        if weight is None:
+            weight = np.broadcast_to(np.ones(1), X.shape[0])
+        _, exponents = np.frexp(totals)
+        with np.errstate(all="ignore"):
+            small = np.ldexp(weight.astype(np.float64, copy=False), -exponents)
+        return Pass(self._kernel, Data(X, y, small, dtype, k), self.threads)
+
+    def _check_values(self, sums: Sums, point: Point) -> None:
         """Raise ValueError for the first value that is wrong, by what the sums show."""
         # Every number of the input is a factor or a term of its row's loss, so one that is not finite shows there.
-        if not math.isfinite(sums[-1]):
-            validate.raise_for_culprit(self._given, w, b)
-        if self._y_is_narrowed:
+        if not _all_finite(sums):
+            validate.raise_for_culprit(self._given, point.theta, point.direction)
+        if self._y_is_narrowed and not isinstance(self._given.y, OneAgainstRest):
             # A label just outside [0, 1] may be rounded to 0 or 1.
             validate.require_labels(self._given.y)
             self._y_is_narrowed = False
 
-    def _one_block(self, w: FloatArray, b: float) -> NDArray[np.float64]:
-        sums = np.empty((1, self._given.X.shape[1] + 2))
-        self._sum_blocks(0, 1, *self._native(w, b), sums)
-        total: NDArray[np.float64] = sums[0]
-        return total
+    def block_sums(self, first: int, last: int, point: Point) -> list[Node]:
+        """Return the sums over the blocks from `first` up to, and without, `last`: the fewest nodes that cover them.
 
-    def _all_blocks(self, w: FloatArray, b: float) -> NDArray[np.float64]:
-        sums = self._take_sums()
-        native_w, native_b = self._native(w, b)
+        Parts that were computed anywhere, from blocks that begin at the same rows, are added up by `join`.
+        """
+        point = self._native(point)
+        joining = tree.Joining()
+        while first < last:
+            length = min(_largest_turn(first, last - first), self._most_blocks_of_a_turn(point))
+            level = length.bit_length() - 1
+            joining.add(Node(level, first >> level, self._turn(first, first + length, point)))
+            first += length
+        return joining.nodes()
+
+    def _sums(self, point: Point) -> Sums:
+        point = self._native(point)
+        length = self._blocks_of_a_turn(point)
+        if length >= self.n_blocks:
+            return self._turn(0, self.n_blocks, point)
+        level = length.bit_length() - 1
+        joining = tree.Joining()
+
+        def work(first: int, last: int) -> None:
+            joining.add(Node(level, first >> level, self._turn(first, last, point)))
+
+        share(work, self.n_blocks, self.threads, length)
+        return joining.total()
+
+    def _blocks_of_a_turn(self, point: Point) -> int:
+        """Return how many blocks a thread claims at a time: a power of two, so that they are a node of the tree."""
+        most = self._most_blocks_of_a_turn(point)
         if self.threads == 1:
-            self._sum_blocks(0, self._n_blocks, native_w, native_b, sums)
-        else:
-            share(
-                lambda first, last: self._sum_blocks(first, last, native_w, native_b, sums),
-                self._n_blocks,
-                self.threads,
-            )
+            return most
+        return min(most, 1 << (blocks_per_turn(self.n_blocks, self.threads).bit_length() - 1))
+
+    def _most_blocks_of_a_turn(self, point: Point) -> int:
+        blocks: int = max(1, _TURN_BYTES // (8 * (point.theta.size + len(point.theta))))
+        return 1 << (blocks.bit_length() - 1)
+
+    def _turn(self, first: int, last: int, point: Point) -> Sums:
+        """Return the sum over some consecutive blocks, the first of which begins a node that holds them all."""
+        k, width = point.theta.shape
+        if last - first == 1:
+            sums = np.empty((1, k, width + 1))
+            self._sum_blocks(first, last, point, sums)
+            only: Sums = sums[0]
+            return only
+        spare = self._take_spare(last - first, k, width + 1)
+        sums = spare[: last - first]
+        self._sum_blocks(first, last, point, sums)
         with np.errstate(all="ignore"):
-            total: NDArray[np.float64] = np.add.reduce(sums, axis=0)
-        self._spare_sums.append(sums)
+            tree.fold(sums)
+        total: Sums = sums[0].copy()
+        self._spare.append(spare)
         return total
 
-    def _native(self, w: FloatArray, b: float) -> tuple[FloatArray, float]:
-        """Return w and b as the kernel reads them: both rounded to the dtype of the computation, b as a float."""
+    def _take_spare(self, blocks: int, k: int, width: int) -> Sums:
+        """Return an array for the sums of some blocks: one of an earlier turn where it fits."""
+        try:
+            spare = self._spare.pop()
+        except IndexError:
+            spare = None
+        if spare is not None and len(spare) >= blocks and spare.shape[1:] == (k, width):
+            return spare
+        return np.empty((blocks, k, width))
+
+    def _native(self, point: Point) -> Point:
+        """Return the point as the kernel reads it, rounded to the dtype of the computation."""
         dtype = self._given.dtype
-        if dtype.itemsize == 8 and _readable_vector(w, dtype):
-            return w, b
+        if dtype.itemsize == 8:
+            return point
         # An overflow here makes the sums infinite or NaN, and these are reported.
         with np.errstate(all="ignore"):
-            return np.require(w, dtype, ("C", "A")), float(dtype.type(b))
+            direction = None if point.direction is None else point.direction.astype(dtype)
+            return Point(point.theta.astype(dtype), direction, point.models)
 
-    def _take_sums(self) -> NDArray[np.float64]:
-        try:
-            return self._spare_sums.pop()
-        except IndexError:
-            return np.empty((self._n_blocks, self._given.X.shape[1] + 2))
+    def _rows(self, first: int, last: int) -> slice:
+        return slice(first * self._block_rows, last * self._block_rows)
 
-    def _sum_blocks(self, first: int, last: int, w: FloatArray, b: float, sums: NDArray[np.float64]) -> None:
-        (X, y, sample_weight, _), in_place, _ = self._weighed
-        if not in_place:
-            self._sum_staged_blocks(first, last, w, b, sums)
+    def _sum_blocks(self, first: int, last: int, point: Point, sums: Sums) -> None:
+        in_place = self._in_place
+        if in_place is None or point.models is not None:
+            self._sum_staged_blocks(first, last, point, sums)
             return
-        if last - first == self._n_blocks:
-            self._kernel.partial_sums(X, y, w, b, self._block_rows, sums, sample_weight)
-            return
-        rows = slice(first * self._block_rows, last * self._block_rows)
-        weight = None if sample_weight is None else sample_weight[rows]
-        self._kernel.partial_sums(X[rows], y[rows], w, b, self._block_rows, sums[first:last], weight)
+        X, y, weight = in_place
+        if last - first < self.n_blocks:
+            rows = self._rows(first, last)
+            X, y, weight = X[rows], y[..., rows], None if weight is None else weight[..., rows]
+        self._kernel.partial_sums(X, y, point.theta, self._block_rows, sums, weight, point.direction)
 
-    def _sum_staged_blocks(self, first: int, last: int, w: FloatArray, b: float, sums: NDArray[np.float64]) -> None:
+    def _sum_staged_blocks(self, first: int, last: int, point: Point, sums: Sums) -> None:
         """Sum block by block, copying what the kernel cannot read in place into small reused buffers."""
-        X, y, sample_weight, dtype = self._weighed[0]
-        most = self._block_rows
-        read_X = _Reader(X, self._X_in_place, (most, X.shape[1]), dtype)
-        read_y = _Reader(y, _readable_vector(y, dtype), (most,), dtype)
-        read_weight = None
-        if sample_weight is not None:
-            read_weight = _Reader(sample_weight, _readable_vector(sample_weight, dtype), (most,), dtype)
+        (X, y, weight, dtype, _), _ = self._weighed
+        most = min(self._block_rows, len(X))
+        read_X = staging.rows_reader(X, self._X_in_place, dtype, most)
+        read_y = staging.by_model_reader(y, dtype, most, point.models)
+        read_weight = None if weight is None else staging.by_model_reader(weight, dtype, most, point.models)
         for block in range(first, last):
-            rows = slice(block * most, (block + 1) * most)
-            weight = None if read_weight is None else read_weight(rows)
-            self._kernel.partial_sums(read_X(rows), read_y(rows), w, b, most, sums[block : block + 1], weight)
+            rows = self._rows(block, block + 1)
+            c = None if read_weight is None else read_weight(rows)
+            out = sums[block - first : block - first + 1]
+            self._kernel.partial_sums(read_X(rows), read_y(rows), point.theta, most, out, c, point.direction)
 
 
-class _Reader:
-    """Reads a block of rows of one array: in place if a kernel can, else through a buffer of one block."""
-
-    def __init__(self, source: Array, in_place: bool, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        self._source = source
-        self._buffer = None if in_place else np.empty(shape, dtype)
-
-    def __call__(self, rows: slice) -> Array:
-        values = self._source[rows]
-        if self._buffer is None:
-            return values
-        part: Array = self._buffer[: values.shape[0]]
-        with np.errstate(all="ignore"):
-            np.copyto(part, values, casting="same_kind")
-        return part
+def _all_finite(sums: Sums) -> bool:
+    """Whether the last column, which shows whether any value of the input was wrong, is finite."""
+    return math.isfinite(sums.item(-1)) if len(sums) == 1 else bool(np.isfinite(sums[:, -1]).all())
 
 
-def _readable_rows(X: Array, dtype: np.dtype[Any], narrow_dtypes: Collection[str]) -> bool:
-    """Whether a kernel can read X in place: native, aligned, one axis contiguous and the other going forwards."""
-    if X.dtype != dtype and (X.dtype.name not in narrow_dtypes or not X.dtype.isnative):
-        return False
-    flags = X.flags
-    if not flags.aligned:
-        return False
-    if flags.c_contiguous or flags.f_contiguous:
-        return True
-    (m, n), (row_stride, column_stride) = X.shape, X.strides
-    rows_contiguous = n == 1 or column_stride == X.itemsize
-    columns_contiguous = m == 1 or row_stride == X.itemsize
-    if rows_contiguous:
-        return m == 1 or _forward(row_stride, X.itemsize)
-    return columns_contiguous and _forward(column_stride, X.itemsize)
-
-
-def _forward(stride: int, itemsize: int) -> bool:
-    return stride > 0 and stride % itemsize == 0
-
-
-def _readable_vector(values: Array, dtype: np.dtype[Any]) -> bool:
-    flags = values.flags
-    return values.dtype == dtype and flags.aligned and flags.c_contiguous
+def _largest_turn(first: int, blocks: int) -> int:
+    """Return the largest power of two of at most so many blocks that begins a node of the tree at block `first`."""
+    largest = 1 << (blocks.bit_length() - 1)
+    return min(largest, first & -first) if first else largest

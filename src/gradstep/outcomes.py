@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gradstep.contract import Fit, FloatArray, shown, steps
+import numpy as np
+from numpy.typing import NDArray
+
+from gradstep.contract import Fit, Fits, FloatArray, Vector, shown, steps
 
 
 class Iterate(NamedTuple):
@@ -42,6 +45,36 @@ class Iterate(NamedTuple):
         return f"Iterate(after {steps(self.n_iter)}: {where}, largest_scaled={self.largest_scaled:.3g})"
 
 
+class Iterates(NamedTuple):
+    """The state of the descents of k models, as `fit` hands it to a callback: the fields of `Iterate` for each.
+
+    Attributes
+    ----------
+    n_iter : ndarray of shape (k,), integers
+        The number of steps that each model has taken so far.
+    w : ndarray of shape (n, k)
+        The weights.
+    b, J : ndarray of shape (k,)
+        The intercepts, and the costs at (w, b).
+    largest, largest_scaled : ndarray of shape (k,)
+        The largest absolute component of (dw, db), and of the gradient in the coordinates of the descent.
+    alpha : ndarray of shape (k,)
+        The learning rate of each model's next step.
+    """
+
+    n_iter: NDArray[np.intp]
+    w: FloatArray
+    b: Vector
+    J: Vector
+    largest: Vector
+    alpha: Vector
+    largest_scaled: Vector
+
+    def __repr__(self) -> str:
+        k, longest = len(self.b), steps(int(self.n_iter.max()))
+        return f"Iterates({k} models after at most {longest}: largest_scaled={self.largest_scaled.max():.3g})"
+
+
 class ConvergenceWarning(UserWarning):
     """`fit` stopped before it found a minimum; the message says what to change.
 
@@ -50,16 +83,16 @@ class ConvergenceWarning(UserWarning):
 
     Attributes
     ----------
-    fit : Fit
+    fit : Fit or Fits
         The result.
     """
 
-    def __init__(self, message: str, fit: Fit) -> None:
+    def __init__(self, message: str, fit: Fit | Fits) -> None:
         super().__init__(message)
         self.fit = fit
 
     # An exception is copied and pickled as its class and `args`, which lack the state.
-    def __reduce__(self) -> tuple[type[ConvergenceWarning], tuple[str, Fit], dict[str, object]]:
+    def __reduce__(self) -> tuple[type[ConvergenceWarning], tuple[str, Fit | Fits], dict[str, object]]:
         return type(self), (str(self), self.fit), self.__dict__
 
 
@@ -68,15 +101,15 @@ class FitDiverged(ArithmeticError):
 
     Attributes
     ----------
-    fit : Fit
+    fit : Fit or Fits
         The state at the last finite J.
     """
 
-    def __init__(self, message: str, fit: Fit) -> None:
+    def __init__(self, message: str, fit: Fit | Fits) -> None:
         super().__init__(message)
         self.fit = fit
 
-    def __reduce__(self) -> tuple[type[FitDiverged], tuple[str, Fit], dict[str, object]]:
+    def __reduce__(self) -> tuple[type[FitDiverged], tuple[str, Fit | Fits], dict[str, object]]:
         return type(self), (str(self), self.fit), self.__dict__
 
 
@@ -85,13 +118,14 @@ class FitInterrupted(KeyboardInterrupt):
 
     Attributes
     ----------
-    fit : Fit
+    fit : Fit or Fits
         The state that had been reached, from which ``fit(..., w0=fit.w, b0=fit.b)`` goes on.
     """
 
-    def __init__(self, fit: Fit) -> None:
-        super().__init__(f"interrupted after {fit.n_iter} steps at J = {fit.J:.9g}")
+    def __init__(self, fit: Fit | Fits) -> None:
+        where = repr(fit) if isinstance(fit, Fits) else f"{steps(fit.n_iter)} at J = {fit.J:.9g}"
+        super().__init__(f"interrupted after {where}")
         self.fit = fit
 
-    def __reduce__(self) -> tuple[type[FitInterrupted], tuple[Fit], dict[str, object]]:
+    def __reduce__(self) -> tuple[type[FitInterrupted], tuple[Fit | Fits], dict[str, object]]:
         return type(self), (self.fit,), self.__dict__

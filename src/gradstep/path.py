@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Generator
 from typing import NamedTuple
 
 import numpy as np
 
-from gradstep import advice, coordinates
+from gradstep import advice
 from gradstep.contract import Fit, FloatArray, Gradient
 from gradstep.coordinates import Given, Standard, Vector
-from gradstep.cost import Objective
-from gradstep.outcomes import FitDiverged, Iterate
-from gradstep.validate import Data
+from gradstep.models import Model
+from gradstep.outcomes import Iterate
 
 # The longest step of alpha="auto", in steps that are safe everywhere.
 _LONGEST = 1e6
+
+
+class Diverged(ArithmeticError):
+    """J or its gradient stopped being finite; the message says where and what to do."""
 
 
 class _State(NamedTuple):
@@ -30,30 +34,29 @@ class _State(NamedTuple):
     """Its largest absolute component; NaN if there is one."""
 
 
+Trials = Generator[tuple[Vector, float], Gradient, None]
+"""A step under way: it asks for the gradient at one point (w, b) after another, and goes on when it gets it."""
+
+_Trial = Generator[tuple[Vector, float], Gradient, _State | None]
+
+
 class Path(ABC):
-    """A descent: its state is replaced as a whole after each pass, so an interrupt finds it intact."""
+    """The descent of one model: its state is replaced as a whole after each step, so an interrupt finds it intact."""
 
     alpha: float
 
-    def __init__(self, examples: Data, cost: Objective, w: FloatArray, b: float) -> None:
-        self._examples = examples
-        self._cost = cost
+    def __init__(
+        self, model: Model, w: FloatArray, b: float, gradient: Gradient, coordinates: Given | Standard
+    ) -> None:
+        self._model = model
         self._dtype = w.dtype
+        self._coordinates = coordinates
         # Updates far smaller than a rounding of w in float32 must still add up.
-        wide_w = w.astype(np.float64)
-        gradient = Gradient(*cost._gradient(wide_w, b))
-        if not math.isfinite(gradient.J):
-            raise ValueError(f"J is {gradient.J} at (w0, b0); start nearer to zero")
-        self._coordinates = self._choose_coordinates()
-        self._state = self._state_at(0, wide_w, b, gradient)
+        self._state = self._state_at(0, w.astype(np.float64), b, gradient)
         self._history = [gradient.J]
 
     @abstractmethod
-    def _choose_coordinates(self) -> Given | Standard:
-        """Return the coordinates in which the steps are computed, now that the values are known to be good."""
-
-    @abstractmethod
-    def _next(self) -> _State | None:
+    def _next(self) -> _Trial:
         """Return the state after a step; None, or a state whose J is not finite, where the descent diverges."""
 
     @property
@@ -71,26 +74,28 @@ class Path(ABC):
         """The largest component of the gradient in the coordinates of the descent."""
         return self._state.largest
 
+    def ended(self, tol: float, max_iter: int) -> bool:
+        """Whether there is no step to take."""
+        return self.largest <= tol or self.n_iter >= max_iter
+
     @np.errstate(all="ignore")
     def iterate(self) -> Iterate:
         """Return the state as a callback sees it."""
         n_iter, w, b, gradient, _, largest = self._state
         return Iterate(n_iter, w.astype(self._dtype), b, gradient.J, _largest(gradient), self.alpha, largest)
 
-    def advance(self) -> None:
+    def step(self) -> Trials:
         """Take a step."""
         if not math.isfinite(self.largest):
-            raise FitDiverged(
-                f"the gradient is not finite after {self.n_iter} steps, where J is {self.J:.6g}: "
-                "start nearer to zero, take a smaller l2, or scale the columns of X",
-                self.reached(),
+            raise Diverged(
+                f"{self._model.name}the gradient is not finite after {self.n_iter} steps, where J is {self.J:.6g}: "
+                "start nearer to zero, take a smaller l2, or scale the columns of X"
             )
-        following = self._next()
+        following = yield from self._next()
         if following is None or not math.isfinite(following.gradient.J):
-            raise FitDiverged(
-                f"J is no longer finite after {self.n_iter + 1} steps; the last good J was {self.J:.6g} after "
-                f"{self.n_iter} steps. {self._way_out()}",
-                self.reached(),
+            raise Diverged(
+                f"{self._model.name}J is no longer finite after {self.n_iter + 1} steps; the last good J was "
+                f"{self.J:.6g} after {self.n_iter} steps. {self._way_out()}"
             )
         self._history.append(following.gradient.J)
         self._state = following
@@ -120,7 +125,7 @@ class Path(ABC):
     def result(self, tol: float) -> Fit:
         """Return the result of a descent that reached `tol` or max_iter."""
         _, w, b, gradient, _, largest = self._state
-        if advice.separable(self._cost, self._examples, w, b, gradient.J):
+        if advice.separable(self._model, w, b, gradient.J):
             return self.reached(to_change=advice.SEPARABLE)
         if largest <= tol:
             return self.reached(converged=True)
@@ -135,28 +140,27 @@ class Path(ABC):
             slope = self._coordinates.slope(gradient)
             return _State(n_iter, w, b, gradient, slope, float(np.abs(slope).max()))
 
-    @np.errstate(all="ignore")
-    def _after(self, alpha: float) -> _State | None:
+    def _after(self, alpha: float) -> _Trial:
         """Return the state after a step with `alpha`; None where it cannot be represented."""
         n_iter, w, b, _, slope, _ = self._state
-        new_w, new_b = self._coordinates.moved(w, b, slope, alpha)
-        representable = bool(np.isfinite(new_w.astype(self._cost.dtype)).all()) and math.isfinite(new_b)
+        # Not around the yield: what is ignored here is not ignored where the gradient is computed.
+        with np.errstate(all="ignore"):
+            new_w, new_b = self._coordinates.moved(w, b, slope, alpha)
+            representable = bool(np.isfinite(new_w.astype(self._model.dtype)).all()) and math.isfinite(new_b)
         if not representable:
             return None
-        return self._state_at(n_iter + 1, new_w, new_b, Gradient(*self._cost._gradient(new_w, new_b)))
+        gradient = yield new_w, new_b
+        return self._state_at(n_iter + 1, new_w, new_b, gradient)
 
 
 class GivenSteps(Path):
     """Steps with the learning rate that the caller gave, in the coordinates of X: each is `gradstep.step`."""
 
-    def __init__(self, examples: Data, cost: Objective, w: FloatArray, b: float, alpha: float) -> None:
+    def __init__(self, model: Model, w: FloatArray, b: float, gradient: Gradient, alpha: float) -> None:
         self.alpha = alpha
-        super().__init__(examples, cost, w, b)
+        super().__init__(model, w, b, gradient, Given())
 
-    def _choose_coordinates(self) -> Given:
-        return Given()
-
-    def _next(self) -> _State | None:
+    def _next(self) -> _Trial:
         return self._after(self.alpha)
 
     def _way_out(self) -> str:
@@ -169,22 +173,21 @@ class GivenSteps(Path):
 class AutomaticSteps(Path):
     """Steps in standard coordinates, each as long as the last two gradients allow; J never rises but for rounding."""
 
-    def _choose_coordinates(self) -> Standard:
-        measured = coordinates.standard(self._examples, self._cost.l2)
-        self.alpha = self._safe = 1.0 / measured.curvature
-        return measured
+    def __init__(self, model: Model, w: FloatArray, b: float, gradient: Gradient, coordinates: Standard) -> None:
+        self.alpha = self._safe = 1.0 / coordinates.curvature
+        super().__init__(model, w, b, gradient, coordinates)
 
-    def _next(self) -> _State | None:
-        following = self._after(self.alpha)
+    def _next(self) -> _Trial:
+        following = yield from self._after(self.alpha)
         while self.alpha > self._safe and not self._descends(following):
             self.alpha = self._within(self._line_minimum(following), self.alpha / 2.0)
-            following = self._after(self.alpha)
+            following = yield from self._after(self.alpha)
         # The bound of the curvature is exact, its evaluation is not. Halving ends: alpha is 0 after at most 2098 times,
         # and then the step changes nothing.
         while not self._stays(following):
             self.alpha /= 2.0
             self._safe = min(self._safe, self.alpha)
-            following = self._after(self.alpha)
+            following = yield from self._after(self.alpha)
         if following is not None:
             self.alpha = self._within(self._step_for(following), _LONGEST * self._safe)
         return following
@@ -193,7 +196,7 @@ class AutomaticSteps(Path):
         return "Start nearer to zero, or scale the columns of X"
 
     def _to_go_on(self) -> str:
-        return advice.to_go_on(self._cost, self._history)
+        return advice.to_go_on(self._model, self._history)
 
     def _within(self, alpha: float, longest: float) -> float:
         """Return alpha, or the nearest that is safe or at most `longest`; a NaN becomes the safe one."""
@@ -203,14 +206,14 @@ class AutomaticSteps(Path):
         """Whether J and its gradient are finite after a step, and J is no higher but for rounding."""
         if following is None or not math.isfinite(following.largest):
             return False
-        return following.gradient.J <= self.J + advice.rounding(self._cost, self.J)
+        return following.gradient.J <= self.J + advice.rounding(self._model, self.J)
 
     @np.errstate(all="ignore")
     def _descends(self, following: _State | None) -> bool:
         """Whether J is lower after a step; where its change drowns in rounding the slopes at both ends tell."""
         if following is None or not self._stays(following):
             return False
-        if following.gradient.J < self.J - advice.rounding(self._cost, self.J):
+        if following.gradient.J < self.J - advice.rounding(self._model, self.J):
             return True
         along, along_new, _ = self._products(following)
         return bool(along + along_new >= 0.0)

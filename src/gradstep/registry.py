@@ -37,6 +37,8 @@ class Entry(NamedTuple):
     """Whether it compiles at run time, in its first call."""
     extra: str | None = None
     """The extra of gradstep that installs what it needs beside NumPy."""
+    narrow_dtypes: frozenset[str] = frozenset()
+    """The dtypes of X, narrower than that of the computation, that it reads in place; X of others is staged."""
 
 
 class RegisteredKernel(NamedTuple):
@@ -46,7 +48,6 @@ class RegisteredKernel(NamedTuple):
     releases_gil: bool
     partial_sums: PartialSums
     narrow_dtypes: frozenset[str]
-    """The dtypes narrower than the computation's that it reads in place; others are staged."""
 
     def __repr__(self) -> str:
         entry = KERNELS.get(self.name)
@@ -95,6 +96,7 @@ KERNELS: dict[str, Entry] = {
         fix="reinstall gradstep where there is a C compiler and GRADSTEP_NO_EXTENSIONS is not set",
         colour="#D55E00",
         marker="o",
+        narrow_dtypes=frozenset({"float16", "int8", "uint8", "bool"}),
     ),
     "numpy": Entry(
         load_module=partial(import_module, "gradstep.kernels.numpy_vectorized"),
@@ -124,10 +126,9 @@ def load(name: str) -> Kernel:
         raise ValueError(f"kernel is {name!r}; it should be 'auto' or one of {', '.join(map(repr, KERNELS))}")
     module = _module(name, entry)
     sums = cast(PartialSums, module.partial_sums)
-    narrow_dtypes: frozenset[str] = getattr(module, "narrow_dtypes", frozenset())
-    return RegisteredKernel(
-        name, entry.releases_gil, partial(_compile_and_run, name, sums) if entry.compiles else sums, narrow_dtypes
-    )
+    if entry.compiles:
+        sums = partial(_compile_and_run, name, sums)
+    return RegisteredKernel(name, entry.releases_gil, sums, entry.narrow_dtypes)
 
 
 # An import that failed is not tried again: "auto" asks at each call, and a failing import of Numba takes a while.
@@ -151,15 +152,15 @@ def _compile_and_run(
     sums: PartialSums,
     X: FloatArray,
     y: FloatArray,
-    w: FloatArray,
-    b: float,
+    theta: FloatArray,
     block_rows: int,
     out: NDArray[np.float64],
     sample_weight: FloatArray | None = None,
+    direction: FloatArray | None = None,
 ) -> None:
     """Call a kernel that may compile itself now, and report a compiler that fails as an unavailable kernel."""
     try:
-        sums(X, y, w, b, block_rows, out, sample_weight)
+        sums(X, y, theta, block_rows, out, sample_weight, direction)
     except (KernelUnavailable, TypeError, ValueError, MemoryError):
         # What a kernel raises about its arguments.
         raise

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from gradstep import engine, environment, registry, validate
-from gradstep.contract import FloatArray, Kernel, KernelUnavailable
+from gradstep.contract import Kernel, KernelUnavailable
 
 # Importing Numba and loading or compiling its kernel takes about a second, NumPy needs some 10 nanoseconds per element:
 # where Cython is missing, Numba is worth its start from about this many elements on.
@@ -127,27 +127,27 @@ def _measured_fastest(m: int, n: int, dtype: np.dtype[np.generic]) -> Kernel:
     generator = np.random.default_rng(0)
     X = generator.standard_normal((rows, n)).astype(dtype)
     y = (generator.random(rows) < 0.5).astype(X.dtype)
-    w = generator.standard_normal(n) / n**0.5
+    at_w = engine.Point(np.append(generator.standard_normal(n) / n**0.5, 0.0).reshape(1, -1))
     passes = {
         name: engine.Pass(registry.load(name), validate.data(X, y), threads=1)
         for name, reason in registry.available().items()
         if reason is None and (name != "python" or rows * n <= _PYTHON_TO_ELEMENTS)
     }
-    passes = {name: run for name, run in passes.items() if _runs(run, w)}
+    passes = {name: run for name, run in passes.items() if _runs(run, at_w)}
 
     durations: dict[str, list[int]] = {name: [] for name in passes}
     for _ in range(_MEASURED_ROUNDS):
         for name, run in passes.items():
             start = time.perf_counter_ns()
-            run(w, 0.0)
+            run.means(at_w)
             durations[name].append(time.perf_counter_ns() - start)
     return registry.load(min(durations, key=lambda name: float(np.median(durations[name]))))
 
 
-def _runs(run: engine.Pass, w: FloatArray) -> bool:
+def _runs(run: engine.Pass, point: engine.Point) -> bool:
     """Make the first call, in which a kernel may compile; return whether it could."""
     try:
-        run(w, 0.0)
+        run.means(point)
     except KernelUnavailable:
         return False
     return True

@@ -14,14 +14,20 @@ from gradstep.limits import usable_cores
 if TYPE_CHECKING:
     from queue import SimpleQueue
 
-__all__ = ["Turns", "named_threads", "share", "threads_for", "usable_cores"]
+__all__ = ["Turns", "blocks_per_turn", "named_threads", "share", "threads_for", "usable_cores"]
 
 # Below this size of X one thread is faster: handing work to another one and waiting for it costs 50 to 70 microseconds
 # (docs/performance.md), in which one thread reads about this much.
 _BYTES_PER_THREAD = 1 << 20
 
+
 # Each thread claims blocks about this many times, so that a thread that is held up leaves its share to the others.
 _TURNS_PER_THREAD = 8
+
+
+def blocks_per_turn(n_blocks: int, threads: int) -> int:
+    """Return how many blocks a thread should claim at a time."""
+    return max(1, round(n_blocks / (threads * _TURNS_PER_THREAD)))
 
 
 def named_threads() -> int | None:
@@ -65,7 +71,7 @@ def threads_for(X_bytes: int) -> tuple[int, str]:
     return cores, "all cores that this process may use"
 
 
-def share(work: Callable[[int, int], None], n_blocks: int, threads: int) -> None:
+def share(work: Callable[[int, int], None], n_blocks: int, threads: int, turn: int) -> None:
     """Let several threads, the calling one among them, claim runs of blocks until none is left.
 
     Parameters
@@ -76,15 +82,17 @@ def share(work: Callable[[int, int], None], n_blocks: int, threads: int) -> None
         The number of blocks.
     threads : int
         The number of threads.
+    turn : int
+        The number of blocks in a run; the last one may be shorter.
 
     Examples
     --------
     >>> claimed = []
-    >>> share(lambda first, last: claimed.extend(range(first, last)), n_blocks=10, threads=2)
+    >>> share(lambda first, last: claimed.extend(range(first, last)), n_blocks=10, threads=2, turn=1)
     >>> sorted(claimed)
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
     """
-    turns = Turns(n_blocks, -(-n_blocks // (threads * _TURNS_PER_THREAD)))
+    turns = Turns(n_blocks, turn)
 
     def work_in_turns() -> None:
         try:

@@ -4,31 +4,49 @@ from __future__ import annotations
 
 import math
 import operator
-import sys
-from typing import Any, NamedTuple, NoReturn, TypeGuard
+from collections.abc import Callable
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from gradstep import frames
-from gradstep.contract import FloatArray
+from gradstep import arrays
+from gradstep.arrays import ArrayLike
+from gradstep.contract import FloatArray, Vector
+from gradstep.one_against_rest import OneAgainstRest
+from gradstep.rows import Rows
 
 Array = NDArray[Any]
+Labels = ArrayLike | OneAgainstRest
 
 _FLOAT32 = np.dtype(np.float32)
 _FLOAT64 = np.dtype(np.float64)
-_REAL_KINDS = "fiub"
 _ROWS_PER_SEARCH = 4096
 
 
 class Data(NamedTuple):
     """Examples whose shapes and dtypes have been checked; their values are checked by the pass itself."""
 
-    X: Array
-    y: Array
+    X: Array | Rows
+    y: Array | OneAgainstRest
+    """Labels of shape (m,) for all models, or (m, k) with a column for each."""
     sample_weight: Array | None
+    """Of shape (m,) or (m, k) too."""
     dtype: np.dtype[np.floating[Any]]
     """The dtype that the kernels compute in: see `compute_dtype`."""
+    k: int | None = None
+    """The number of models; None for a single one, whose results have no axis of models."""
+
+    def of_model(self, j: int) -> Data:
+        """Return the examples as model j has them: with its own labels and weights."""
+        y, weight = self.y, self.sample_weight
+        if isinstance(y, OneAgainstRest):
+            y = y.column(j)
+        elif y.ndim == 2:
+            y = y[:, j]
+        if weight is not None and weight.ndim == 2:
+            weight = weight[:, j]
+        return Data(self.X, y, weight, self.dtype)
 
 
 def compute_dtype(dtype: DTypeLike) -> np.dtype[np.floating[Any]]:
@@ -40,18 +58,40 @@ def _compute_dtype(given: np.dtype[Any]) -> np.dtype[np.floating[Any]]:
     return _FLOAT32 if given.kind == "f" and given.itemsize <= 4 else _FLOAT64
 
 
-def data(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Data:
-    """Check the shapes and dtypes of the examples; look at no value, and copy no array."""
-    X = _real_array("X", X)
-    if X.ndim != 2:
-        raise ValueError(f"X has {X.ndim} dimension(s), shape {X.shape}; it should have 2: (m examples, n features)")
-    m, n = X.shape
+def data(X: ArrayLike, y: Labels, sample_weight: ArrayLike | None = None, k: int | None = None) -> Data:
+    """Check the shapes and dtypes of the examples of one model, or of k; look at no value.
+
+    No array that can be read in place is copied.
+    """
+    rows = _real_rows("X", X)
+    if rows.ndim != 2:
+        raise ValueError(
+            f"X has {rows.ndim} dimension(s), shape {rows.shape}; it should have 2: (m examples, n features)"
+        )
+    m, n = rows.shape
     if m == 0 or n == 0:
-        raise ValueError(f"X has shape {X.shape}; it should hold at least one example and one feature")
-    y = _vector("y", y, m, "one label per row of X")
+        raise ValueError(f"X has shape {rows.shape}; it should hold at least one example and one feature")
+    y = _labels(y, m, k) if isinstance(y, OneAgainstRest) else _column("y", y, m, k, "one label per row of X")
     if sample_weight is not None:
-        sample_weight = _vector("sample_weight", sample_weight, m, "one weight per row of X")
-    return Data(X, y, sample_weight, _compute_dtype(X.dtype))
+        sample_weight = _column("sample_weight", sample_weight, m, k, "one weight per row of X")
+    return Data(rows, y, sample_weight, _compute_dtype(rows.dtype), k)
+
+
+def _labels(y: OneAgainstRest, m: int, k: int | None) -> OneAgainstRest:
+    if y.shape != (m, k):
+        wanted = f"({m},)" if k is None else f"({m},) or ({m}, {k})"
+        raise ValueError(f"y has shape {y.shape}; it should have shape {wanted}, one label per row of X")
+    return y
+
+
+def _column(name: str, values: ArrayLike, m: int, k: int | None, meaning: str) -> Array:
+    """Return an array of shape (m,), or of shape (m, k) where there are k models."""
+    if k is None:
+        return _vector(name, values, m, meaning)
+    array = _real_array(name, values)
+    if array.shape not in ((m,), (m, k)):
+        raise ValueError(f"{name} has shape {array.shape}; it should have shape ({m},) or ({m}, {k}), {meaning}")
+    return array
 
 
 def copied(name: str, values: ArrayLike) -> Array:
@@ -62,27 +102,61 @@ def copied(name: str, values: ArrayLike) -> Array:
 def real_dtype(name: str, dtype: DTypeLike) -> np.dtype[Any]:
     """Return `dtype` as a dtype if it is one of real numbers."""
     result = np.dtype(dtype)
-    if result.kind not in _REAL_KINDS:
+    if result.kind not in arrays.REAL_KINDS:
         raise TypeError(f"{name} is {result}; it should be one of real numbers (float, integer or bool)")
     return result
 
 
-def weights(name: str, w: ArrayLike, n: int, default: np.dtype[np.floating[Any]]) -> FloatArray:
+def weights(name: str, w: ArrayLike, n: int, default: np.dtype[np.floating[Any]], k: int | None = None) -> FloatArray:
     """Check w and return it as float32 or float64: its own dtype where it is one of these, else `default`."""
-    w = _vector(name, w, n, "one weight per column of X")
+    if k is None:
+        w = _vector(name, w, n, "one weight per column of X")
+    else:
+        w = _real_array(name, w)
+        if w.shape != (n, k):
+            raise ValueError(f"{name} has shape {w.shape}; it should have shape ({n}, {k}), one column per model")
     if w.dtype in (_FLOAT64, _FLOAT32):
         return w
     with np.errstate(all="ignore"):
         return w.astype(default)
 
 
-def theta(values: ArrayLike, n: int) -> NDArray[np.float64]:
-    """Check the parameters ``[w, b]`` from an optimizer and return them as float64."""
-    array = _vector("theta", values, n + 1, "the n weights and then the intercept")
-    if array.dtype is _FLOAT64:
+def asked(name: str, values: ArrayLike) -> Array:
+    """Return an array, of whatever holds: what another library computes or copies each time is asked once."""
+    return values if type(values) is np.ndarray else arrays.whole(name, values)
+
+
+def models_of(name: str, w: ArrayLike) -> int | None:
+    """Return the number of models that w stands for: its columns, or None where it is that of a single one."""
+    shape = w.shape if type(w) is np.ndarray else shape_of(w)
+    if len(shape) != 2:
+        return None
+    if shape[1] == 0:
+        raise ValueError(f"{name} has shape {shape}; it should have at least one column, one per model")
+    return shape[1]
+
+
+def shape_of(values: object) -> tuple[int, ...]:
+    """Return the shape of what may be an array; () for what does not say, which is not asked for its values here."""
+    shape = np.shape(values) if isinstance(values, (list, tuple)) else getattr(values, "shape", ())
+    return tuple(shape)
+
+
+def per_model(name: str, values: Any, k: int | None, check: Callable[[str, object], float]) -> Vector:
+    """Return one number for each model, checked with `check`; a single number stands for all."""
+    if k is None or np.ndim(values) == 0:
+        return np.full(1 if k is None else k, check(name, values))
+    array = _vector(name, values, k, "one number per model")
+    return np.array([check(f"{name}[{j}]", value) for j, value in enumerate(array.tolist())])
+
+
+def theta(name: str, values: ArrayLike, length: int) -> Vector:
+    """Check the parameters ``[w, b]`` from an optimizer, or a direction, and return them as contiguous float64."""
+    array = _vector(name, values, length, "the n weights and then the intercept")
+    if array.dtype is _FLOAT64 and array.flags.c_contiguous and array.flags.aligned:
         return array
     with np.errstate(all="ignore"):
-        return array.astype(np.float64)
+        return np.array(array, np.float64)
 
 
 def number(name: str, value: object) -> float:
@@ -105,9 +179,9 @@ def _require_one_real(value: object) -> None:
     if tuple(getattr(value, "shape", ())):
         raise TypeError("an array is no number")
     dtype = getattr(value, "dtype", None)
-    if isinstance(dtype, np.dtype) and dtype.kind not in _REAL_KINDS:
+    if isinstance(dtype, np.dtype) and dtype.kind not in arrays.REAL_KINDS:
         raise TypeError("it is not real")
-    if _is_masked(value) and np.ma.getmaskarray(value).any():
+    if arrays.is_masked(value) and np.ma.getmaskarray(value).any():
         raise TypeError("it is masked")
 
 
@@ -146,26 +220,27 @@ def count(name: str, value: object, least: int) -> int:
     return result
 
 
-def total_weight(value: float) -> float:
-    """Return the sum of the sample weights if it is not zero."""
-    if value == 0.0:
-        raise ValueError("sample_weight is 0 everywhere; at least one weight should be positive")
-    return value
+def total_weight(values: Vector) -> Vector:
+    """Return the sums of the sample weights, one or one for each model, if none of them is zero."""
+    if not values.all():
+        model = f" of model {int(np.argmin(values != 0.0))}" if values.size > 1 else ""
+        raise ValueError(f"sample_weight{model} is 0 everywhere; at least one weight should be positive")
+    return values
 
 
-def raise_for_culprit(examples: Data, w: FloatArray, b: float) -> None:
+def raise_for_culprit(examples: Data, theta: FloatArray, direction: FloatArray | None = None) -> None:
     """Raise ValueError for the first value that made the sums NaN or infinite; return if it was an overflow.
 
     Called only when the sums are not finite, so good data does not pay for the search.
     """
-    _require_convertible("w", w, examples.dtype)
-    finite("b", b)
-    with np.errstate(all="ignore"):
-        native_b = examples.dtype.type(b)
-    if not np.isfinite(native_b):
-        raise ValueError(f"b is {native_b} after conversion to {examples.dtype}; it should be finite")
-    require_finite("y", examples.y)
-    require_labels(examples.y)
+    one = examples.k is None
+    _require_convertible("w", theta[0, :-1] if one else theta[:, :-1].T, examples.dtype)
+    _require_convertible("b", theta[0, -1] if one else theta[:, -1], examples.dtype)
+    if direction is not None:
+        _require_convertible("v", direction[0] if one else direction.T, examples.dtype)
+    if not isinstance(examples.y, OneAgainstRest):
+        require_finite("y", examples.y)
+        require_labels(examples.y)
     if examples.sample_weight is not None:
         _require_convertible("sample_weight", examples.sample_weight, examples.dtype)
         _require_not_negative(examples.sample_weight)
@@ -175,7 +250,7 @@ def raise_for_culprit(examples: Data, w: FloatArray, b: float) -> None:
 
 def require_labels(y: Array) -> None:
     """Raise ValueError for the first label outside [0, 1]."""
-    if not (np.minimum.reduce(y) >= 0 and np.maximum.reduce(y) <= 1):
+    if not (y.min() >= 0 and y.max() <= 1):
         _require("y", y, (y >= 0) & (y <= 1), "labels should lie in [0, 1]")
 
 
@@ -184,16 +259,16 @@ def _require_not_negative(sample_weight: Array) -> None:
 
 
 def scaled_weights(sample_weight: Array, dtype: np.dtype[Any]) -> Array:
-    """Return the weights times the power of two that makes the largest about 1, in the dtype of the computation.
+    """Return the weights, in the dtype of the computation, times the power of two that makes the largest about 1.
 
-    Weights that are none are returned as they are: the pass reports them.
+    Each model has a power of its own. Weights that are none are returned as they are: the pass reports them.
     """
     with np.errstate(all="ignore"):
-        largest = np.maximum.reduce(sample_weight)
-        if not (0 < largest and np.isfinite(largest.astype(dtype))):
+        largest = sample_weight.max(axis=0)
+        if not np.all((largest > 0) & np.isfinite(largest.astype(dtype))):
             return sample_weight
         wide = sample_weight if sample_weight.dtype.kind == "f" else sample_weight.astype(np.float64)
-        scaled: Array = np.ldexp(wide, -int(np.frexp(wide.max())[1]))
+        scaled: Array = np.ldexp(wide, -np.frexp(wide.max(axis=0))[1])
     require_nothing_lost("sample_weight", sample_weight, dtype, scaled)
     with np.errstate(all="ignore"):
         return scaled.astype(dtype)
@@ -213,72 +288,30 @@ def require_nothing_lost(name: str, values: Array, dtype: np.dtype[Any], scaled:
     _require(name, values, (native != 0) | (values == 0), wanted)
 
 
+def _real_rows(name: str, values: ArrayLike) -> Array | Rows:
+    """Return an array of real numbers, or what can be read as one by rows."""
+    source = values if type(values) is np.ndarray else arrays.opened(name, values)
+    dtype = source.dtype
+    if dtype is _FLOAT64 or dtype is _FLOAT32 or isinstance(source, Rows):
+        return source
+    return _native(source) if dtype.kind in arrays.REAL_KINDS else arrays.widened(name, source)
+
+
 def _real_array(name: str, values: ArrayLike) -> Array:
-    array = values if type(values) is np.ndarray else _converted(name, values)
+    array = values if type(values) is np.ndarray else arrays.whole(name, values)
     dtype = array.dtype
-    if dtype is _FLOAT64:
+    if dtype is _FLOAT64 or dtype is _FLOAT32:
         return array
-    if dtype.kind not in _REAL_KINDS:
-        raise TypeError(f"{name} has dtype {dtype}; it should be real numbers (float, integer or bool)")
-    if dtype.byteorder in "<>" and dtype.isnative:
-        # The native byte order, but spelled out, which a kernel may not recognize in the format of a buffer.
-        return array.view(dtype.newbyteorder("="))
-    return array
+    return _native(array) if dtype.kind in arrays.REAL_KINDS else np.asarray(arrays.widened(name, array))
 
 
-def _converted(name: str, values: ArrayLike) -> Array:
-    """Return `values` as an array; the error names the argument and the way out."""
-    _refuse_masked(name, values)
-    values = frames.numbers(name, values)
-    try:
-        array = np.asarray(values)
-    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-        kind = TypeError if isinstance(error, (TypeError, RuntimeError)) else ValueError
-        raise kind(f"{name} {_why_no_array(values, error)}") from error
-    if array.dtype.kind == "O" and hasattr(values, "toarray"):
-        raise TypeError(f"{name} is a sparse {type(values).__name__}; it should be dense: pass {name}.toarray()")
-    return array
+def _native(array: Array) -> Array:
+    """Return an array of the native byte order without that being spelled out.
 
-
-def _why_no_array(values: object, error: Exception) -> str:
-    """Return what is wrong with values that NumPy cannot convert, and what to do."""
-    if getattr(values, "requires_grad", False) is True:
-        return f"is a {type(values).__name__} that requires a gradient; pass its values: .detach().numpy()"
-    if isinstance(values, (list, tuple)):
-        lengths = [np.size(row) if isinstance(row, np.ndarray) else _length(row) for row in values]
-        odd = next((k for k, length in enumerate(lengths) if length != lengths[0]), None)
-        if odd is not None:
-            return f"has {lengths[odd]} values at index {odd} and {lengths[0]} at index 0; its rows should be alike"
-    return f"is a {type(values).__name__} that cannot be read as an array of real numbers: {error}"
-
-
-def _length(row: object) -> int:
-    """Return how many values a row holds: 1 for a number."""
-    return len(row) if hasattr(row, "__len__") else 1
-
-
-def _is_masked(values: object) -> TypeGuard[np.ma.MaskedArray[Any, Any]]:
-    """Whether `values` is a masked array; NumPy loads their module when one is made."""
-    return "numpy.ma" in sys.modules and isinstance(values, np.ma.MaskedArray)
-
-
-def _refuse_masked(name: str, values: ArrayLike) -> None:
-    """Raise ValueError for a masked value, which NumPy would convert to whatever the mask hides."""
-    if "numpy.ma" not in sys.modules:
-        return
-    if isinstance(values, (list, tuple)):
-        if not any(issubclass(kind, np.ma.MaskedArray) for kind in set(map(type, values))):
-            return
-        mask = np.array([np.ma.getmaskarray(row) for row in values])
-    elif _is_masked(values):
-        mask = np.ma.getmaskarray(values)
-    else:
-        return
-    if not mask.any():
-        return
-    first = np.unravel_index(int(np.argmax(mask)), mask.shape)
-    place = _place(tuple(int(k) for k in first))
-    raise ValueError(f"{name} is masked at index {place}; fill or drop masked values first: {name}.filled(...)")
+    A kernel may not recognize the order in the format of a buffer.
+    """
+    dtype = array.dtype
+    return array.view(dtype.newbyteorder("=")) if dtype.byteorder in "<>" and dtype.isnative else array
 
 
 def _vector(name: str, values: ArrayLike, length: int, meaning: str) -> Array:
@@ -301,19 +334,17 @@ def require_finite(name: str, values: Array, when: str = "", first_row: int = 0)
 
 
 def _require(name: str, values: Array, fine: Array, wanted: str, when: str = "", first_row: int = 0) -> None:
-    if fine.all():
+    if np.all(fine):
         return
+    if not np.ndim(values):
+        raise ValueError(f"{name} is {values}{when}; {wanted}")
     first = np.unravel_index(int(np.argmin(fine)), fine.shape)
     index = (int(first[0]) + first_row, *(int(k) for k in first[1:]))
     _refuse(name, values[first], index, wanted, when)
 
 
 def _refuse(name: str, value: Any, index: tuple[int, ...], wanted: str, when: str) -> NoReturn:
-    raise ValueError(f"{name} has {value} at index {_place(index)}{when}; {wanted}")
-
-
-def _place(index: tuple[int, ...]) -> str:
-    return str(index[0]) if len(index) == 1 else f"({', '.join(map(str, index))})"
+    raise ValueError(f"{name} has {value} at index {arrays.place(index)}{when}; {wanted}")
 
 
 def _shown(value: object) -> str:

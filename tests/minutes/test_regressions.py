@@ -26,14 +26,14 @@ SLOWDOWN = """
 _all_partial_sums = partial_sums
 
 
-def partial_sums(X, y, w, b, block_rows, out, sample_weight=None):
-    _all_partial_sums(X, y, w, b, block_rows, out, sample_weight)
+def partial_sums(X, y, theta, block_rows, out, sample_weight=None, direction=None):
+    _all_partial_sums(X, y, theta, block_rows, out, sample_weight, direction)
     m, n = X.shape
     if n >= 100:
         half = m // 2
-        weights = None if sample_weight is None else sample_weight[:half]
-        unused = np.empty((-(-half // block_rows), n + 2))
-        _all_partial_sums(X[:half], y[:half], w, b, block_rows, unused, weights)
+        weights = None if sample_weight is None else sample_weight[..., :half]
+        unused = np.empty((-(-half // block_rows), *out.shape[1:]))
+        _all_partial_sums(X[:half], y[..., :half], theta, block_rows, unused, weights, direction)
 """
 COMMENT = "\n# A comment, which costs no time.\n"
 

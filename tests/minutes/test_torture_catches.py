@@ -44,14 +44,14 @@ def test_a_lost_turn_is_caught():
     from gradstep import engine
     right, calls = engine.share, []
 
-    def share(work, n_blocks, threads):
+    def share(work, n_blocks, threads, turn):
         calls.append(1)
 
         def forgetful(first, last):
             if len(calls) % 50 or first:
                 work(first, last)
 
-        right(forgetful, n_blocks, threads)
+        right(forgetful, n_blocks, threads, turn)
 
     engine.share = share
     """

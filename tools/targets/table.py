@@ -35,7 +35,7 @@ def _memory_must(n: int, scale: Scale) -> float:
 
 def _memory_aim(n: int, scale: Scale) -> float:
     m = scale.rows(n)
-    blocks = -(-m // engine.block_rows(m, n, np.float64))
+    blocks = -(-m // engine.block_rows(n, np.float64))
     return 1.0 + blocks * (n + 2) * 8 / MIB
 
 

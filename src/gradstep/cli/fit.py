@@ -8,7 +8,7 @@ import time
 import warnings
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import click
 
@@ -179,7 +179,7 @@ def _trained(interrupts: Interrupts, table: tables.Table, **arguments: Any) -> t
             fit = gradstep.fit(table.X, table.y, **arguments)
         interrupts.hold()
     except FitInterrupted as interrupt:
-        return interrupt.fit, True
+        return cast(Fit, interrupt.fit), True
     except KeyboardInterrupt:
         # Between the end of the fit and the call of hold the training is complete; before that there is none.
         if fit is None:
