@@ -196,7 +196,7 @@ def fit(
     >>> hours, passed = [[0.5], [1.0], [1.5], [2.0], [2.5], [3.0]], [0, 0, 1, 0, 1, 1]
     >>> result = gradstep.fit(hours, passed)
     >>> result
-    Fit(converged after 7 steps: J=0.412998, w=[2.4281], b=-4.2491)
+    Fit(converged after 6 steps: J=0.412998, w=[2.428], b=-4.2491)
     >>> w, b, J, n_iter, converged, history = result
 
     Three strengths of the penalty, in the same passes over X:
