@@ -307,7 +307,7 @@ cdef struct Group:
 
 
 cdef int sum_blocks(Problem *p, const real *theta, const real *direction) except -1 nogil:
-    """Sum each block in groups of a few rows, which go through both passes of all models while they are in the cache."""
+    """Sum each block in groups of a few rows, which go through both passes of all models while in the cache."""
     cdef bint by_rows = p.column_stride == 1 if p.n > 1 else p.row_stride != 1
     cdef bint short_rows = by_rows and p.n <= FEW_FEATURES
     cdef Py_ssize_t most = rows_at_a_time(p.n * p.itemsize) if by_rows else rows_of_columns(p.n * sizeof(real))
@@ -437,7 +437,7 @@ cdef Py_ssize_t distance_of_scratch(Py_ssize_t rows) noexcept nogil:
 cdef void copy_parameters(
     Problem *p, const real *theta, const real *direction, real *w, Py_ssize_t span, real *b,
 ) noexcept nogil:
-    """Copy the w of the models that go together, and behind them their v, padded to whole lanes; and their b and v_b."""
+    """Copy the w of the models that go together, padded to whole lanes, and behind them their v; and b and v_b."""
     cdef Py_ssize_t model, at, models
     for model in range(p.k):
         models = min(MODELS_TOGETHER, p.k - model // MODELS_TOGETHER * MODELS_TOGETHER)
@@ -526,10 +526,12 @@ cdef void add_rows(
     if group.by_rows:
         if real is double:
             add_as_f64(
-                group.kind, group.X, group.next, group.stride, coefficients, group.span, models, group.n, group.rows, dw, span)
+                group.kind, group.X, group.next, group.stride, coefficients, group.span, models, group.n, group.rows,
+                dw, span)
         else:
             add_as_f32(
-                group.kind, group.X, group.next, group.stride, coefficients, group.span, models, group.n, group.rows, dw, span)
+                group.kind, group.X, group.next, group.stride, coefficients, group.span, models, group.n, group.rows,
+                dw, span)
         return
     # The dots of the columns overwrite dw, so it is flushed first. They read whole lanes of the coefficients, hence the
     # zeros behind these.
@@ -565,7 +567,8 @@ cdef void link_cost(
 
 
 cdef void link_curvature(
-    const real *z, const real *u, const real *y, const real *c, const Group *group, real *su, real *scratch, real *totals,
+    const real *z, const real *u, const real *y, const real *c, const Group *group, real *su, real *scratch,
+    real *totals,
 ) noexcept nogil:
     """Write s u, padded with zeros to whole lanes, and add s u and s u^2 to the totals."""
     cdef Py_ssize_t rows = group.rows
