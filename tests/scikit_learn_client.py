@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -56,50 +58,40 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Replace scikit-learn's methods, if that is asked for."""
     if config.getoption("--with-gradstep"):
-        for replace in (_replace_loss_gradient, _replace_gradient):
-            replace()
+        for compute in (loss_gradient, gradient, gradient_hessian_product):
+            _replace(compute)
     config.pluginmanager.register(Plugin(config.getoption("--notes")))
 
 
-def _replace_loss_gradient() -> None:
-    theirs = LinearModelLoss.loss_gradient
-
-    def loss_gradient(self, coef, X, y, *options: Any, **named: Any) -> tuple[float, np.ndarray]:
-        ours = _gradient(self, coef, X, y, *options, **named)
-        if ours is None:
-            return theirs(self, coef, X, y, *options, **named)
-        _computed["loss_gradient"] += 1
-        return ours
-
-    LinearModelLoss.loss_gradient = loss_gradient
+def loss_gradient(f: gradstep.Objective, coef: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the cost and its gradient."""
+    J, grad = f(coef)
+    return J, grad.astype(coef.dtype)
 
 
-def _replace_gradient() -> None:
-    theirs = LinearModelLoss.gradient
-
-    def gradient(self, coef, X, y, *options: Any, **named: Any) -> np.ndarray:
-        ours = _gradient(self, coef, X, y, *options, **named)
-        if ours is None:
-            return theirs(self, coef, X, y, *options, **named)
-        _computed["gradient"] += 1
-        return ours[1]
-
-    LinearModelLoss.gradient = gradient
+def gradient(f: gradstep.Objective, coef: np.ndarray) -> np.ndarray:
+    """Return the gradient."""
+    return f(coef)[1].astype(coef.dtype)
 
 
-def _gradient(
-    loss,
-    coef,
-    X,
-    y,
-    sample_weight=None,
-    l2_reg_strength=0.0,
-    n_threads=1,
-    raw_prediction=None,
-) -> tuple[float, np.ndarray] | None:
-    """Return the loss and its gradient; None where gradstep has no say: other losses and sparse matrices."""
-    if not (isinstance(loss.base_loss, HalfBinomialLoss) and type(X) is np.ndarray and raw_prediction is None):
-        return None
-    w, b = loss.weight_intercept(coef)
-    J, dw, db = gradstep.gradient(X, y, w, b, sample_weight=sample_weight, l2=l2_reg_strength, threads=n_threads)
-    return J, np.append(dw, dw.dtype.type(db)) if loss.fit_intercept else dw
+def gradient_hessian_product(f: gradstep.Objective, coef: np.ndarray) -> tuple[np.ndarray, Callable]:
+    """Return the gradient, and a function that multiplies the Hessian with a vector."""
+    here = coef.copy()
+    return gradient(f, coef), lambda v: f.hessp(here, v).astype(v.dtype)
+
+
+def _replace(compute: Callable) -> None:
+    """Let gradstep compute what a method of LinearModelLoss does, wherever it has a say."""
+    name = compute.__name__
+    theirs = getattr(LinearModelLoss, name)
+
+    @functools.wraps(theirs)
+    def method(self, coef, X, y, sample_weight=None, l2_reg_strength=0.0, n_threads=1, **options):
+        is_binary = isinstance(self.base_loss, HalfBinomialLoss)
+        if not is_binary or type(X) is not np.ndarray or options.get("raw_prediction") is not None:
+            return theirs(self, coef, X, y, sample_weight, l2_reg_strength, n_threads, **options)
+        _computed[name] += 1
+        named = {"l2": l2_reg_strength, "threads": n_threads, "fit_intercept": self.fit_intercept}
+        return compute(gradstep.objective(X, y, sample_weight=sample_weight, **named), coef)
+
+    setattr(LinearModelLoss, name, method)

@@ -321,7 +321,7 @@ def test_parquet_of_other_types(tmp_path):
     np.testing.assert_array_equal(table.y, [1.0, 0.0])
     pyarrow.parquet.write_table(pyarrow.table({"a": plain, "y": decimals}), path)
     np.testing.assert_array_equal(tables.read(path, "y", "2.5").y, [0.0, 1.0])
-    for other in ([[1], [2, 3]], [{"k": 1}, {"k": 2}], [b"a", b"b"]):
+    for other in ([[1], [2, 3]], [{"k": 1}, {"k": 2}], [b"a", b"b"], pyarrow.array([b"a", b"b"], pyarrow.binary(1))):
         pyarrow.parquet.write_table(pyarrow.table({"a": pyarrow.array(other), "y": plain}), path)
         with pytest.raises(ValueError, match=r"d\.parquet, column 'a': it holds .*, not numbers"):
             tables.read(path, "y")

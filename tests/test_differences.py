@@ -200,7 +200,7 @@ def test_records_without_a_common_time_are_refused(command, tmp_path):
     for name, m in (("a.json", 100), ("b.json", 200)):
         records.save(made_records.record(made_records.cell(m, 10, {"numpy": 1e-3})), tmp_path / name)
     outcome = command("diff", tmp_path / "a.json", tmp_path / "b.json")
-    assert_one_line(outcome, 1, "no time in common")
+    assert_one_line(outcome, 1, f"{tmp_path / 'a.json'} and {tmp_path / 'b.json'}: ", "no time in common")
 
 
 def test_too_few_samples_are_not_judged():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import errno
+import io
 import pickle
 import signal
 import sys
@@ -337,6 +339,27 @@ def test_progress_goes_to_stderr(small, capfd):
     assert out == ""
     assert "5/5" in err and "J = " in err
     assert shown.J == quiet.J
+
+
+class Gone(io.StringIO):
+    """A terminal whose other end has gone, or a stream that is full."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.EIO, "gone")
+
+    def flush(self) -> None:
+        raise OSError(errno.EIO, "gone")
+
+
+@pytest.mark.parametrize("stderr", [Gone(), None])
+def test_progress_that_cannot_be_shown_loses_nothing(small, monkeypatch, stderr):
+    X, y = small
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", stderr)
+    assert fit(X, y, max_iter=5, progress=True).J == fit(X, y, max_iter=5).J
 
 
 def test_progress_without_rich_is_refused_before_the_work(small, monkeypatch):

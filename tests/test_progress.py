@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
 
@@ -84,3 +85,23 @@ def test_bar_is_drawn_on_terminals_alone(monkeypatch, stderr, notebook, is_drawn
         assert on_stderr().disable is not is_drawn
     finally:
         environment.variable.cache_clear()
+
+
+class Gone(io.StringIO):
+    """A terminal whose other end has gone."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.EIO, "gone")
+
+
+def test_bar_on_a_terminal_that_has_gone_does_not_end_the_run(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", Gone())
+    with RunProgress([problem(100, 2)]) as progress:
+        assert not progress._bar.disable
+        progress.plan(10.0)
+        progress.begin(problem(100, 2).words)
+        progress.advance(10.0)

@@ -17,6 +17,8 @@ from gradstep.validate import Data
 
 Matrix = NDArray[np.float64]
 
+_NO_PENALTY = np.zeros(1)
+
 
 class Cost:
     """The costs of one model or of several on the same examples, and their derivatives, in one pass over X.
@@ -46,14 +48,15 @@ class Cost:
         self.examples = examples
         self.m, self.n = examples.X.shape
         self.dtype = examples.dtype
-        self.l2 = validate.per_model("l2", l2, examples.k, validate.nonnegative)
+        has_penalty = examples.k is not None or type(l2) is not float or l2 != 0.0
+        self.l2 = validate.per_model("l2", l2, examples.k, validate.nonnegative) if has_penalty else _NO_PENALTY
         self.kernel = select.resolve(kernel, self.m, self.n)
         self._pass = engine.Pass(
             self.kernel, examples, None if threads is None else validate.count("threads", threads, 1)
         )
         self.threads = self._pass.threads
         self.fit_intercept = fit_intercept
-        self._plain = examples.sample_weight is None and not self.l2.any()
+        self._plain = examples.sample_weight is None and not (has_penalty and self.l2.any())
 
     def evaluate(self, theta: Matrix, models: Models | None = None) -> tuple[Vector, Matrix]:
         """Return the costs, of shape (k,), and their gradients, of shape (k, n + 1).
@@ -110,7 +113,12 @@ class Cost:
 
 def parameters(w: FloatArray, b: ArrayLike) -> Matrix:
     """Return theta for w of shape (n,) and a number b, or for w of shape (n, k) and b of shape (k,)."""
-    theta = np.empty((1 if w.ndim == 1 else w.shape[1], w.shape[0] + 1))
+    if w.ndim == 1:
+        row = np.empty(w.shape[0] + 1)
+        row[:-1] = w
+        row[-1] = b
+        return row.reshape(1, -1)
+    theta = np.empty((w.shape[1], w.shape[0] + 1))
     theta[:, :-1] = w.T
     theta[:, -1] = b
     return theta

@@ -17,7 +17,7 @@ from gradstep.contract import Fit, Fits, Kernel, KernelName, steps
 from gradstep.coordinates import Standard
 from gradstep.cost import Cost
 from gradstep.lockstep import Lockstep
-from gradstep.models import Model, gradients
+from gradstep.models import Model, curvatures, gradients
 from gradstep.one_against_rest import OneAgainstRest
 from gradstep.outcomes import ConvergenceWarning, FitDiverged, FitInterrupted, Iterate, Iterates
 from gradstep.path import AutomaticSteps, Diverged, GivenSteps
@@ -187,7 +187,8 @@ def fit(
     every direction, because sigmoid' is at most 1/4 (Böhning and Lindsay 1988, "Monotonicity of quadratic-approximation
     algorithms"), so a step of 4/(n + 1) never raises J. Each step is as long as the curvature along the one before
     allows (Barzilai and Borwein 1988, "Two-point step size gradient methods"), at least 4/(n + 1), and shorter where J
-    would rise. docs/numerics.md has the details.
+    would rise; the first is as long as the product of the Hessian with its direction says. docs/numerics.md has the
+    details.
 
     Examples
     --------
@@ -195,7 +196,7 @@ def fit(
     >>> hours, passed = [[0.5], [1.0], [1.5], [2.0], [2.5], [3.0]], [0, 0, 1, 0, 1, 1]
     >>> result = gradstep.fit(hours, passed)
     >>> result
-    Fit(converged after 7 steps: J=0.412998, w=[2.4281], b=-4.2491)
+    Fit(converged after 6 steps: J=0.412998, w=[2.428], b=-4.2491)
     >>> w, b, J, n_iter, converged, history = result
 
     Three strengths of the penalty, in the same passes over X:
@@ -257,10 +258,12 @@ def _started(
             [GivenSteps(model, columns[j], b.item(j), at_start[j], rates.item(j)) for j, model in enumerate(models)],
         )
     standards = _coordinates(cost, models)
-    return Lockstep(
-        cost,
-        [AutomaticSteps(model, columns[j], b.item(j), at_start[j], standards[j]) for j, model in enumerate(models)],
-    )
+    paths = [AutomaticSteps(model, columns[j], b.item(j), at_start[j], standards[j]) for j, model in enumerate(models)]
+    directions = {j: direction for j, path in enumerate(paths) if (direction := path.direction()) is not None}
+    if directions:
+        for j, curvature in curvatures(cost, starts, directions).items():
+            paths[j].begin(curvature)
+    return Lockstep(cost, paths)
 
 
 def _number_of_models(y: Labels, alpha: Any, w0: Any, b0: Any, sample_weight: Any, l2: Any) -> int | None:

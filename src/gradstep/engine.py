@@ -78,7 +78,9 @@ class Pass:
         m, n = X.shape
         self._kernel = kernel
         self._given = examples
-        self._block_rows = block_rows(n, X.dtype)
+        # A short cut for small problems, which are most calls: a single block may as well have m rows.
+        one_block = m * n * max(X.dtype.itemsize, dtype.itemsize) <= BLOCK_BYTES
+        self._block_rows = m if one_block else block_rows(n, X.dtype)
         self.n_blocks: int = -(-m // self._block_rows)
         self._X_in_place = staging.rows_in_place(X, dtype, getattr(kernel, "narrow_dtypes", ()))
         self._y_is_narrowed = y.dtype.kind == "f" and y.dtype.itemsize > dtype.itemsize
@@ -214,6 +216,8 @@ class Pass:
 
     def _sums(self, point: Point) -> Sums:
         point = self._native(point)
+        if self.n_blocks == 1:
+            return self._turn(0, 1, point)
         length = self._blocks_of_a_turn(point)
         if length >= self.n_blocks:
             return self._turn(0, self.n_blocks, point)

@@ -11,10 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from gradstep import extras, outcomes, validate
 from gradstep.advice import SEPARABLE
 from gradstep.contract import Fit, steps
+from gradstep.cost import Cost
+from gradstep.one_against_rest import OneAgainstRest
 from gradstep.outcomes import FitDiverged
-from gradstep.solvers import SOLVERS, Limits, Problem, Solver, stalled
+from gradstep.solvers import SOLVERS, Limits, stalled, starts
 from gradstep.threads import usable_cores
-from gradstep.validate import Data
 
 try:
     import sklearn.exceptions
@@ -56,9 +57,11 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
     C : float
         The inverse strength of the penalty, as in ``LogisticRegression``: the cost is the sum of the losses plus
         ``||w||^2 / (2 C)``. ``math.inf`` means no penalty. The intercept is not penalized.
-    solver : {"gd", "lbfgs"}
-        "gd" is gradient descent, as in `gradstep.fit`. "lbfgs" is SciPy's L-BFGS-B. Both work in coordinates in which
-        each column of X has mean 0 and standard deviation 1, so X needs no scaling for them to be quick.
+    solver : {"gd", "lbfgs", "newton-cg"}
+        "gd" is gradient descent, as in `gradstep.fit`; each pass over X serves all classes. "lbfgs" is SciPy's L-BFGS-B
+        and "newton-cg" its trust-ncg, Newton's method with conjugate gradients; they take one class after another. All
+        work in coordinates in which each column of X has mean 0 and standard deviation 1, so X needs no scaling for
+        them to be quick.
     learning_rate : float or "auto"
         Of the solver "gd"; the others do not use it. A number is the plain descent of the lesson, in the coordinates
         of X. "auto" chooses the length of each step.
@@ -66,6 +69,8 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         Stop when no component of the gradient of the mean loss is larger than this, in the coordinates of the solver.
     max_iter : int
         Stop after this many steps at the latest.
+    fit_intercept : bool
+        Whether the model has an intercept.
     class_weight : dict or "balanced", optional
         By what the weights of the examples of each class are multiplied. "balanced" gives all classes the same total
         weight. With more than two classes the weights are those of all of them, not of one against the rest.
@@ -81,7 +86,7 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
         The weights of the features; one row where there are two classes.
     intercept_ : ndarray of shape (1,) or (n_classes,)
-        The intercepts.
+        The intercepts; 0 with ``fit_intercept=False``.
     n_iter_ : ndarray of shape (1,) or (n_classes,), int32
         The number of steps taken.
     loss_curve_ : ndarray of shape (steps + 1,), or list of such arrays
@@ -114,10 +119,11 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         self,
         *,
         C: float = 1.0,
-        solver: Literal["gd", "lbfgs"] = "gd",
+        solver: Literal["gd", "lbfgs", "newton-cg"] = "gd",
         learning_rate: float | Literal["auto"] = "auto",
         tol: float = 1e-6,
         max_iter: int = 10_000,
+        fit_intercept: bool = True,
         class_weight: dict[Any, float] | Literal["balanced"] | None = None,
         warm_start: bool = False,
         n_jobs: int | None = None,
@@ -127,6 +133,7 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         self.learning_rate = learning_rate
         self.tol = tol
         self.max_iter = max_iter
+        self.fit_intercept = fit_intercept
         self.class_weight = class_weight
         self.warm_start = warm_start
         self.n_jobs = n_jobs
@@ -161,16 +168,20 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         FitDiverged
             If `learning_rate` is a number that is too large.
         """
-        solve, C, limits = self._checked_parameters()
+        C, limits, threads = self._checked_parameters()
         rows, labels = validate_data(self, X, y, dtype="numeric")
         check_classification_targets(labels)
         classes, codes = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(f"y holds one class, {classes.tolist()[0]!r}; it should hold two or more")
         weight = _weights(sample_weight, self.class_weight, classes, labels, codes)
-        examples = validate.data(rows, codes, weight)
+        if len(classes) == 2:
+            examples = validate.data(rows, codes, weight)
+        else:
+            examples = validate.data(rows, OneAgainstRest(codes), weight, len(classes))
         total = len(codes) if weight is None else float(weight.sum(dtype=np.float64))
-        models = self._minimize(solve, examples, len(classes), 1.0 / (C * total), limits)
+        cost = Cost(examples, 1.0 / (C * total), "auto", threads, self.fit_intercept)
+        models = self._minimize(cost, limits)
         self.classes_ = classes
         self.coef_ = np.stack([model.w for model in models])
         self.intercept_ = np.array([model.b for model in models], examples.dtype)
@@ -179,8 +190,8 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         self._warn_without_minimum(models)
         return self
 
-    def _checked_parameters(self) -> tuple[Solver, float, Limits]:
-        """Return the solver, C and what the solver needs to know; raise for a parameter that is wrong."""
+    def _checked_parameters(self) -> tuple[float, Limits, int | None]:
+        """Return C, what the solver needs to know and the number of threads; raise for a parameter that is wrong."""
         if self.solver not in SOLVERS:
             raise ValueError(f"solver is {self.solver!r}; it should be one of {', '.join(map(repr, SOLVERS))}")
         C = validate.number("C", self.C)
@@ -189,33 +200,23 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         alpha = self.learning_rate
         if isinstance(alpha, str) and alpha != "auto":
             raise ValueError(f"learning_rate is {alpha!r}; it should be 'auto' or a positive number")
-        return (
-            SOLVERS[self.solver],
-            C,
-            Limits(
-                None if alpha == "auto" else validate.positive("learning_rate", alpha),
-                validate.positive("tol", self.tol),
-                validate.count("max_iter", self.max_iter, 0),
-                _threads(self.n_jobs),
-            ),
+        limits = Limits(
+            None if alpha == "auto" else validate.positive("learning_rate", alpha),
+            validate.positive("tol", self.tol),
+            validate.count("max_iter", self.max_iter, 0),
         )
+        return C, limits, _threads(self.n_jobs)
 
-    def _minimize(self, solve: Solver, examples: Data, n_classes: int, l2: float, limits: Limits) -> list[Fit]:
+    def _minimize(self, cost: Cost, limits: Limits) -> list[Fit]:
         """Return the model of each class against the rest; where there are two, that of the second."""
-        codes, columns = examples.y, examples.X.shape[1]
-        coef, intercept = self._start(n_classes if n_classes > 2 else 1, columns, examples.dtype)
-        told = range(n_classes) if n_classes > 2 else (1,)
-        labels = ((codes == k).astype(examples.dtype) for k in told)
+        w, b = self._start(cost.examples.k or 1, cost.n, cost.dtype)
         try:
-            return [
-                solve(Problem(examples._replace(y=y), l2, w, b), limits)
-                for y, w, b in zip(labels, coef, intercept.tolist(), strict=True)
-            ]
+            return SOLVERS[self.solver](cost, starts(cost, w, b), limits)
         except FitDiverged as error:
             if limits.alpha is None:
                 raise
             message = f"learning_rate={limits.alpha:g} is too large: take a smaller one, or 'auto'"
-            raise FitDiverged(f"{message}. The last good J was {error.fit.J:.6g}.", error.fit) from error
+            raise FitDiverged(message, error.fit) from error
 
     def _start(self, models: int, columns: int, dtype: np.dtype[np.floating[Any]]) -> tuple[Vector, Vector]:
         """Return the weights and intercepts to start from."""
@@ -226,7 +227,8 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
                 f"warm_start is true and coef_ has shape {self.coef_.shape}, which does not fit these examples: it "
                 f"should be {(models, columns)}. Fit a clone of the classifier, or set warm_start=False"
             )
-        return self.coef_.astype(dtype), self.intercept_.astype(dtype)
+        intercept = self.intercept_ if self.fit_intercept else np.zeros(models)
+        return self.coef_.astype(dtype), intercept.astype(dtype)
 
     def _warn_without_minimum(self, models: list[Fit]) -> None:
         """Warn if any of the models has not converged."""
@@ -252,11 +254,11 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             )
         if fit.n_iter < self.max_iter or stalled(fit):
             finer = ", or pass X as float64" if fit.w.dtype == np.float32 else ""
-            finer = ", or take solver='gd', which goes nearer" if not finer and self.solver != "gd" else finer
+            finer = ", or take solver='newton-cg', which goes nearer" if not finer and self.solver == "lbfgs" else finer
             return f"The cost no longer falls: tol is too small for the rounding of {fit.w.dtype}. Raise tol{finer}."
         if self.solver == "gd" and self.learning_rate != "auto":
             return "Set learning_rate='auto', which also scales the columns, or raise learning_rate or max_iter."
-        others = "a smaller C" if self.solver != "gd" else "solver='lbfgs', or a smaller C"
+        others = "a smaller C" if self.solver == "newton-cg" else "solver='newton-cg', or a smaller C"
         return f"Raise max_iter, or go on from here with warm_start=True, or take {others}."
 
     def decision_function(self, X: ArrayLike) -> Vector:

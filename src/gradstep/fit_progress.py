@@ -7,9 +7,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Protocol, TextIO, cast
 
 from gradstep.extras import require
+from gradstep.streams import Unfailing
 
 # The line of text is written at most this often.
 _SECONDS_BETWEEN_LINES = 0.2
@@ -61,12 +62,13 @@ def _in_a_notebook() -> bool:
 def _line_of_text(max_iter: int, tol: float) -> Iterator[Show]:
     written = -math.inf
     last: State | None = None
+    stderr = Unfailing()
 
     def write(state: State) -> None:
         done = _BAR * state.n_iter // max(1, max_iter)
         line = f"[{'#' * done}{'.' * (_BAR - done)}] {state.n_iter:,} of {max_iter:,} steps, {_numbers(state, tol)}"
-        sys.stderr.write(f"\r{line:<100}")
-        sys.stderr.flush()
+        stderr.write(f"\r{line:<100}")
+        stderr.flush()
 
     def show(state: State) -> None:
         nonlocal written, last
@@ -80,7 +82,7 @@ def _line_of_text(max_iter: int, tol: float) -> Iterator[Show]:
     finally:
         if last is not None:
             write(last)
-            sys.stderr.write("\n")
+            stderr.write("\n")
 
 
 @contextmanager
@@ -89,7 +91,7 @@ def _rich_bar(max_iter: int, tol: float) -> Iterator[Show]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=Console(file=cast(TextIO, Unfailing()))) as progress:
         task = progress.add_task("", total=max_iter)
 
         def show(state: State) -> None:

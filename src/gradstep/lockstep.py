@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,11 +24,11 @@ class Lockstep:
     ----------
     cost : Cost
         The cost of the models.
-    paths : list of Path
+    paths : sequence of Path
         The descent of each model.
     """
 
-    def __init__(self, cost: Cost, paths: list[Path]) -> None:
+    def __init__(self, cost: Cost, paths: Sequence[Path]) -> None:
         self._cost = cost
         self._paths = paths
         self._is_single = cost.examples.k is None

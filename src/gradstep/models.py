@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradstep.contract import Gradient, Vector
-from gradstep.cost import Cost, parameters
+from gradstep.cost import Cost, Matrix, parameters
+from gradstep.staging import Models
 from gradstep.validate import Data
 
 
@@ -51,13 +52,29 @@ class Model(NamedTuple):
 
 
 Points = dict[int, tuple[Vector, float]]
+"""A point, or a direction, (w, b) of each of some models."""
 
 
 def gradients(cost: Cost, points: Points) -> dict[int, Gradient]:
     """Return the costs and gradients of some models, each at its point (w, b), in one pass over X."""
-    k = cost.examples.k
-    # In the order of the models: the points come in the order in which they were asked for.
-    numbers = sorted(points)
-    theta = np.concatenate([parameters(*points[j]) for j in numbers])
-    J, grad = cost.evaluate(theta, None if k is None or k == len(points) else np.array(numbers))
+    numbers, models = _in_order(cost, points)
+    J, grad = cost.evaluate(_rows(points, numbers), models)
     return {j: Gradient(J.item(row), grad[row, :-1], grad.item(row, -1)) for row, j in enumerate(numbers)}
+
+
+def curvatures(cost: Cost, points: Points, directions: Points) -> dict[int, float]:
+    """Return the second derivative of the costs of some models along their directions, in one pass over X."""
+    numbers, models = _in_order(cost, directions)
+    _, along = cost.curvature(_rows(points, numbers), _rows(directions, numbers), models)
+    return dict(zip(numbers, along.tolist(), strict=True))
+
+
+def _in_order(cost: Cost, points: Points) -> tuple[list[int], Models | None]:
+    """Return the numbers of the models in order, which is not that of the points, and what a pass takes for them."""
+    numbers = sorted(points)
+    k = cost.examples.k
+    return numbers, None if k is None or k == len(numbers) else np.array(numbers)
+
+
+def _rows(points: Points, numbers: list[int]) -> Matrix:
+    return np.concatenate([parameters(*points[j]) for j in numbers])

@@ -177,6 +177,22 @@ class AutomaticSteps(Path):
         self.alpha = self._safe = 1.0 / coordinates.curvature
         super().__init__(model, w, b, gradient, coordinates)
 
+    def direction(self) -> tuple[Vector, float] | None:
+        """Return the direction of the first step, the largest component of which is 1; None where it has none."""
+        with np.errstate(all="ignore"):
+            slope = self._state.slope
+            change_w, change_b = self._coordinates.moved(np.zeros(len(slope) - 1), 0.0, slope, 1.0)
+            self._length = max(float(np.abs(change_w).max()), abs(change_b))
+            if not 0.0 < self._length < math.inf:
+                return None
+            return change_w / self._length, change_b / self._length
+
+    @np.errstate(all="ignore")
+    def begin(self, curvature: float) -> None:
+        """Make the first step as long as the curvature along its direction says: to the minimum of a parabola."""
+        relative = self._state.slope / self._length
+        self.alpha = self._within(float(np.sum(relative * relative) / np.float64(curvature)), _LONGEST * self._safe)
+
     def _next(self) -> _Trial:
         following = yield from self._after(self.alpha)
         while self.alpha > self._safe and not self._descends(following):

@@ -1,4 +1,4 @@
-"""The solvers of the estimator: each looks for the minimum of J for two classes, and says how far it came."""
+"""The solvers of the estimator: each looks for the minima of J, one for each class, and says how far it came."""
 
 from __future__ import annotations
 
@@ -7,68 +7,78 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from gradstep import advice, coordinates
-from gradstep.contract import Fit, Gradient
+from gradstep.contract import Fit, FloatArray, Gradient
 from gradstep.coordinates import Standard, Vector
-from gradstep.cost import Objective
-from gradstep.path import AutomaticSteps, GivenSteps, Path
-from gradstep.validate import Data
+from gradstep.cost import Cost, parameters
+from gradstep.lockstep import Lockstep
+from gradstep.models import Model, gradients
+from gradstep.outcomes import FitDiverged
+from gradstep.path import AutomaticSteps, Diverged, GivenSteps, Path
+
+# A trust region is a quarter as wide after each step that it refuses: after so many, no step is too long.
+_REFUSALS = 20
 
 
-class Problem(NamedTuple):
-    """Two classes of examples, and where to start."""
+class Start(NamedTuple):
+    """Where the model of a class begins: its weights, its intercept, and the cost and gradient there."""
 
-    examples: Data
-    l2: float
-    w: NDArray[Any]
+    model: Model
+    w: FloatArray
     b: float
+    gradient: Gradient
 
 
 class Limits(NamedTuple):
-    """When a solver stops, how long a step of gradient descent is (None: as long as is good), and the threads."""
+    """When a solver stops, and how long a step of gradient descent is (None: as long as is good)."""
 
     alpha: float | None
     tol: float
     max_iter: int
-    threads: int | None
 
 
-Solver = Callable[[Problem, Limits], Fit]
-"""Returns where it stopped. A `Fit` whose `advice` is `advice.SEPARABLE` is at no minimum, because there is none."""
+Solver = Callable[[Cost, list[Start], Limits], list[Fit]]
+"""Returns where each model stopped; ``advice.SEPARABLE`` is the advice for one that has no minimum."""
 
 
-def descend(problem: Problem, limits: Limits) -> Fit:
-    """Repeat the step of gradient descent, as `gradstep.fit` does."""
-    examples, l2, w, b = problem
-    cost = _cost(examples, l2, limits.threads)
+def starts(cost: Cost, w: FloatArray, b: FloatArray) -> list[Start]:
+    """Return the starts of all models, at the rows of w and the numbers of b; the pass checks the values of X."""
+    points = {j: (row.astype(np.float64), b.item(j)) for j, row in enumerate(w)}
+    at_start = gradients(cost, points)
+    return [Start(Model(cost, j), w[j], b.item(j), at_start[j]) for j in points]
+
+
+def descend(cost: Cost, starts: list[Start], limits: Limits) -> list[Fit]:
+    """Repeat the step of gradient descent as `gradstep.fit` does, each pass over X for all models."""
     if limits.alpha is None:
-        path: Path = AutomaticSteps(examples, cost, w, b)
+        standard = _standard(cost, starts)
+        paths: list[Path] = [AutomaticSteps(*start, standard) for start in starts]
     else:
-        path = GivenSteps(examples, cost, w, b, limits.alpha)
-    while not path.largest <= limits.tol and path.n_iter < limits.max_iter:
-        path.advance()
-    return path.result(limits.tol)
+        paths = [GivenSteps(*start, limits.alpha) for start in starts]
+    descents = Lockstep(cost, paths)
+    try:
+        descents.run(limits.tol, limits.max_iter, None, lambda state: None)
+    except Diverged as error:
+        raise FitDiverged(str(error), descents.reached(limits.tol)) from None
+    return [path.result(limits.tol) for path in paths]
 
 
-def lbfgs(problem: Problem, limits: Limits) -> Fit:
-    """Follow SciPy's L-BFGS-B in the coordinates in which each column of X has mean 0 and scale 1."""
-    shifted = _Shifted(problem, limits.threads)
-    start = np.zeros(shifted.n + 1)
-    J, slope = shifted(start)
-    history = [J]
-    if limits.max_iter == 0 or np.abs(slope).max() <= limits.tol:
-        return shifted.reached(start, history, limits.tol)
-
-    def keep(intermediate_result: Any) -> None:
-        history.append(float(intermediate_result.fun))
-
+def lbfgs(cost: Cost, starts: list[Start], limits: Limits) -> list[Fit]:
+    """Follow SciPy's L-BFGS-B, for one model after another."""
     # SciPy also stops where J falls by less than ftol; what counts here is the gradient.
-    options = {"maxiter": limits.max_iter, "maxfun": sys.maxsize, "maxls": 50, "gtol": limits.tol, "ftol": 0.0}
-    found = minimize(shifted, start, jac=True, method="L-BFGS-B", options=options, callback=keep)
-    return shifted.reached(found.x, history, limits.tol)
+    options = {"maxiter": limits.max_iter, "maxfun": sys.maxsize, "maxls": 50, "gtol": 0.0, "ftol": 0.0}
+    return _one_by_one(cost, starts, limits, "L-BFGS-B", options)
+
+
+def newton_cg(cost: Cost, starts: list[Start], limits: Limits) -> list[Fit]:
+    """Follow SciPy's trust-ncg, for one model after another: conjugate gradients find each step of Newton's method."""
+    return _one_by_one(cost, starts, limits, "trust-ncg", {"maxiter": limits.max_iter, "gtol": 0.0})
+
+
+SOLVERS: dict[str, Solver] = {"gd": descend, "lbfgs": lbfgs, "newton-cg": newton_cg}
+"""How each solver is called, by its name."""
 
 
 def stalled(fit: Fit) -> bool:
@@ -80,44 +90,86 @@ def stalled(fit: Fit) -> bool:
     return bool(history[len(history) // 2] - history[-1] <= rounding)
 
 
-def _cost(examples: Data, l2: float, threads: int | None) -> Objective:
-    """Return J as a function."""
-    X, y, sample_weight, _ = examples
-    return Objective(X, y, sample_weight=sample_weight, l2=l2, threads=threads)
+def _standard(cost: Cost, starts: list[Start]) -> Standard:
+    """Return the coordinates in which each column of X has mean 0 and scale 1; all models weigh the examples alike."""
+    columns = coordinates.measured(starts[0].model.examples, cost.fit_intercept)
+    return coordinates.standard(columns, starts[0].model.l2)
+
+
+def _one_by_one(cost: Cost, starts: list[Start], limits: Limits, method: str, options: dict[str, float]) -> list[Fit]:
+    standard = _standard(cost, starts)
+    return [_minimized(_Shifted(start, standard), limits, method, options) for start in starts]
+
+
+def _minimized(shifted: _Shifted, limits: Limits, method: str, options: dict[str, float]) -> Fit:
+    """Let a method of SciPy's look for the minimum, in standard coordinates."""
+    history = [shifted.J]
+    refusals = 0
+
+    def look(intermediate_result: Any) -> None:
+        nonlocal refusals
+        history.append(float(intermediate_result.fun))
+        is_new = np.array_equal(intermediate_result.x, shifted.change)
+        refusals = 0 if is_new else refusals + 1
+        if (is_new and shifted.largest <= limits.tol) or refusals == _REFUSALS:
+            raise StopIteration
+
+    change = shifted.change
+    if limits.max_iter > 0 and shifted.largest > limits.tol:
+        named = {"hessp": shifted.hessp} if method == "trust-ncg" else {}
+        found = minimize(shifted, change, jac=True, method=method, options=options, callback=look, **named)
+        change = found.x
+    return shifted.reached(change, history, limits.tol)
 
 
 class _Shifted:
-    """J as a function of how far (v, c), the model in standard coordinates, is from the start.
+    """J of a model as a function of how far (v, c), its parameters in standard coordinates, are from their start.
 
     So a start keeps its bits, and the rounding of a large mean does not add up.
+
+    Attributes
+    ----------
+    change : ndarray of shape (n + 1,)
+        Where the function was called last.
+    J, largest : float
+        The cost there, and the largest component of its gradient.
     """
 
-    def __init__(self, problem: Problem, threads: int | None) -> None:
-        self._examples, self._w, self._b = problem.examples, problem.w.astype(np.float64), problem.b
-        self._dtype = problem.w.dtype
-        self._cost = _cost(problem.examples, problem.l2, threads)
-        self.n = self._cost.n
-        # Before the columns are measured: this pass finds the values that are wrong.
-        self._cost.gradient(self._w, self._b)
-        self._coordinates: Standard = coordinates.standard(problem.examples, problem.l2)
+    def __init__(self, start: Start, standard: Standard) -> None:
+        self._model, w, self._b, gradient = start
+        self._w, self._dtype = w.astype(np.float64), w.dtype
+        self._standard = standard
+        self._note(np.zeros(len(w) + 1), gradient)
 
     def __call__(self, change: Vector) -> tuple[float, Vector]:
-        gradient = self._cost.gradient(*self._at(change))
-        return gradient.J, self._slope(gradient)
+        return self._note(change.copy(), self._model.gradient(*self._at(change)))
+
+    def _note(self, change: Vector, gradient: Gradient) -> tuple[float, Vector]:
+        slope = self._slope(gradient)
+        self.change, self.J, self.largest = change, gradient.J, float(np.abs(slope).max())
+        return self.J, slope
+
+    def hessp(self, change: Vector, v: Vector) -> Vector:
+        """Return the product of the Hessian with a vector."""
+        direction = self._standard.moved(np.zeros_like(self._w), 0.0, v, -1.0)
+        cost, j = self._model
+        models = None if cost.examples.k is None else np.array([j])
+        products, _ = cost.curvature(parameters(*self._at(change)), parameters(*direction), models)
+        return self._slope(Gradient(self.J, products[0, :-1], products.item(0, -1)))
 
     def _at(self, change: Vector) -> tuple[Vector, float]:
-        return self._coordinates.moved(self._w, self._b, change, -1.0)
+        return self._standard.moved(self._w, self._b, change, -1.0)
 
     @np.errstate(all="ignore")
     def _slope(self, gradient: Gradient) -> Vector:
-        return self._coordinates.slope(gradient)
+        return self._standard.slope(gradient)
 
     def reached(self, change: Vector, history: list[float], tol: float) -> Fit:
         """Return the model there as a result."""
         w, b = self._at(change)
-        gradient = self._cost.gradient(w, b)
+        gradient = self._model.gradient(w, b)
         largest = float(np.abs(self._slope(gradient)).max())
-        without_minimum = advice.separable(self._cost, self._examples, w, b, gradient.J)
+        without_minimum = advice.separable(self._model, w, b, gradient.J)
         to_change = advice.SEPARABLE if without_minimum else None if largest <= tol else advice.SLOW
         return Fit(
             w.astype(self._dtype),
@@ -130,7 +182,3 @@ class _Shifted:
             largest_scaled=largest,
             advice=to_change,
         )
-
-
-SOLVERS: dict[str, Solver] = {"gd": descend, "lbfgs": lbfgs}
-"""How each solver is called, by its name."""

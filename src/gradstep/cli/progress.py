@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import sys
 from collections.abc import Iterable
-from typing import Self
+from typing import Self, TextIO, cast
 
 from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
 from rich.progress import Progress as Bar
@@ -17,6 +17,7 @@ from gradstep.compare.measure.run import Progress
 from gradstep.compare.record.records import Conditions
 from gradstep.compare.show.console import PlainConsole
 from gradstep.compare.show.places import Places
+from gradstep.streams import Unfailing
 
 
 class RunProgress(Progress):
@@ -84,7 +85,7 @@ def on_stderr() -> Bar:
         TextColumn("{task.description}", markup=False),
         BarColumn(20),
         _Times(),
-        console=PlainConsole(stderr=True),
+        console=PlainConsole(cast(TextIO, Unfailing())),
         transient=True,
         disable=not _can_be_redrawn(),
     )

@@ -68,7 +68,10 @@ def diff_command(context: click.Context, before: Path, after: Path, fail_on: flo
 
 def show_differences(before: Record, after: Record, names: tuple[str, str], details: bool) -> Differences:
     """Compare two records, print what is found in short or whole, and return it."""
-    found = differences.between(before, after)
+    try:
+        found = differences.between(before, after)
+    except ValueError as error:
+        raise ValueError(f"{names[0]} and {names[1]}: {error}") from error
     show = difference_tables.show_details if details else difference_tables.show
     show(found, before, after, names, PlainConsole())
     return found

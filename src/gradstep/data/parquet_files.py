@@ -139,7 +139,8 @@ class ParquetSource:
 
     def _require_text(self, j: int) -> None:
         kind, types = self._plain(j), self._arrow.types
-        if types.is_nested(kind) or types.is_binary(kind) or types.is_large_binary(kind):
+        binary = (types.is_binary, types.is_large_binary, types.is_fixed_size_binary)
+        if types.is_nested(kind) or any(test(kind) for test in binary):
             raise ValueError(f"{self.path}, column {self.names[j]!r}: it holds {kind}, neither numbers nor text")
 
     def _as_numbers(self, name: str, column: Any, first: int) -> NDArray[np.float64]:

@@ -161,7 +161,7 @@ def between(before: Record, after: Record) -> Differences:
     timed_before, timed_after = _timed(old), _timed(new)
     common = [key for key in timed_before if key in timed_after]
     if not common:
-        raise ValueError("the two records have no time in common: nothing can be compared")
+        raise ValueError("they have no time in common: nothing can be compared")
     drift = _drift(before, after)
     few = [
         key for key in common if min(len(timed_before[key].samples), len(timed_after[key].samples)) < statistics.FEWEST

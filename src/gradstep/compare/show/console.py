@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TextIO
 
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -20,9 +21,9 @@ _IN_ASCII = {"×": "x", "µ": "u"}
 class PlainConsole(Console):
     """A console on which text is text: no markup, no emoji, and no character that a terminal obeys."""
 
-    def __init__(self, *, stderr: bool = False) -> None:
+    def __init__(self, file: TextIO | None = None) -> None:
         # In a notebook rich would hand its output to the front end, and write none to the stream.
-        super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False, force_jupyter=False)
+        super().__init__(file=file, markup=False, emoji=False, highlight=False, force_jupyter=False)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
         """Spell out the control characters of everything that is shown, but for rich's own."""
