@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gradstep
+
 try:
     from gradstep.compare.measure.problems import ALPHA, Examples, GivenX, Problem
     from gradstep.compare.measure.read_limit import ReadLimit
@@ -14,4 +16,25 @@ except ImportError:
     from gradstep.compare.timing import wait_until_idle
     from gradstep.engine import usable_cores
 
-__all__ = ["ALPHA", "Examples", "GivenX", "Problem", "ReadLimit", "usable_cores", "wait_until_idle"]
+__all__ = [
+    "ALPHA",
+    "SERVES_MODELS_AND_CURVATURE",
+    "Examples",
+    "GivenX",
+    "Problem",
+    "ReadLimit",
+    "skip_commit_unless",
+    "usable_cores",
+    "wait_until_idle",
+]
+
+# Both came with one contract.
+SERVES_MODELS_AND_CURVATURE = hasattr(gradstep, "Gradients")
+
+
+def skip_commit_unless(can: bool) -> None:
+    """Let asv skip a benchmark at a commit that lacks what it measures; a failure there would stay for ever."""
+    if not can:
+        from asv_runner.benchmarks.mark import SkipNotImplemented  # only asv's environments have it
+
+        raise SkipNotImplemented

@@ -19,7 +19,7 @@ import pytest
 from processes import run
 
 import gradstep
-from benchmarks import problems, scaling
+from benchmarks import internals, models, problems, scaling
 from benchmarks.problems import KERNEL_NAMES, Case, Shelf
 
 ROOT = Path(__file__).parents[1]
@@ -31,10 +31,10 @@ COUNT_SIGNATURES = """
 import os, sys, tempfile
 sys.path[:0] = [{root!r}, {tests!r}]
 from test_benchmarks import benchmarks_of_the_suite, four_elements
-from gradstep.kernels.numba_loop import partial_sums
+from gradstep.kernels import numba_loop
 
 suite = [each for each in benchmarks_of_the_suite() if each.kind == "time"]
-print(len(partial_sums.signatures))
+print(len(numba_loop._sums.signatures))
 four_elements()
 with tempfile.TemporaryDirectory() as folder:
     os.chdir(folder)
@@ -44,7 +44,7 @@ with tempfile.TemporaryDirectory() as folder:
             if "numba" in arguments:
                 benchmark.body(cache, *arguments)
     os.chdir(os.path.dirname(folder))
-print(len(partial_sums.signatures))
+print(len(numba_loop._sums.signatures))
 """
 
 
@@ -209,9 +209,11 @@ def test_benchmark_is_declared_as_asv_needs_it(benchmark_):
 def test_names():
     """By which results of earlier commits and the page of scaling find them."""
     assert {str(each) for each in SUITE} == {
+        "curvature.Curvature.time_objective",
         "layouts.Layouts.time_step",
         "memory.Memory.peakmem_reference",
         "memory.Memory.peakmem_step",
+        "models.Models.time_step",
         "scaling.ExponentInM.track_exponent_in_m",
         "scaling.ExponentInN.track_exponent_in_n",
         "scaling.InM.time_step",
@@ -267,6 +269,23 @@ def test_peak_memory_has_a_reference_of_the_same_arrays():
     step, reference = by_name["peakmem_step"], by_name["peakmem_reference"]
     assert list(step.params[1]) == list(reference.params[0])
     assert step.attribute("setup_cache").__func__ is reference.attribute("setup_cache").__func__
+
+
+@pytest.mark.parametrize("name", ["models.Models.time_step", "curvature.Curvature.time_objective"])
+def test_commit_that_lacks_what_is_measured_is_skipped(name, caches, monkeypatch):
+    """asv makes NaN, a skip, of this exception, and None, a failure, of any other."""
+    marks = pytest.importorskip("asv_runner.benchmarks.mark", reason="asv is in the extra bench")
+    monkeypatch.setattr(internals, "SERVES_MODELS_AND_CURVATURE", False)
+    (benchmark,) = [each for each in SUITE if str(each) == name]
+    with pytest.raises(marks.SkipNotImplemented):
+        benchmark.call(caches["time"], benchmark.smallest()[0])
+
+
+def test_every_model_is_another_one():
+    examples = models.several(Case(7, 3).make(), 33)
+    steps = problems.step(examples, "numpy")
+    assert steps.w.shape == (3, 33)
+    assert len(set(steps.J.tolist())) == 33
 
 
 @pytest.mark.parametrize(

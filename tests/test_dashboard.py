@@ -311,7 +311,8 @@ def test_page_shows_what_there_is_and_names_the_rest_and_needs_no_npm(partly_mea
     page = open_page(Path.from_uri(address) if hasattr(Path, "from_uri") else Path(address.removeprefix("file://")))
     page.wait_for_selector("#other-tables table")
     assert page.locator("#other-tables caption").all_inner_texts() == ["First step of a process", "Importing gradstep"]
-    missing = "Not measured at this commit: layouts, memory, scaling, threads. make dashboard measures what is missing."
+    lacking = "curvature, layouts, memory, models, scaling, threads"
+    missing = f"Not measured at this commit: {lacking}. make dashboard measures what is missing."
     assert page.locator("#missing").inner_text() == missing
     assert page.get_by_text("One commit has been measured so far.").is_visible()
     for hidden in ("fastest", "exponents", "over-the-history"):

@@ -11,6 +11,7 @@ import sys
 import pytest
 from rich.console import Console
 
+import gradstep
 from gradstep.compare.measure import peers
 from gradstep.compare.measure.peers import numpy_formula
 from gradstep.compare.record.records import changed
@@ -31,9 +32,9 @@ def shown(measured: TargetsRecord) -> str:
 
 @pytest.fixture(scope="module")
 def toy() -> TargetsRecord:
-    """The whole table at toy size, with peers that need nothing slow to import."""
+    """The whole table at toy size, with peers that need little to import."""
     present, _ = peers.chosen(["all"])
-    quick = [each for each in present if each.name in ("numpy-formula", "numba-loop")]
+    quick = [each for each in present if each.name in ("numpy-formula", "numba-loop", "scikit-learn")]
     return run.run(quick, scale=TINY, unavailable={"torch": "not asked for"})
 
 
@@ -43,7 +44,9 @@ def test_every_target_is_measured(toy):
     assert len(set(names)) == len(names)
     no_blas_limit = "numpy-formula" not in toy.record.peers
     for target in toy.targets:
-        if no_blas_limit and "NumPy formula" in target.group:
+        if no_blas_limit and ("NumPy" in target.group or "scikit-learn" in target.group):
+            continue
+        if "scikit-learn" in target.group and "scikit-learn" not in toy.record.peers:
             continue
         if target.unit == "MiB" and not sys.platform.startswith("linux"):
             continue
@@ -67,6 +70,22 @@ def test_measured_ratio_is_that_of_the_medians(toy):
     rivals = {name: medians[name] for name in toy.record.peers}
     assert fastest.against == min(rivals, key=rivals.__getitem__)
     assert fastest.measured == min(rivals.values()) / medians["cython"]
+
+
+def test_rows_on_models_and_curvature_compare_what_they_name(toy):
+    measured = {(target.group, target.case): target.measured for target in toy.targets}
+    for problem, rows in {
+        "8 models, X in memory, 1 thread": {
+            "Cython, 8 models / 1 model": ("cython, 8 models", "cython, 1 model"),
+            "Cython, 8 models / 8 passes": ("cython, 8 models", "cython, 8 passes"),
+            "Numba, 8 models / 8 passes": ("numba, 8 models", "numba, 8 passes"),
+        },
+        "Hessian product, X in memory, 1 thread": {"hessp / gradient": ("hessp", "gradient")},
+    }.items():
+        (cell,) = [each for each in toy.record.cells if (each.problem, each.n) == (problem, 1000)]
+        medians = {result.contender: result.median for result in cell.results}
+        for group, (above, below) in rows.items():
+            assert measured[group, "n = 1,000, 1 thread"] == medians[above] / medians[below], group
 
 
 def test_bounds_get_no_easier_from_must_to_aim(toy):
@@ -133,10 +152,38 @@ def test_wrong_contender_is_no_base_of_a_ratio(monkeypatch):
     assert [result.contender for _, result in measured.record.wrong()] == ["formula"]
 
 
+def test_every_model_and_the_product_are_checked(monkeypatch):
+    def with_a_wrong_last_model(X, y, w, b, **options):
+        found = right_gradient(X, y, w, b, **options)
+        if found.dw.ndim == 2:
+            found.dw[0, -1] += 1e-6
+        return found
+
+    def with_a_wrong_product(objective, theta, v):
+        return right_product(objective, theta, v) + 1e-6
+
+    right_gradient, right_product = gradstep.gradient, gradstep.Objective.hessp
+    monkeypatch.setattr(gradstep, "gradient", with_a_wrong_last_model)
+    monkeypatch.setattr(gradstep.Objective, "hessp", with_a_wrong_product)
+    groups = ("Cython, 8 models / 1 model", "hessp / gradient")
+    rows = [next(each for each in TARGETS if each.group == group) for group in groups]
+    measured = run.run([], scale=TINY, targets=rows)
+    assert [target.verdict for target in measured.targets] == ["not measured"] * 2
+    assert all("off by" in str(target.reason) for target in measured.targets)
+    wrong = {result.contender for _, result in measured.record.wrong()}
+    assert wrong == {"cython, 8 models", "numba, 8 models", "hessp"}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak memory is read from /proc")
+def test_footprint_of_many_models_grows_with_their_sums_and_not_with_the_rows():
+    n, models = 2000, 33
+    few, many = (footprint.measure_here(m, n, 1, models) for m in (1000, 8000))
+    assert few > models * n * 8
+    assert many < few + 8000 * models * 8
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak memory is read from /proc")
 def test_footprint_sees_a_copy_of_X(monkeypatch):
-    import gradstep
-
     X_bytes = 40_000 * 100 * 8
     real_step = gradstep.step
     frugal = footprint.measure_here(40_000, 100, 1)

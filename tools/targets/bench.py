@@ -91,6 +91,11 @@ class Bench:
         self._progress = progress
         self._measured: dict[tuple[object, ...], Cell] = {}
 
+    @property
+    def limits_blas(self) -> bool:
+        """Whether the threads of BLAS can be set: what NumPy's formula needs as well is installed."""
+        return any(peer.name == "numpy-formula" for peer in self.peers)
+
     @cached_property
     def _values(self) -> NDArray[np.float64]:
         return np.random.default_rng(0).standard_normal(self.scale.data_bytes // 8)
@@ -122,7 +127,7 @@ class Bench:
     def kernels(self, names: Sequence[str], threads: int | None) -> list[Contender]:
         """Return the kernels that can run here."""
         contenders = [kernel_contender(name, threads) for name in names if name not in self.unavailable]
-        if not any(peer.name == "numpy-formula" for peer in self.peers):
+        if not self.limits_blas:
             return contenders
         return [peers.with_blas_threads(contender, threads) for contender in contenders]
 

@@ -34,8 +34,15 @@ _SHORT = 11
 _SHORT_ELEMENTS = 10**6
 
 
-def _cores(threads: int) -> int:
+def cores_of(threads: int) -> int:
+    """Return a number of threads, where `ALL` stands for all cores."""
     return cores.usable_cores() if threads == ALL else threads
+
+
+def require(bench: Bench, kernel: str) -> None:
+    """Raise NotMeasured if a kernel cannot run here."""
+    if kernel in bench.unavailable:
+        raise NotMeasured(bench.unavailable[kernel])
 
 
 def _named(name: str, contender: Contender) -> Contender:
@@ -51,10 +58,10 @@ def _memory_cell(bench: Bench, n: int, threads: int) -> Cell:
 
     def contenders() -> list[Contender]:
         names = ["cython", "numba", "numpy"] if n in NUMPY_N else ["cython", "numba"]
-        count = _cores(threads)
+        count = cores_of(threads)
         return [*bench.kernels(names, count), *(peer.contender(count) for peer in bench.peers)]
 
-    return bench.cell(("memory", n, threads), problem, contenders, _cores(threads))
+    return bench.cell(("memory", n, threads), problem, contenders, cores_of(threads))
 
 
 def _small_cell(bench: Bench, m: int, n: int) -> Cell:
@@ -104,22 +111,23 @@ def many_rows(bench: Bench) -> Measured:
 
 def public_call(bench: Bench, m: int, n: int) -> Measured:
     """Time the whole call of `gradstep.gradient`, with its defaults, against NumPy's formula for the gradient."""
-    if not any(peer.name == "numpy-formula" for peer in bench.peers):
+    if not bench.limits_blas:
         raise NotMeasured("the peer numpy-formula was not measured")
 
     def by(function: Callable[..., Gradient]) -> Callable[[Examples], Call]:
         return lambda examples: partial(function, *examples)
 
     def contenders() -> list[Contender]:
-        ours = Contender("gradient()", by(gradstep.gradient), as_step=_step_of)
-        formula = Contender("formula", by(numpy_formula.gradient), as_step=_step_of)
+        ours = Contender("gradient()", by(gradstep.gradient), as_step=step_of_gradient)
+        formula = Contender("formula", by(numpy_formula.gradient), as_step=step_of_gradient)
         return [ours, peers.with_blas_threads(formula, 1)]
 
     cell = bench.cell(("call", m, n), lambda: Problem(m, n), contenders, 1, _SHORT * bench.scale.rounds)
     return bench.ratio(cell, "gradient()", "formula")
 
 
-def _step_of(gradient: Any, examples: Examples) -> Step:
+def step_of_gradient(gradient: Any, examples: Examples) -> Step:
+    """Return the step that follows from a gradient."""
     return Step(examples.w - ALPHA * gradient.dw, examples.b - ALPHA * gradient.db, gradient.J)
 
 
@@ -178,13 +186,13 @@ def _in_two_forms(
     """Compare Cython on given examples with Cython on the same ones converted; the conversion is not timed."""
 
     def contenders() -> list[Contender]:
-        as_given = bench.kernels(["cython"], _cores(threads))
+        as_given = bench.kernels(["cython"], cores_of(threads))
         return [
             *(_named(names[0], contender) for contender in as_given),
             *(_named(names[1], _on_converted(contender, convert)) for contender in as_given),
         ]
 
-    return bench.ratio(bench.cell(key, problem, contenders, _cores(threads)), *names)
+    return bench.ratio(bench.cell(key, problem, contenders, cores_of(threads)), *names)
 
 
 def automatic_threads(bench: Bench, elements: int) -> Measured:
@@ -193,7 +201,7 @@ def automatic_threads(bench: Bench, elements: int) -> Measured:
     m = min(elements, bench.scale.largest) // n
 
     def contenders() -> list[Contender]:
-        choices = {"auto": None, "1 thread": 1, "all cores": _cores(ALL)}
+        choices = {"auto": None, "1 thread": 1, "all cores": cores_of(ALL)}
         return [_named(name, each) for name, count in choices.items() for each in bench.kernels(["cython"], count)]
 
     def problem() -> GivenX:
@@ -206,11 +214,10 @@ def automatic_threads(bench: Bench, elements: int) -> Measured:
     return bench.ratio(cell, "auto", best, against=best)
 
 
-def peak_memory(bench: Bench, n: int) -> Measured:
-    """Measure the memory that a step needs beyond its inputs, in MiB."""
-    if "cython" in bench.unavailable:
-        raise NotMeasured(bench.unavailable["cython"])
+def peak_memory(bench: Bench, n: int, models: int = 1) -> Measured:
+    """Measure the memory that a step, of one model or of several, needs beyond its inputs, in MiB."""
+    require(bench, "cython")
     try:
-        return Measured(footprint.measure(bench.scale.rows(n), n, _cores(ALL)) / MIB)
+        return Measured(footprint.measure(bench.scale.rows(n), n, cores_of(ALL), models) / MIB)
     except footprint.NoFootprint as error:
         raise NotMeasured(str(error)) from error

@@ -76,5 +76,5 @@ def _foot(results: TargetsRecord) -> Iterator[Text]:
     yield Text(f"quartiles of the ratios of each round; {results.record.settings.rounds} rounds or more, interleaved")
     if any(_is_doubtful(target) for target in results.targets):
         yield Text("~         outside the quartiles: the machine was not quiet, so measure again")
-    yield Text("(name)    the fastest peer, or the better number of threads")
+    yield Text("(name)    the fastest peer, or the best of several ways")
     yield from circumstances(findings(results.record))

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from gradstep import engine
+from tools.targets import curvature, models
 from tools.targets.bench import MIB, Bench, Measured, Scale
 from tools.targets.measurements import (
     ALL,
@@ -72,6 +73,7 @@ READ_MUST = {
 }
 READ_AIM = {1: 1.2, ALL: 1.05}
 MEMORY_N = (2, 16, 32, 100, 1000, 10_000)
+MODELS_MUST = {30: 0.7, 100: 0.5, 1000: 0.5}
 ELEMENTS = tuple(10**k for k in range(2, 9))
 
 
@@ -160,6 +162,75 @@ TARGETS: tuple[Target, ...] = (
             partial(peak_memory, n=n),
         )
         for n in (100, 10_000)
+    ),
+    Target(
+        "Peak memory beyond the inputs, MiB",
+        f"k = 33, {_case(10_000, ALL)}",
+        256.0,
+        64.0,
+        "MiB",
+        partial(peak_memory, n=10_000, models=33),
+    ),
+    *(
+        Target(
+            f"Cython, {models.MODELS} models / 1 model",
+            _case(n, threads),
+            must,
+            aim,
+            "ratio",
+            partial(models.against_one_model, n=n, threads=threads),
+        )
+        for threads in THREADS
+        for n, must, aim in ((100, 3.0, 1.5), (1000, 4.0, 2.0))
+    ),
+    *(
+        Target(
+            f"{kernel.capitalize()}, {models.MODELS} models / {models.MODELS} passes",
+            _case(n, threads),
+            must,
+            0.25,
+            "ratio",
+            partial(models.against_passes, kernel=kernel, n=n, threads=threads),
+        )
+        for kernel in ("cython", "numba")
+        for threads in THREADS
+        for n, must in MODELS_MUST.items()
+    ),
+    *(
+        Target(
+            f"Cython, {models.MODELS} models / two matrix products of NumPy",
+            _case(n, threads),
+            1.0,
+            0.5,
+            "ratio",
+            partial(models.against_matrix_products, n=n, threads=threads),
+        )
+        for threads in THREADS
+        for n in MODELS_MUST
+    ),
+    *(
+        Target(
+            "hessp / gradient",
+            _case(n, threads),
+            1.3,
+            1.0,
+            "ratio",
+            partial(curvature.against_gradient, n=n, threads=threads),
+        )
+        for threads in THREADS
+        for n in (100, 1000)
+    ),
+    *(
+        Target(
+            "hessp / product of scikit-learn's newton-cg",
+            _case(n, threads),
+            0.6,
+            0.3,
+            "ratio",
+            partial(curvature.against_scikit_learn, n=n, threads=threads),
+        )
+        for threads in THREADS
+        for n in (100, 1000)
     ),
 )
 """The table. X is float64 in C order and lies in memory, and times are medians, unless a row says otherwise."""
