@@ -71,25 +71,32 @@ class Cost:
         models : ndarray of indices, optional
             Which of the models the rows of theta are; None for all.
         """
+        means = self.means(theta, models)
+        return means[:, -1], means[:, :-1]
+
+    def means(self, theta: Matrix, models: Models | None = None) -> Matrix:
+        """Return what `evaluate` does as one array of shape (k, n + 2): a row is ``[dw, db, J]``."""
         if not self._plain:
             with np.errstate(all="ignore"):
                 return self._penalized(self._pass.means(Point(theta, None, models)), theta, models)
+        point = Point(theta, None, models)
         try:
-            means = self._pass.means(Point(theta, None, models))
+            means = self._pass.means(point)
         except (FloatingPointError, RuntimeWarning):
             with np.errstate(all="ignore"):
-                means = self._pass.means(Point(theta, None, models))
+                means = self._pass.means(point)
         if not self.fit_intercept:
             means[:, -2] = 0.0
-        return means[:, -1], means[:, :-1]
+        return means
 
-    def _penalized(self, means: Matrix, theta: Matrix, models: Models | None) -> tuple[Vector, Matrix]:
+    def _penalized(self, means: Matrix, theta: Matrix, models: Models | None) -> Matrix:
         l2 = self.l2 if models is None else self.l2[models]
         w = theta[:, :-1]
         means[:, :-2] += l2[:, np.newaxis] * w
+        means[:, -1] += _penalties(l2, w)
         if not self.fit_intercept:
             means[:, -2] = 0.0
-        return means[:, -1] + _penalties(l2, w), means[:, :-1]
+        return means
 
     @np.errstate(all="ignore")
     def curvature(self, theta: Matrix, direction: Matrix, models: Models | None = None) -> tuple[Matrix, Vector]:
@@ -114,10 +121,10 @@ class Cost:
 def parameters(w: FloatArray, b: ArrayLike) -> Matrix:
     """Return theta for w of shape (n,) and a number b, or for w of shape (n, k) and b of shape (k,)."""
     if w.ndim == 1:
-        row = np.empty(w.shape[0] + 1)
-        row[:-1] = w
-        row[-1] = b
-        return row.reshape(1, -1)
+        theta = np.empty((1, w.shape[0] + 1))
+        theta[0, :-1] = w
+        theta[0, -1] = b
+        return theta
     theta = np.empty((w.shape[1], w.shape[0] + 1))
     theta[:, :-1] = w.T
     theta[:, -1] = b
@@ -204,8 +211,8 @@ class Objective:
         >>> round(J, 6), grad
         (0.693147, array([-0.5, -0.5,  0. ]))
         """
-        J, grad = self._cost.evaluate(self._row("theta", theta))
-        return J.item(), grad[0, : self._length]
+        means = self._cost.means(self._row("theta", theta))
+        return means.item(-1), means[0, : self._length]
 
     def hessp(self, theta: NDArray[Any], v: NDArray[Any]) -> NDArray[np.float64]:
         """Return the product of the Hessian of the cost at `theta` with a vector, in one pass over X.
@@ -320,8 +327,8 @@ class Objective:
 
 def gradient_at(cost: Cost, w: FloatArray, b: float) -> Gradient:
     """Return the cost of a single model and its gradient at a w and b that have been checked."""
-    J, grad = cost.evaluate(parameters(w, b))
-    return Gradient(J.item(), _like(grad[0, :-1], w), grad.item(-1))
+    means = cost.means(parameters(w, b))
+    return Gradient(means.item(-1), _like(means[0, :-2], w), means.item(-2))
 
 
 def gradients_at(cost: Cost, w: FloatArray, b: Vector) -> Gradients:

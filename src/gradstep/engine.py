@@ -17,7 +17,6 @@ from numpy.typing import DTypeLike
 from gradstep import staging, tree, validate
 from gradstep.contract import FloatArray, Kernel, Vector
 from gradstep.one_against_rest import OneAgainstRest
-from gradstep.rows import Rows
 from gradstep.staging import Models
 from gradstep.threads import blocks_per_turn, named_threads, share, threads_for
 from gradstep.tree import Node, Sums, join
@@ -83,12 +82,12 @@ class Pass:
         self._block_rows = m if one_block else block_rows(n, X.dtype)
         self.n_blocks: int = -(-m // self._block_rows)
         self._X_in_place = staging.rows_in_place(X, dtype, getattr(kernel, "narrow_dtypes", ()))
-        self._y_is_narrowed = y.dtype.kind == "f" and y.dtype.itemsize > dtype.itemsize
+        self._y_is_narrowed = y.dtype is not dtype and y.dtype.kind == "f" and y.dtype.itemsize > dtype.itemsize
         if sample_weight is None:
             # A 0-d array: to divide by a float takes NumPy twice as long, most of a microsecond more.
             self.total_weight = np.array(float(m))
             self._weighed = examples, self.total_weight
-            self._in_place = self._read_in_place()
+            self._in_place = self._read_in_place(examples)
         self.threads = self._threads(threads)
         self._spare: list[Sums] = []
 
@@ -140,13 +139,13 @@ class Pass:
 
     @functools.cached_property
     def _in_place(self) -> tuple[Array, Array, Array | None] | None:
-        return self._read_in_place()
+        return self._read_in_place(self._weighed[0])
 
-    def _read_in_place(self) -> tuple[Array, Array, Array | None] | None:
+    def _read_in_place(self, examples: Data) -> tuple[Array, Array, Array | None] | None:
         """Return X, labels and weights as the kernel reads them in place; None where one of them has to be staged."""
-        (X, y, weight, dtype, _), _ = self._weighed
+        X, y, weight, dtype, _ = examples
         labels = staging.by_model_in_place(y, dtype)
-        if isinstance(X, Rows) or not self._X_in_place or labels is None:
+        if not self._X_in_place or labels is None or not isinstance(X, np.ndarray):
             return None
         if weight is None:
             return X, labels, None
@@ -169,16 +168,18 @@ class Pass:
             self._check_values(sums, point)
             if not _all_finite(sums):
                 return self._with_small_weights()._means_as_they_are(point)
-        divisor = self.total_weight
-        if divisor.ndim:
-            divisor = (divisor if point.models is None else divisor[point.models])[:, np.newaxis]
-        return np.divide(sums, divisor, sums)
+        return np.divide(sums, self._divisor(point.models), sums)
+
+    def _divisor(self, models: Models | None) -> Vector:
+        """Return the total weight, or a column of those of some models."""
+        totals = self.total_weight
+        if totals.ndim == 0:
+            return totals
+        return (totals if models is None else totals[models])[:, np.newaxis]
 
     def _means_as_they_are(self, point: Point) -> Sums:
         with np.errstate(all="ignore"):
-            divisor = np.broadcast_to(self.total_weight, self._given.k or 1)
-            divisor = divisor if point.models is None else divisor[point.models]
-            return np.divide(self._sums(point), divisor[:, np.newaxis])
+            return np.divide(self._sums(point), self._divisor(point.models))
 
     def _with_small_weights(self) -> Pass:
         """Return the same pass with weights whose total is at most 1, so that no sum exceeds its largest term."""
@@ -217,7 +218,10 @@ class Pass:
     def _sums(self, point: Point) -> Sums:
         point = self._native(point)
         if self.n_blocks == 1:
-            return self._turn(0, 1, point)
+            sums = np.empty((1, len(point.theta), point.theta.shape[1] + 1))
+            self._sum_blocks(0, 1, point, sums)
+            only: Sums = sums[0]
+            return only
         length = self._blocks_of_a_turn(point)
         if length >= self.n_blocks:
             return self._turn(0, self.n_blocks, point)
@@ -244,11 +248,6 @@ class Pass:
     def _turn(self, first: int, last: int, point: Point) -> Sums:
         """Return the sum over some consecutive blocks, the first of which begins a node that holds them all."""
         k, width = point.theta.shape
-        if last - first == 1:
-            sums = np.empty((1, k, width + 1))
-            self._sum_blocks(first, last, point, sums)
-            only: Sums = sums[0]
-            return only
         spare = self._take_spare(last - first, k, width + 1)
         sums = spare[: last - first]
         self._sum_blocks(first, last, point, sums)

@@ -18,7 +18,7 @@ Reader = Callable[[slice], Array]
 
 def rows_in_place(X: Array | Rows, dtype: np.dtype[Any], narrow_dtypes: Collection[str]) -> bool:
     """Whether a kernel can read X in place: native, aligned, one axis contiguous and the other going forwards."""
-    if isinstance(X, Rows):
+    if not isinstance(X, np.ndarray):
         return False
     if X.dtype != dtype and (X.dtype.name not in narrow_dtypes or not X.dtype.isnative):
         return False
