@@ -210,6 +210,11 @@ _sums: Any = None
 _compiling = Lock()
 
 
+def compiled_sums() -> Any:
+    """Return the function of Numba that runs, with the signatures that are compiled so far and the cache on disk."""
+    return _sums_for_njit_code if _sums is None else _sums
+
+
 def _compile_for(*arguments: Any) -> None:
     """Let `_sums` take arguments of these types; raise ValueError for types that the contract does not allow."""
     global _sums  # noqa: PLW0603 - a new dispatcher, since other threads may be using the old one

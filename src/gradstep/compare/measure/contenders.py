@@ -92,15 +92,18 @@ def _one_time(name: str) -> float:
     """Return what a kernel that compiles itself will take. Whether a cache has it shows once it is imported."""
     if name not in _import_seconds:
         return _IMPORT + _LOAD
-    return _LOAD if _has_cached_more(registry.KERNELS[name].load_module().partial_sums) else _COMPILE
+    return _LOAD if _has_cached_more(registry.KERNELS[name].load_module()) else _COMPILE
 
 
-def _has_cached_more(function: Any) -> bool:
-    """Whether earlier processes have compiled a function of Numba for more kinds of arguments than this one has so far.
+def _has_cached_more(module: Any) -> bool:
+    """Whether earlier processes have compiled a kernel for more kinds of arguments than this one has so far.
 
     Where several kinds are cached, which ones is not known.
     """
-    folder = getattr(getattr(function, "stats", None), "cache_path", None)
+    if not hasattr(module, "compiled_sums"):
+        return False
+    function = module.compiled_sums()
+    folder = function.stats.cache_path
     if folder is None:
         return False
     changed = Path(function.__code__.co_filename).stat().st_mtime
