@@ -218,6 +218,9 @@ def compiled_sums() -> Any:
 def _compile_for(*arguments: Any) -> None:
     """Let `_sums` take arguments of these types; raise ValueError for types that the contract does not allow."""
     global _sums  # noqa: PLW0603 - a new dispatcher, since other threads may be using the old one
+    # Numba gives such an array the type of one that is aligned and native.
+    if any(isinstance(each, np.ndarray) and not (each.flags.aligned and each.dtype.isnative) for each in arguments):
+        raise ValueError("every array should be aligned and of native byte order")
     try:
         given = tuple(map(numba.typeof, arguments))
     except NumbaError as error:
