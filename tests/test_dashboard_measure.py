@@ -77,7 +77,7 @@ def test_selected_benchmarks_are_measured_whole(asked, bench, folders):
 
 @pytest.mark.parametrize(
     ("bench", "complaint"),
-    [("nosuch", r"no benchmark matches 'nosuch'; there are layouts\.Layouts"), ("(", "is no regular expression")],
+    [("nosuch", r"no benchmark matches 'nosuch'; there are curvature\.Curvature"), ("(", "is no regular expression")],
 )
 def test_name_of_no_benchmark_is_refused(asked, bench, complaint):
     with pytest.raises(measure.DashboardError, match=complaint):
