@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import copy
+import multiprocessing
 import pickle
+import time
+import weakref
 
+import joblib
 import numpy as np
 import pytest
 from scipy.optimize import check_grad, minimize
@@ -108,3 +112,39 @@ def test_a_wrong_vector_is_named(name):
         f.hessp(**(given | {name: np.zeros(2)}))
     with pytest.raises(ValueError, match="nan"):
         f.hessp(**(given | {name: np.array([0.0, np.nan, 0.0])}))
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_an_objective_works_in_joblib(cancer, backend):
+    X, y, optimum = cancer
+    f = objective(X, y, l2=L2, threads=1)
+    found = joblib.Parallel(n_jobs=2, backend=backend)(joblib.delayed(f)(scale * optimum) for scale in (0.5, 1.0))
+    assert [J for J, _ in found] == [f(0.5 * optimum)[0], f(optimum)[0]]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_an_objective_works_in_multiprocessing(cancer, method):
+    X, y, optimum = cancer
+    f = objective(X, y, l2=L2, threads=1)
+    with multiprocessing.get_context(method).Pool(1) as pool:
+        assert pool.map(f, [optimum])[0][0] == f(optimum)[0]
+
+
+def test_a_dropped_objective_frees_its_data(kernel):
+    X = np.random.default_rng(0).standard_normal((40_000, 20))
+    kept = weakref.ref(X)
+    f = (
+        objective(X, X[:, 0] > 0, kernel=kernel, threads=2)
+        if kernel.name != "python"
+        else objective(X[:50], [0, 1] * 25)
+    )
+    f(np.zeros(21))
+    f.hessp(np.zeros(21), np.ones(21))
+    del X, f
+    # A helper thread lets go of its task just after the caller has gone on.
+    for _ in range(500):
+        if kept() is None:
+            return
+        time.sleep(0.01)
+    pytest.fail("the data is still there")
