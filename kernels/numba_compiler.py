@@ -57,7 +57,7 @@ def _size_of(array: Any) -> Any:
 @intrinsic
 def _pointer(typing_context: Any, address: Any, like: Any) -> Any:  # noqa: ARG001 - Numba's signature
     """Turn an address into a pointer to numbers like one, which Numba has no other way to do."""
-    pointer = types.CPointer(like)  # type: ignore[no-untyped-call]
+    pointer = types.CPointer(like)  # type: ignore[no-untyped-call]  # Numba has no types
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
@@ -111,7 +111,7 @@ def aligned(length: int, like: float) -> FloatArray:
     """Return a new vector that starts with a cache line: loads and stores across two lines take twice as long."""
     memory: Any = np.empty(length + 16, np.dtype(type(like)))
     start = -memory.ctypes.data % 64 // size_of(memory)
-    return memory[start : start + length]  # type: ignore[no-any-return]
+    return memory[start : start + length]  # type: ignore[no-any-return]  # Numba's memory is Any
 
 
 @_compiled

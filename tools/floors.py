@@ -50,7 +50,7 @@ def main() -> int:
     """Print one line for each requirement."""
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     for name, version in sorted(floors(requirements(project)).items()):
-        print(f"{name}=={version}")  # noqa: T201
+        print(f"{name}=={version}")  # noqa: T201 - its output is what pip reads
     return 0
 
 

@@ -43,10 +43,10 @@ class DataSet(Protocol):
     """A data set on disk, or whatever else has the shape of an array and takes its keys."""
 
     @property
-    def shape(self) -> Any: ...  # noqa: D102
+    def shape(self) -> Any: ...  # noqa: D102 - NumPy's name
 
     @property
-    def dtype(self) -> Any: ...  # noqa: D102
+    def dtype(self) -> Any: ...  # noqa: D102 - NumPy's name
 
     def __getitem__(self, key: Any, /) -> Any: ...
 

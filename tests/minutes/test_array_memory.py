@@ -12,9 +12,11 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the peak is rea
 
 TESTS = str(Path(__file__).parents[1])
 
-# A copy would take 400 MB. A thread stages a block of 2 MB, and holds 32 MB of a data set in chunks. What zarr decodes
-# chunks into comes on top, 20 to 50 MB by the moment at which its threads run.
-MOST = 150 << 20
+# A copy would take 400 MB. A thread stages a block of 2 MB, and holds 32 MB of a data set in chunks.
+MOST = 90 << 20
+
+# Measured beside zarr: 97 and 114 MB, since fit takes a second pass before its first step. Why is not known.
+MOST_OF_ZARR = 150 << 20
 
 CONTAINERS = [
     "pandas, one block",
@@ -85,7 +87,8 @@ def test_nothing_is_copied_as_a_whole(name):
     if "tensor" in name:
         pytest.importorskip("torch", reason="PyTorch is in the extra peers")
     taken = int(processes.run(PROGRAM.format(tests=TESTS, name=name)))
-    assert taken < MOST, f"{taken / 2**20:.0f} MB beside the data"
+    most = MOST_OF_ZARR if "zarr" in name else MOST
+    assert taken < most, f"{taken / 2**20:.0f} MB beside the data"
 
 
 def test_a_copy_would_be_noticed():
