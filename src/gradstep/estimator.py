@@ -49,8 +49,8 @@ class ConvergenceWarning(outcomes.ConvergenceWarning, sklearn.exceptions.Converg
 class GradientDescentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Logistic regression for scikit-learn, trained with gradstep's fastest kernel.
 
-    For two classes it minimizes what ``LogisticRegression`` does. With more, each class is separated from the others, as
-    by ``OneVsRestClassifier(LogisticRegression())``, and its probabilities are divided by their sum.
+    For two classes it minimizes what ``LogisticRegression`` does. With more, each class is separated from the others,
+    as by ``OneVsRestClassifier(LogisticRegression())``, and its probabilities are divided by their sum.
 
     Parameters
     ----------
