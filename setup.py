@@ -69,7 +69,7 @@ def extensions():
             f"{MODULE}_{instruction_set}",
             ["kernels/cython_loop.pyx"],
             include_dirs=["kernels"],
-            depends=glob.glob("kernels/vector/*.h"),
+            depends=[*glob.glob("kernels/*.pxi"), *glob.glob("kernels/vector/*.h")],
             extra_compile_args=flags,
         )
         # Each has its own build folder, because Cython names the C file after the source, and writes the module in it.
