@@ -68,13 +68,16 @@ def _best() -> tuple[str, str]:
     return supported()[-1], "the best one that this processor has"
 
 
-# What is worth trying where the best instruction set is the key, the default first. Narrower vectors win on some
-# processors: where 512 bits are computed in two halves, or loads often straddle two cache lines (docs/performance.md).
-_WORTH_TRYING = {
+WORTH_TRYING = {
     "baseline": ("baseline-prefetch", "baseline-plain"),
     "avx2": ("avx2-prefetch", "avx2-prefetch-24k", "avx2-plain"),
     "avx512": ("avx512-prefetch", "avx512-prefetch-24k", "avx2-prefetch", "avx2-plain"),
 }
+"""The variants that may be the fastest where the best instruction set is the key, the default first.
+
+Narrower vectors win on some processors: where 512 bits are computed in two halves, or where loads that straddle two
+cache lines are slow (docs/performance.md).
+"""
 
 
 def variants() -> dict[str, PartialSums]:
@@ -88,7 +91,7 @@ def variants() -> dict[str, PartialSums]:
     best, _ = chosen()
     if environment.variable("GRADSTEP_ISA") is not None:
         return dict(build(best).variants)
-    return {name: build(name.partition("-")[0]).variants[name] for name in _WORTH_TRYING[best]}
+    return {name: build(name.partition("-")[0]).variants[name] for name in WORTH_TRYING[best]}
 
 
 def load(name: str) -> ModuleType:
