@@ -1,8 +1,8 @@
 """Which variant of a kernel is the fastest on this machine: found out while they work, and kept for the process.
 
-The variants of a kernel give the same bits, so no result depends on what is found. They take turns at runs of blocks, or
-at whole calls where these are small: four turns of five go to the best one so far, so that trying costs little. What a
-slow one costs is soon known, and it is tried no more.
+The variants of a kernel give the same bits, so no result depends on what is found. They take turns at runs of blocks,
+or at whole calls where these are small: four turns of five go to the best one so far, so that trying costs little. An
+option that is much slower is soon known, and tried no more.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ class Choice:
         turn = next(self._turns)
         if self.settled or (turn + 1) % _TURNS_TO_ONE_TRIAL:
             return self.best
-        if turn > _MOST_TURNS:
-            self.settled = True
-            return self.best
         best = self.best
         others = [option for option in self._in_question if option != best]
-        return others[turn // _TURNS_TO_ONE_TRIAL % len(others)] if others else best
+        if not others or turn > _MOST_TURNS:
+            self.settled = True
+            return best
+        return others[turn // _TURNS_TO_ONE_TRIAL % len(others)]
 
     def took(self, option: int, duration: float) -> None:
         """Note how long a turn of an option took, for a certain amount of work."""
@@ -80,9 +80,7 @@ class Choice:
         }
         best = min(medians, key=medians.__getitem__)
         longest = _HOPELESS * medians[best]
-        in_question = tuple(
-            option for option in range(len(self._times)) if medians.get(option, longest) <= longest
-        )
+        in_question = tuple(option for option in range(len(self._times)) if medians.get(option, longest) <= longest)
         self._in_question, self.best = in_question, best
         self.settled = all(len(self._times[option]) >= _ENOUGH_TURNS for option in in_question)
 
