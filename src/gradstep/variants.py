@@ -10,8 +10,8 @@ from __future__ import annotations
 import itertools
 import statistics
 import time
-from collections.abc import Hashable, Mapping
-from typing import Any
+from collections.abc import Collection, Hashable, Mapping
+from typing import NamedTuple
 
 from gradstep.contract import FloatArray, Kernel, PartialSums, Vector
 
@@ -152,7 +152,23 @@ def name_of(kernel: Kernel, work: Work) -> str:
     return trial.names[trial.choice.best]
 
 
-_threads: dict[Any, Choice] = {}
+class Pinned(NamedTuple):
+    """A kernel that is one variant of another."""
+
+    name: str
+    releases_gil: bool
+    partial_sums: PartialSums
+    narrow_dtypes: Collection[str]
+
+
+def pinned(kernel: Kernel, variant: str) -> Pinned:
+    """Return a kernel that is one variant of another, called ``KERNEL:VARIANT``."""
+    return Pinned(
+        f"{kernel.name}:{variant}", kernel.releases_gil, of(kernel)[variant], getattr(kernel, "narrow_dtypes", ())
+    )
+
+
+_threads: dict[Hashable, Choice] = {}
 
 
 def threads_choice(kernel: Kernel, work: Work, X_bytes: int) -> Choice:
