@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import functools
 import math
+import time
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from gradstep import staging, tree, validate
-from gradstep.contract import FloatArray, Kernel, Vector
+from gradstep import staging, tree, validate, variants
+from gradstep.contract import FloatArray, Kernel, PartialSums, Vector
 from gradstep.one_against_rest import OneAgainstRest
 from gradstep.staging import Models
 from gradstep.threads import blocks_per_turn, named_threads, share, threads_for
@@ -32,6 +33,13 @@ _BLOCK_TO_SUMS = 64
 
 # The blocks' sums of one turn of a thread take about this much memory at most, or are those of a single block.
 _TURN_BYTES = 1 << 20
+
+# So many blocks are a turn of one thread while it is not known which variant of the kernel is the fastest: a turn costs
+# some microseconds, and these blocks take hundreds.
+_BLOCKS_TO_TIME = 8
+
+# Whether a second thread pays is found out up to this size of X, in bytes. Above, it does on every machine measured.
+_MOST_BYTES_TO_TIME = 1 << 26
 
 # A mean weight in this range leaves room below and above for the products with the weights.
 _MEAN_WEIGHTS = {4: (2.0**-32, 2.0**32), 8: (2.0**-256, 2.0**256)}
@@ -89,6 +97,9 @@ class Pass:
             self._weighed = examples, self.total_weight
             self._in_place = self._read_in_place(examples)
         self.threads = self._threads(threads)
+        self._chooses_threads = threads is None and self.threads > 1 and X.nbytes <= _MOST_BYTES_TO_TIME
+        self._tries_variants = X.nbytes >= variants.LEAST_BYTES
+        self._fastest: dict[tuple[bool, bool], PartialSums] = {}
         self._spare: list[Sums] = []
 
     def _threads(self, wanted: int | None) -> int:
@@ -222,7 +233,18 @@ class Pass:
             self._sum_blocks(0, 1, point, sums)
             only: Sums = sums[0]
             return only
-        length = self._blocks_of_a_turn(point)
+        if not self._chooses_threads:
+            return self._sums_on(self.threads, point)
+        choice = variants.threads_choice(self._kernel, self._work(point), self._given.X.nbytes)
+        option = choice.next()
+        start = time.perf_counter()
+        total = self._sums_on((self.threads, 1)[option], point)
+        choice.took(option, time.perf_counter() - start)
+        return total
+
+    def _sums_on(self, threads: int, point: Point) -> Sums:
+        """Return the sums over all blocks, computed by so many threads."""
+        length = self._blocks_of_a_turn(threads, point)
         if length >= self.n_blocks:
             return self._turn(0, self.n_blocks, point)
         level = length.bit_length() - 1
@@ -231,15 +253,49 @@ class Pass:
         def work(first: int, last: int) -> None:
             joining.add(Node(level, first >> level, self._turn(first, last, point)))
 
-        share(work, self.n_blocks, self.threads, length)
+        share(work, self.n_blocks, threads, length)
         return joining.total()
 
-    def _blocks_of_a_turn(self, point: Point) -> int:
+    def _blocks_of_a_turn(self, threads: int, point: Point) -> int:
         """Return how many blocks a thread claims at a time: a power of two, so that they are a node of the tree."""
         most = self._most_blocks_of_a_turn(point)
-        if self.threads == 1:
-            return most
-        return min(most, 1 << (blocks_per_turn(self.n_blocks, self.threads).bit_length() - 1))
+        if threads > 1:
+            return min(most, 1 << (blocks_per_turn(self.n_blocks, threads).bit_length() - 1))
+        return most if variants.is_settled(self._kernel, self._work(point)) else min(most, _BLOCKS_TO_TIME)
+
+    def _work(self, point: Point) -> variants.Work:
+        """Return what decides which variant is the fastest."""
+        X = self._given.X
+        return (
+            X.dtype.char,
+            staging.lies_by_rows(X),
+            X.shape[1],
+            self.threads,
+            self._in_place is None,
+            self.n_blocks == 1,
+            len(point.theta) == 1,
+            point.direction is None,
+        )
+
+    def _partial_sums(self, point: Point) -> PartialSums:
+        """Return the kernel's function or, where X is large enough, its fastest variant or what finds that out."""
+        if not self._tries_variants:
+            return self._kernel.partial_sums
+        sort = len(point.theta) == 1, point.direction is None
+        found = self._fastest.get(sort)
+        if found is not None:
+            return found
+        work = self._work(point)
+        sums = variants.sums_of(self._kernel, work)
+        if variants.is_settled(self._kernel, work):
+            self._fastest[sort] = sums
+        return sums
+
+    def variant(self, point: Point) -> str:
+        """Return the name of the kernel's variant that sums, the fastest one known so far."""
+        if not self._tries_variants:
+            return next(iter(variants.of(self._kernel)))
+        return variants.name_of(self._kernel, self._work(point))
 
     def _most_blocks_of_a_turn(self, point: Point) -> int:
         blocks: int = max(1, _TURN_BYTES // (8 * (point.theta.size + len(point.theta))))
@@ -289,7 +345,8 @@ class Pass:
         if last - first < self.n_blocks:
             rows = self._rows(first, last)
             X, y, weight = X[rows], y[..., rows], None if weight is None else weight[..., rows]
-        self._kernel.partial_sums(X, y, point.theta, self._block_rows, sums, weight, point.direction)
+        partial_sums = self._partial_sums(point)
+        partial_sums(X, y, point.theta, self._block_rows, sums, weight, point.direction)
 
     def _sum_staged_blocks(self, first: int, last: int, point: Point, sums: Sums) -> None:
         """Sum block by block, copying what the kernel cannot read in place into small reused buffers."""
@@ -298,11 +355,12 @@ class Pass:
         read_X = staging.rows_reader(X, self._X_in_place, dtype, most)
         read_y = staging.by_model_reader(y, dtype, most, point.models)
         read_weight = None if weight is None else staging.by_model_reader(weight, dtype, most, point.models)
+        partial_sums = self._partial_sums(point)
         for block in range(first, last):
             rows = self._rows(block, block + 1)
             c = None if read_weight is None else read_weight(rows)
             out = sums[block - first : block - first + 1]
-            self._kernel.partial_sums(read_X(rows), read_y(rows), point.theta, most, out, c, point.direction)
+            partial_sums(read_X(rows), read_y(rows), point.theta, most, out, c, point.direction)
 
 
 def _all_finite(sums: Sums) -> bool:
