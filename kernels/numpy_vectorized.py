@@ -1,4 +1,4 @@
-"""The same sums in vectorized NumPy: the only explicit loops run over blocks of rows and over models."""
+"""The same sums in vectorized NumPy: the only explicit loops run over groups of rows and over models."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from numpy.typing import NDArray
 
 from gradstep.contract import FloatArray
 
-# For a matrix of 9216 elements or more OpenBLAS starts its own threads (interface/gemv.c) inside those of the engine.
-# Therefore a block is a stack of smaller matrices, which matmul passes to OpenBLAS one by one.
-_MOST_ELEMENTS = 8192
+# Vectors of this length stay in the L2 cache with their intermediate results.
+_MOST_ROWS = 8192
+
+# From 460,800 elements of a matrix and 10,001 of a vector on, OpenBLAS starts its own threads inside the engine's
+# (0.3.27 of 2024 and later, which are in all wheels of NumPy 2: interface/gemv.c, kernel/x86_64/ddot.c).
+_MOST_ELEMENTS = 460_000
+_MOST_OF_A_VECTOR = 10_000
 
 
 def partial_sums(
@@ -32,17 +36,25 @@ def partial_sums(
     >>> out[0, 0]
     array([-1.        , -1.        ,  0.        ,  1.38629436])
     """
+    m, n = X.shape
+    # A block is one group unless its vectors are long: every group costs about thirty calls of NumPy.
+    most = max(1, min(_MOST_ROWS, _MOST_ELEMENTS // n))
     with np.errstate(all="ignore"):
         for block, block_sums in enumerate(out):
-            rows = slice(block * block_rows, (block + 1) * block_rows)
-            # One product a model, not one for all: BLAS adds up a matrix in another order than a vector.
-            for j, sums in enumerate(block_sums):
-                c = None if sample_weight is None else _of_model(sample_weight, j)[rows]
-                v = None if direction is None else direction[j]
-                _sum(X[rows], _of_model(y, j)[rows], theta[j], c, v, sums)
+            block_sums[...] = 0.0
+            start = block * block_rows
+            stop = min(start + block_rows, m)
+            for first in range(start, stop, most):
+                rows = slice(first, min(first + most, stop))
+                X_group = X[rows]
+                # One product a model, not one for all: BLAS adds up a matrix in another order than a vector.
+                for j, sums in enumerate(block_sums):
+                    c = None if sample_weight is None else _of_model(sample_weight, j)[rows]
+                    v = None if direction is None else direction[j]
+                    _add(X_group, _of_model(y, j)[rows], theta[j], c, v, sums)
 
 
-def _sum(
+def _add(
     X: FloatArray,
     y: FloatArray,
     theta: FloatArray,
@@ -50,16 +62,16 @@ def _sum(
     v: FloatArray | None,
     sums: NDArray[np.float64],
 ) -> None:
-    """Write the sums of one model over the rows of a block."""
+    """Add the sums of one model over a group of rows."""
     z = _scores(X, theta)
     slopes, lasts = _costs(z, y) if v is None else _curvatures(z, _scores(X, v))
     if c is not None:
         slopes *= c
         lasts *= c
-    sums[:-2] = _sum_of_rows(X, slopes)
-    # np.add.reduce: the method slopes.sum() takes twice as long on the few rows of a block.
-    sums[-2] = np.add.reduce(slopes, dtype=np.float64)
-    sums[-1] = np.nan if _invalid(y, c) else np.add.reduce(lasts, dtype=np.float64)
+    sums[:-2] += _sum_of_rows(X, slopes)
+    # np.add.reduce: the method slopes.sum() takes twice as long on the few rows of a group.
+    sums[-2] += np.add.reduce(slopes, dtype=np.float64)
+    sums[-1] += np.nan if _invalid(y, c) else np.add.reduce(lasts, dtype=np.float64)
 
 
 def _of_model(values: FloatArray, j: int) -> FloatArray:
@@ -69,50 +81,51 @@ def _of_model(values: FloatArray, j: int) -> FloatArray:
 
 def _scores(X: FloatArray, theta: FloatArray) -> FloatArray:
     """Return ``X w + b``."""
-    m, n = X.shape
-    w, b = theta[:n], theta[n]
-    if n > _MOST_ELEMENTS:
-        z: FloatArray = np.einsum("ij,j->i", X, w)
-        z += b
-        return z
-    rows = _MOST_ELEMENTS // n
-    stacked = m // rows * rows
-    z = np.empty(m, X.dtype)
-    if stacked:
-        np.matmul(X[:stacked].reshape(-1, rows, n), w, out=z[:stacked].reshape(-1, rows))
-    if stacked < m:
-        np.matmul(X[stacked:], w, out=z[stacked:])
+    w, b = theta[:-1], theta[-1]
+    z: FloatArray
+    if _starts_threads(X):
+        z = np.einsum("ij,j->i", X, w)
+    elif X.flags.c_contiguous:
+        # np.matmul would keep the GIL meanwhile, and np.dot copies what is not contiguous.
+        z = np.dot(X, w)
+    else:
+        z = np.matmul(X, w)
     z += b
     return z
 
 
 def _sum_of_rows(X: FloatArray, slopes: FloatArray) -> FloatArray:
-    """Return ``slopes X``; the parts of a stack's matrices are added in float64."""
-    m, n = X.shape
-    if n > _MOST_ELEMENTS:
-        total: FloatArray = np.einsum("i,ij->j", slopes, X)
-        return total
-    rows = _MOST_ELEMENTS // n
-    stacked = m // rows * rows
-    total = np.zeros(n)
-    if stacked:
-        parts = np.matmul(slopes[:stacked].reshape(-1, 1, rows), X[:stacked].reshape(-1, rows, n))
-        total = np.add.reduce(parts[:, 0], axis=0, dtype=np.float64)
-    if stacked < m:
-        total += slopes[stacked:] @ X[stacked:]
+    """Return ``slopes X``."""
+    total: FloatArray
+    if _starts_threads(X):
+        total = np.einsum("i,ij->j", slopes, X)
+    elif X.flags.c_contiguous:
+        total = np.dot(slopes, X)
+    else:
+        total = np.matmul(slopes, X)
     return total
 
 
+def _starts_threads(X: FloatArray) -> bool:
+    """Whether BLAS would start threads for a product with these rows; a single row is a vector."""
+    m, n = X.shape
+    return n > (_MOST_OF_A_VECTOR if m == 1 else _MOST_ELEMENTS // m)
+
+
 def _costs(z: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return dz and the loss of each row, for weights of 1."""
+    """Return dz and the loss of each row, for weights of 1; z serves as memory."""
     e = np.abs(z)
     np.negative(e, out=e)
     np.exp(e, out=e)
-    q = e / (1.0 + e)
-    # Grouped as in python_loop, which keeps the relative accuracy of well-classified rows.
-    dz = np.where(z >= 0.0, (1.0 - y) - q, q - y)
-    loss = np.maximum(z, 0.0)
-    loss -= np.multiply(y, z, out=z)
+    q = 1.0 + e
+    np.divide(e, q, out=q)
+    # Without branches, for which np.where and np.maximum take several times as long: 1 - y and q are added with the
+    # sign of z, grouped as in python_loop, which keeps the relative accuracy of well-classified rows.
+    np.copysign(q, z, out=q)
+    dz: FloatArray = ~np.signbit(z) - y
+    # max(z, 0) - y z is (1 - y) z or -y z, which is never negative.
+    loss = np.multiply(dz, z, out=z)
+    dz -= q
     loss += np.log1p(e, out=e)
     return dz, loss
 
