@@ -109,7 +109,7 @@ def _sum_of_rows(X: FloatArray, slopes: FloatArray) -> FloatArray:
 def _starts_threads(X: FloatArray) -> bool:
     """Whether BLAS would start threads for a product with these rows; a single row is a vector."""
     m, n = X.shape
-    return n > (_MOST_OF_A_VECTOR if m == 1 else _MOST_ELEMENTS // m)
+    return bool(n > (_MOST_OF_A_VECTOR if m == 1 else _MOST_ELEMENTS // m))
 
 
 def _costs(z: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
