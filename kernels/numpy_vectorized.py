@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from gradstep.contract import FloatArray
 
-# Vectors of this length stay in the L2 cache with their intermediate results.
-_MOST_ROWS = 8192
+Product = Callable[[FloatArray, FloatArray], FloatArray]
+
+# Shorter groups pay for more calls, longer vectors leave the cache.
+_MOST_ROWS = 32_768
 
 # From 460,800 elements of a matrix and 10,001 of a vector on, OpenBLAS starts its own threads inside the engine's
 # (0.3.27 of 2024 and later, which are in all wheels of NumPy 2: interface/gemv.c, kernel/x86_64/ddot.c).
@@ -63,12 +67,19 @@ def _add(
     sums: NDArray[np.float64],
 ) -> None:
     """Add the sums of one model over a group of rows."""
-    z = _scores(X, theta)
-    slopes, lasts = _costs(z, y) if v is None else _curvatures(z, _scores(X, v))
+    product = _product_with(X)
+    z = product(X, theta[:-1])
+    z += theta[-1]
+    if v is None:
+        slopes, lasts = _costs(z, y)
+    else:
+        u = product(X, v[:-1])
+        u += v[-1]
+        slopes, lasts = _curvatures(z, u)
     if c is not None:
         slopes *= c
         lasts *= c
-    sums[:-2] += _sum_of_rows(X, slopes)
+    sums[:-2] += product(slopes, X)
     # np.add.reduce: the method slopes.sum() takes twice as long on the few rows of a group.
     sums[-2] += np.add.reduce(slopes, dtype=np.float64)
     sums[-1] += np.nan if _invalid(y, c) else np.add.reduce(lasts, dtype=np.float64)
@@ -79,37 +90,18 @@ def _of_model(values: FloatArray, j: int) -> FloatArray:
     return values if values.ndim == 1 else values[j]
 
 
-def _scores(X: FloatArray, theta: FloatArray) -> FloatArray:
-    """Return ``X w + b``."""
-    w, b = theta[:-1], theta[-1]
-    z: FloatArray
-    if _starts_threads(X):
-        z = np.einsum("ij,j->i", X, w)
-    elif X.flags.c_contiguous:
-        # np.matmul would keep the GIL meanwhile, and np.dot copies what is not contiguous.
-        z = np.dot(X, w)
-    else:
-        z = np.matmul(X, w)
-    z += b
-    return z
+def _product_with(X: FloatArray) -> Product:
+    """Return the fastest product with a group of rows that starts no thread; a single row or column is a vector."""
+    if X.size > (_MOST_OF_A_VECTOR if 1 in X.shape else _MOST_ELEMENTS):
+        return _product_without_blas
+    # np.matmul keeps the GIL meanwhile, and np.dot copies what is not contiguous.
+    return np.dot if X.flags.c_contiguous else np.matmul
 
 
-def _sum_of_rows(X: FloatArray, slopes: FloatArray) -> FloatArray:
-    """Return ``slopes X``."""
-    total: FloatArray
-    if _starts_threads(X):
-        total = np.einsum("i,ij->j", slopes, X)
-    elif X.flags.c_contiguous:
-        total = np.dot(slopes, X)
-    else:
-        total = np.matmul(slopes, X)
-    return total
-
-
-def _starts_threads(X: FloatArray) -> bool:
-    """Whether BLAS would start threads for a product with these rows; a single row is a vector."""
-    m, n = X.shape
-    return bool(n > (_MOST_OF_A_VECTOR if m == 1 else _MOST_ELEMENTS // m))
+def _product_without_blas(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Return the product of a matrix and a vector, in either order."""
+    product: FloatArray = np.einsum("ij,j" if a.ndim == 2 else "i,ij", a, b)
+    return product
 
 
 def _costs(z: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -119,10 +111,10 @@ def _costs(z: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
     np.exp(e, out=e)
     q = 1.0 + e
     np.divide(e, q, out=q)
-    # Without branches, for which np.where and np.maximum take several times as long: 1 - y and q are added with the
-    # sign of z, grouped as in python_loop, which keeps the relative accuracy of well-classified rows.
-    np.copysign(q, z, out=q)
+    # Not chosen by the sign of z, for which np.where takes several times as long: 1 - y or -y first, then q with that
+    # sign. So the terms are grouped as in python_loop, which keeps the relative accuracy of well-classified rows.
     dz: FloatArray = ~np.signbit(z) - y
+    np.copysign(q, z, out=q)
     # max(z, 0) - y z is (1 - y) z or -y z, which is never negative.
     loss = np.multiply(dz, z, out=z)
     dz -= q
@@ -134,8 +126,9 @@ def _curvatures(z: FloatArray, u: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return s u and s u^2 of each row, for weights of 1."""
     e = np.exp(-np.abs(z))
     # sigmoid'(z) = q (1 - q), without the subtraction.
-    slopes = e / (1.0 + e)
-    slopes /= 1.0 + e
+    divisor = 1.0 + e
+    slopes = e / divisor
+    slopes /= divisor
     slopes *= u
     return slopes, slopes * u
 
