@@ -9,10 +9,14 @@ from numpy.typing import NDArray
 
 from gradstep.contract import FloatArray
 
-Product = Callable[[FloatArray, FloatArray], FloatArray]
+Product = Callable[..., FloatArray]
 
-# Shorter groups pay for more calls, longer vectors leave the cache.
+# Smaller groups pay for more calls; in larger ones the rows, or the vectors, do not stay in the cache.
+_MOST_BYTES = 4 << 20
 _MOST_ROWS = 32_768
+
+# OpenBLAS multiplies so many rows at a time, and a rest of them several times as slowly.
+_ROWS_AT_ONCE = 4
 
 # From 460,800 elements of a matrix and 10,001 of a vector on, OpenBLAS starts its own threads inside the engine's
 # (0.3.27 of 2024 and later, which are in all wheels of NumPy 2: interface/gemv.c, kernel/x86_64/ddot.c).
@@ -41,8 +45,8 @@ def partial_sums(
     array([-1.        , -1.        ,  0.        ,  1.38629436])
     """
     m, n = X.shape
-    # A block is one group unless its vectors are long: every group costs about thirty calls of NumPy.
-    most = max(1, min(_MOST_ROWS, _MOST_ELEMENTS // n))
+    # Most blocks are one group: each costs about thirty calls of NumPy.
+    most = min(_MOST_ROWS, _whole(_MOST_BYTES // (n * X.itemsize)))
     with np.errstate(all="ignore"):
         for block, block_sums in enumerate(out):
             block_sums[...] = 0.0
@@ -67,19 +71,14 @@ def _add(
     sums: NDArray[np.float64],
 ) -> None:
     """Add the sums of one model over a group of rows."""
-    product = _product_with(X)
-    z = product(X, theta[:-1])
-    z += theta[-1]
-    if v is None:
-        slopes, lasts = _costs(z, y)
-    else:
-        u = product(X, v[:-1])
-        u += v[-1]
-        slopes, lasts = _curvatures(z, u)
+    parts = _parts(X)
+    z = _scores(parts, theta)
+    slopes, lasts = _costs(z, y) if v is None else _curvatures(z, _scores(parts, v))
     if c is not None:
         slopes *= c
         lasts *= c
-    sums[:-2] += product(slopes, X)
+    for rows, X_part, product in parts:
+        sums[:-2] += product(slopes[rows], X_part)
     # np.add.reduce: the method slopes.sum() takes twice as long on the few rows of a group.
     sums[-2] += np.add.reduce(slopes, dtype=np.float64)
     sums[-1] += np.nan if _invalid(y, c) else np.add.reduce(lasts, dtype=np.float64)
@@ -90,12 +89,36 @@ def _of_model(values: FloatArray, j: int) -> FloatArray:
     return values if values.ndim == 1 else values[j]
 
 
+def _whole(rows: int) -> int:
+    """Return so many rows or some less, such that BLAS has no rest of a few."""
+    return max(_ROWS_AT_ONCE, rows // _ROWS_AT_ONCE * _ROWS_AT_ONCE)
+
+
+def _parts(X: FloatArray) -> list[tuple[slice, FloatArray, Product]]:
+    """Return some rows in as few parts as BLAS multiplies without starting threads, and the fastest product of each."""
+    m, n = X.shape
+    most = m if n > _MOST_ELEMENTS // _ROWS_AT_ONCE else _whole(_MOST_ELEMENTS // n)
+    if m <= most:
+        return [(slice(m), X, _product_with(X))]
+    slices = [slice(first, first + most) for first in range(0, m, most)]
+    return [(rows, X[rows], _product_with(X[rows])) for rows in slices]
+
+
 def _product_with(X: FloatArray) -> Product:
-    """Return the fastest product with a group of rows that starts no thread; a single row or column is a vector."""
+    """Return the fastest product with some rows that starts no thread; a single row or column is a vector."""
     if X.size > (_MOST_OF_A_VECTOR if 1 in X.shape else _MOST_ELEMENTS):
         return _product_without_blas
     # np.matmul keeps the GIL meanwhile, and np.dot copies what is not contiguous.
     return np.dot if X.flags.c_contiguous else np.matmul
+
+
+def _scores(parts: list[tuple[slice, FloatArray, Product]], theta: FloatArray) -> FloatArray:
+    """Return ``X w + b``."""
+    w, b = theta[:-1], theta[-1]
+    scores = [product(X, w) for _, X, product in parts]
+    z = scores[0] if len(scores) == 1 else np.concatenate(scores)
+    z += b
+    return z
 
 
 def _product_without_blas(a: FloatArray, b: FloatArray) -> FloatArray:
