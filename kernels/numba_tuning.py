@@ -1,6 +1,7 @@
 """How many rows go through both passes together, and which rows are prefetched: what changes the speed and no bit.
 
-A group of rows is a multiple of 16 rows, or 8, so that groups of every size end where sums are flushed.
+A group has a multiple of 16 rows, or 8 or 4, so that `numba_link.take` finds the lane of each row, and groups of every
+size end where sums are flushed.
 """
 
 from __future__ import annotations
@@ -59,4 +60,4 @@ def rows_of_columns(row_bytes: int) -> int:
 
     It is the same for all variants: each column is summed group by group.
     """
-    return min(_MOST_ROWS, max(64, 262144 // row_bytes // 8 * 8))
+    return min(_MOST_ROWS, max(64, 262144 // row_bytes // 16 * 16))
