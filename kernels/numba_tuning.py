@@ -29,9 +29,9 @@ class Tuning(NamedTuple):
 
 
 VARIANTS = {
-    "short-ahead": Tuning(24_576, 32, 8, LONG_ROW_BYTES),
-    "ahead": Tuning(32_768, 8, 4, WIDE_ROW_BYTES),
-    "small": Tuning(8192, 16, 8, 0),
+    "short-ahead": Tuning(32_768, 32, 8, LONG_ROW_BYTES),
+    "ahead": Tuning(24_576, 8, 4, WIDE_ROW_BYTES),
+    "small": Tuning(16_384, 16, 8, 0),
     "large": Tuning(49_152, 64, 16, 0),
 }
 """Those that win somewhere (docs/performance.md); the first is the default."""
