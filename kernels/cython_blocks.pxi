@@ -110,8 +110,11 @@ cdef struct Group:
     const char *next_in_second_pass
 
 
-cdef int sum_blocks(Problem *p, const real *theta, const real *direction) except -1 nogil:
-    """Sum each block in groups of a few rows, which go through both passes of all models while in the cache."""
+cdef int sum_blocks(Problem *p, const real *theta, const real *direction) noexcept nogil:
+    """Sum each block in groups of a few rows, which go through both passes of all models while in the cache.
+
+    Return -1 where there is no memory for the scratch arrays, else 0.
+    """
     cdef bint by_rows = p.column_stride == 1 if p.n > 1 else p.row_stride != 1
     cdef bint short_rows = by_rows and p.n <= FEW_FEATURES
     cdef Py_ssize_t most = rows_at_a_time(p) if by_rows else rows_of_columns(p.n * sizeof(real))
@@ -130,8 +133,7 @@ cdef int sum_blocks(Problem *p, const real *theta, const real *direction) except
         numbers += min(most, p.m) * span + LANES
     cdef void *memory = malloc(numbers * sizeof(real) + 64)
     if memory == NULL:
-        with gil:
-            raise MemoryError(f"no memory for {numbers} numbers")
+        return -1
     # Aligned to a cache line: loads and stores that straddle two lines take twice as long.
     cdef real *scratch = <real *> ((<size_t> memory + 63) // 64 * 64)
     cdef real *totals = scratch + SCRATCH * group.span
