@@ -64,7 +64,7 @@ cdef int logistic_sums_f32(
     const float *y, Py_ssize_t y_stride, const float *sample_weight, Py_ssize_t weight_stride,
     const float *theta, const float *direction, Py_ssize_t k, Py_ssize_t block_rows, double *out) noexcept nogil
 
-# exp(-total_weight (J - least_cost)) at theta = [w, b], for SciPy's integrals: without a penalty the likelihood, with it
-# the posterior under a Gaussian prior of precision l2 total_weight, both relative to their maximum. user_data is the
-# address of a Posterior. NaN where the length is not n + 1, or a gradient would not return 0.
+# exp(-total_weight (J - least_cost)) at [w, b], for SciPy's integrals: without a penalty the likelihood, with it
+# the posterior under a Gaussian prior of w with precision l2 total_weight, both relative to their maximum. user_data is
+# the address of a Posterior. NaN where the length is not n + 1, or a gradient would not return 0.
 cdef double logistic_posterior(int length, double *theta, void *user_data) noexcept nogil
