@@ -71,10 +71,13 @@ def data(X: ArrayLike, y: Labels, sample_weight: ArrayLike | None = None, k: int
     m, n = rows.shape
     if m == 0 or n == 0:
         raise ValueError(f"X has shape {rows.shape}; it should hold at least one example and one feature")
-    y = _labels(y, m, k) if isinstance(y, OneAgainstRest) else _column("y", y, m, k, "one label per row of X")
+    # Labels as nearly all are need no further look.
+    if not (type(y) is np.ndarray and y.dtype is _FLOAT64 and y.ndim == 1 and len(y) == m):
+        y = _labels(y, m, k) if isinstance(y, OneAgainstRest) else _column("y", y, m, k, "one label per row of X")
     if sample_weight is not None:
         sample_weight = _column("sample_weight", sample_weight, m, k, "one weight per row of X")
-    return Data(rows, y, sample_weight, _compute_dtype(rows.dtype), k)
+    dtype = rows.dtype
+    return Data._make((rows, y, sample_weight, _FLOAT64 if dtype is _FLOAT64 else _compute_dtype(dtype), k))
 
 
 def _labels(y: OneAgainstRest, m: int, k: int | None) -> OneAgainstRest:
@@ -111,6 +114,8 @@ def weights(name: str, w: ArrayLike, n: int, default: np.dtype[np.floating[Any]]
     """Check w and return it as float32 or float64: its own dtype where it is one of these, else `default`."""
     if k is None:
         w = _vector(name, w, n, "one weight per column of X")
+        if w.dtype is _FLOAT64:
+            return w
     else:
         w = _real_array(name, w)
         if w.shape != (n, k):
