@@ -19,7 +19,7 @@ from gradstep.contract import FloatArray, Step
 def _prepare(examples: Examples, threads: int) -> Call:
     X, y, w, b = rows_contiguous(examples)
     m, n = X.shape
-    one_thread, many_threads = _compiled_loops()
+    one_thread, many_threads = compiled_loops()
 
     def call_one() -> Step:
         sums = np.zeros(n + 2)
@@ -36,7 +36,7 @@ def _prepare(examples: Examples, threads: int) -> Call:
 
 
 @functools.cache
-def _compiled_loops() -> tuple[Callable[..., None], Callable[..., None]]:
+def compiled_loops() -> tuple[Callable[..., None], Callable[..., None]]:
     """Return the loop for one thread, and the loop for several threads with a share of the rows each."""
     import numba
 
