@@ -61,7 +61,7 @@ class Cost:
         self._is_plain = examples.sample_weight is None and self._penalties is None
 
     def _set_penalties(self, l2: Vector) -> None:
-        if l2.any():
+        if any(l2.tolist()):
             self._penalties = l2
 
     @property
@@ -92,23 +92,21 @@ class Cost:
 
     def means(self, theta: Matrix, models: Models | None = None) -> Matrix:
         """Return what `evaluate` does as one array of shape (k, n + 2): a row is ``[dw, db, J]``."""
-        if self._is_plain:
-            means = self._plain_means(theta, models)
-        else:
-            with np.errstate(all="ignore"):
-                means = self._pass.means(theta, None, models)
-                if self._penalties is not None:
-                    _add_penalties(means, theta, self._penalties if models is None else self._penalties[models])
+        try:
+            means = self._pass.means(theta, None, models) if self._is_plain else self._guarded_means(theta, models)
+        except (FloatingPointError, RuntimeWarning):
+            means = self._guarded_means(theta, models)
         if not self.fit_intercept:
             means[:, -2] = 0.0
         return means
 
-    def _plain_means(self, theta: Matrix, models: Models | None) -> Matrix:
-        try:
-            return self._pass.means(theta, None, models)
-        except (FloatingPointError, RuntimeWarning):
-            with np.errstate(all="ignore"):
-                return self._pass.means(theta, None, models)
+    def _guarded_means(self, theta: Matrix, models: Models | None) -> Matrix:
+        """Return the means with all that is to be added, whatever NumPy's error state."""
+        with np.errstate(all="ignore"):
+            means = self._pass.means(theta, None, models)
+            if self._penalties is not None:
+                _add_penalties(means, theta, self._penalties if models is None else self._penalties[models])
+        return means
 
     @np.errstate(all="ignore")
     def curvature(self, theta: Matrix, direction: Matrix, models: Models | None = None) -> tuple[Matrix, Vector]:
@@ -370,8 +368,10 @@ def gradient_at(cost: Cost, w: FloatArray, b: float) -> Gradient:
 
 def derivatives_at(cost: Cost, w: FloatArray, b: float) -> tuple[float, FloatArray, float]:
     """Return what `gradient_at` does as a plain tuple, which is made in half the time."""
-    means = cost.means(_row(w, b, _dtype_of_parameters(cost.dtype, w, b)))
-    return means.item(-1), _like(means[0, :-2], w), means.item(-2)
+    dtype = _FLOAT64 if cost.dtype is _FLOAT64 else _dtype_of_parameters(cost.dtype, w, b)
+    means = cost.means(_row(w, b, dtype))
+    dw = means[0, :-2]
+    return means.item(-1), dw if w.dtype is _FLOAT64 else _like(dw, w), means.item(-2)
 
 
 def _dtype_of_parameters(computed: np.dtype[Any], w: FloatArray, b: float) -> np.dtype[Any]:

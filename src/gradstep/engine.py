@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from gradstep import staging, tree, validate, variants
+from gradstep import staging, tree, validate, variants, weighing
 from gradstep.contract import FloatArray, Kernel, PartialSums, Vector
 from gradstep.one_against_rest import OneAgainstRest
 from gradstep.staging import Models
@@ -40,9 +40,6 @@ _TURN_BYTES = 1 << 20
 # every machine measured.
 _MOST_CACHED_BYTES = 1 << 26
 
-# A mean weight in this range leaves room below and above for the products with the weights.
-_MEAN_WEIGHTS = {4: (2.0**-32, 2.0**32), 8: (2.0**-256, 2.0**256)}
-
 
 def block_rows(n: int, dtype: DTypeLike) -> int:
     """Return the number of rows in a block of an array of n columns of `dtype`; the last block may be shorter."""
@@ -62,6 +59,10 @@ class Point(NamedTuple):
     """(k, n + 1): the sums are those of the curvature along it."""
     models: Models | None = None
     """Whose labels and weights belong to the rows of theta, where not all models take part."""
+
+
+_Weighed = tuple[Data, tuple[Array, Array, Array | None] | None, Vector]
+"""Examples, what a kernel reads in place of them (see `staging.in_place`), and the total weight or each model's."""
 
 
 class Pass:
@@ -91,10 +92,12 @@ class Pass:
         self._block_rows = m if self._is_small else block_rows(n, X.dtype)
         self.n_blocks: int = 1 if self._is_small else -(-m // self._block_rows)
         self._y_is_narrowed = y.dtype is not dtype and y.dtype.kind == "f" and y.dtype.itemsize > dtype.itemsize
+        # Known from the first pass on. A functools.cached_property would take a microsecond to look.
+        self._known: _Weighed | None = None
+        self._total: Vector | None = None
         if sample_weight is None:
-            # A 0-d array: to divide by a float takes NumPy twice as long, most of a microsecond more.
-            self.total_weight = np.array(float(m))
-            self._in_place = staging.in_place(examples, self._narrow_dtypes)
+            self._total = total = _number(m)
+            self._known = examples, staging.in_place(examples, self._narrow_dtypes), total
         self.threads = self._threads(threads)
         self._spare: list[Sums] = []
         if not self._is_small:
@@ -114,46 +117,21 @@ class Pass:
             wanted, _ = threads_for(self._given.X.nbytes)
         return min(wanted, self.n_blocks)
 
-    @functools.cached_property
-    def _weighed(self) -> tuple[Data, Vector]:
-        """The examples with weights that the computation can hold, and the total weight, or that of each model.
-
-        Only the ratios of weights matter, so very small and very large ones are scaled by a power of two.
-        """
-        X, _, weight, dtype, _ = self._given
+    def _weigh(self) -> _Weighed:
+        """Return and keep the examples with weights that the computation can hold."""
+        weight = self._given.sample_weight
         if weight is None:
-            return self._given, self.total_weight
-        totals = self._sums_of_weights(weight)
-        low, high = _MEAN_WEIGHTS[dtype.itemsize]
-        # Of one model: NumPy takes four times as long for these comparisons.
-        if all(low <= total / X.shape[0] <= high for total in totals.ravel().tolist()):
-            if weight.dtype.kind == "f" and weight.itemsize > dtype.itemsize:
-                validate.require_nothing_lost("sample_weight", weight, dtype)
-            return self._given, totals
-        weight = validate.scaled_weights(weight, dtype)
-        return self._given._replace(sample_weight=weight), self._sums_of_weights(weight)
+            raise AssertionError("examples without weights need no weighing")
+        examples, totals = weighing.held(self._given, weight, self._block_rows)
+        self._known = examples, staging.in_place(examples, self._narrow_dtypes), totals
+        return self._known
 
-    def _sums_of_weights(self, weight: Array) -> Vector:
-        """Return the sum of the weights, or of each model's, in the order of the tree."""
-        # One model at a time: along an axis NumPy adds up in another order.
-        columns = (weight,) if weight.ndim == 1 else weight.T
-        sums = np.empty((self.n_blocks, len(columns)))
-        with np.errstate(all="ignore"):
-            for block in range(self.n_blocks):
-                for j, column in enumerate(columns):
-                    sums[block, j] = np.add.reduce(column[self._rows(block, block + 1)], dtype=np.float64)
-            tree.fold(sums)
-        total: Vector = sums[0, 0, ...] if weight.ndim == 1 else sums[0]
-        return total
-
-    @functools.cached_property
+    @property
     def total_weight(self) -> Vector:
         """Sum of the sample weights as the sums have them, or of each model's; m without weights."""
-        return validate.total_weight(self._weighed[1])
-
-    @functools.cached_property
-    def _in_place(self) -> tuple[Array, Array, Array | None] | None:
-        return staging.in_place(self._weighed[0], self._narrow_dtypes)
+        if self._total is None:
+            self._total = validate.total_weight((self._known or self._weigh())[2])
+        return self._total
 
     def means(self, theta: FloatArray, direction: FloatArray | None = None, models: Models | None = None) -> Sums:
         """Return each model's sums over all rows divided by its total weight, of shape (k, n + 2).
@@ -176,7 +154,8 @@ class Pass:
             self._check_values(sums, theta, direction)
             if not _all_finite(sums):
                 return self._with_small_weights()._means_as_they_are(theta, direction, models)
-        return np.divide(sums, self._divisor(models), sums)
+        total = self._total
+        return np.divide(sums, self._divisor(models) if total is None or total.ndim else total, sums)
 
     def _divisor(self, models: Models | None) -> Vector:
         """Return the total weight, or a column of those of some models."""
@@ -191,7 +170,7 @@ class Pass:
 
     def _with_small_weights(self) -> Pass:
         """Return the same pass with weights whose total is at most 1, so that no sum exceeds its largest term."""
-        (X, y, weight, dtype, k), totals = self._weighed
+        (X, y, weight, dtype, k), _, totals = self._known or self._weigh()
         if weight is None:
             weight = np.broadcast_to(np.ones(1), X.shape[0])
         _, exponents = np.frexp(totals)
@@ -225,7 +204,7 @@ class Pass:
         return joining.nodes()
 
     def _sums(self, theta: FloatArray, direction: FloatArray | None, models: Models | None) -> Sums:
-        in_place = self._in_place
+        _, in_place, _ = self._known or self._weigh()
         if not self._is_small or in_place is None or models is not None:
             return self._sums_at(self._native(Point(theta, direction, models)))
         if theta.dtype is not self._given.dtype:
@@ -298,7 +277,7 @@ class Pass:
             staging.lies_by_rows(X),
             X.shape[1],
             min(X.nbytes, _MOST_CACHED_BYTES).bit_length(),
-            self._in_place is None,
+            (self._known or self._weigh())[1] is None,
         )
 
     def way(self, point: Point) -> Way:
@@ -356,7 +335,7 @@ class Pass:
         return slice(first * self._block_rows, last * self._block_rows)
 
     def _sum_blocks(self, first: int, last: int, point: Point, sums: Sums, partial_sums: PartialSums) -> None:
-        in_place = self._in_place
+        _, in_place, _ = self._known or self._weigh()
         if in_place is None or point.models is not None:
             self._sum_staged_blocks(first, last, point, sums, partial_sums)
             return
@@ -368,7 +347,7 @@ class Pass:
 
     def _sum_staged_blocks(self, first: int, last: int, point: Point, sums: Sums, partial_sums: PartialSums) -> None:
         """Sum block by block, copying what the kernel cannot read in place into small reused buffers."""
-        (X, y, weight, dtype, _), _ = self._weighed
+        (X, y, weight, dtype, _), _, _ = self._known or self._weigh()
         most = min(self._block_rows, len(X))
         read_X = staging.rows_reader(X, self._narrow_dtypes, dtype, most)
         read_y = staging.by_model_reader(y, dtype, most, point.models)
@@ -378,6 +357,12 @@ class Pass:
             c = None if read_weight is None else read_weight(rows)
             out = sums[block - first : block - first + 1]
             partial_sums(read_X(rows), read_y(rows), point.theta, most, out, c, point.direction)
+
+
+@functools.lru_cache(maxsize=64)
+def _number(m: int) -> Vector:
+    """Return m as a 0-d array: to divide by a float takes NumPy twice as long, and to make an array as long again."""
+    return np.array(float(m))
 
 
 def _all_finite(sums: Sums) -> bool:

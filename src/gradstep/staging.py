@@ -19,8 +19,11 @@ Reader = Callable[[slice], Array]
 def in_place(examples: Data, narrow_dtypes: Collection[str]) -> tuple[Array, Array, Array | None] | None:
     """Return X, labels and weights as a kernel reads them in place; None where one of them has to be staged."""
     X, y, weight, dtype, _ = examples
-    if weight is None and _lies_as_most(X, dtype) and _lies_as_most(y, dtype) and y.ndim == 1:
-        return X, y, None
+    if _lies_as_most(X, dtype) and _lies_as_most(y, dtype) and y.ndim == 1:
+        if weight is None:
+            return X, y, None
+        if _lies_as_most(weight, dtype) and weight.ndim == 1:
+            return X, y, weight
     labels = by_model_in_place(y, dtype)
     if labels is None or not isinstance(X, np.ndarray) or not rows_in_place(X, dtype, narrow_dtypes):
         return None
