@@ -78,9 +78,10 @@ check: $(STAMPS)/compare $(STAMPS)/dev
 	@$(RUN) codespell
 	@$(RUN) check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
-# The acceptance table of docs/performance.md; it takes some minutes.
+# The table of docs/performance.md, which `python -m tools.targets.page build/targets.json docs/performance.md` puts there.
+# It takes ten minutes.
 targets: $(STAMPS)/compare $(STAMPS)/peers
-	@$(RUN) python -m tools.targets $(ARGS)
+	@$(RUN) python -m tools.targets --json build/targets.json $(ARGS)
 
 bench: $(STAMPS)/test
 	@$(RUN) python -m pytest tests/test_performance.py -q --benchmark-enable --benchmark-group-by=group \

@@ -7,11 +7,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 cdef extern from "vector/vector_rows.h" nogil:
-    const bint PREFETCHES
     const Py_ssize_t WIDE_ROW_BYTES
-    const Py_ssize_t SHORT_ROW_BYTES
-    const Py_ssize_t BYTES_OF_SHORT_ROWS
-    const Py_ssize_t LONG_ROWS
     void dots_as_f64(
         char kind, const void *x, const void *next, Py_ssize_t stride, const double *w, Py_ssize_t span,
         Py_ssize_t models, Py_ssize_t n, Py_ssize_t count, double *dots, Py_ssize_t dots_span)
@@ -56,13 +52,17 @@ cdef enum:
     LANES = 8
     # The largest group of rows that goes through both passes together.
     MOST_ROWS = 512
+    # Rows of at most so many bytes are short: a tuning says how many bytes of them go together.
+    SHORT_ROW_BYTES = 1600
     # Rows of at most this many features are first copied into columns, so that eight rows fill the lanes, not one.
     FEW_FEATURES = 3
     # Sums over this many rows have the precision of the computation; they are then added in float64. The product of
     # their 1 + e fits into a double, and each lane's part of it into a float.
     ROWS_PER_FLUSH = 512
-    # A smaller X, in bytes, is still in the L2 cache since its last use and needs no prefetch.
+    # A smaller X, in bytes, is still in the L2 cache since its last use. It needs no prefetch, and so many bytes of short
+    # rows at a time are best: with 8 KiB a step takes 1.2 times as long.
     CACHED_BYTES = 1 << 20
+    BYTES_OF_CACHED_ROWS = 24576
     # So many models go through the passes together: what they share is loaded once, and their scratch fits the cache.
     MODELS_TOGETHER = 4
     # From so many models on, rows that do not begin at cache lines are first copied to where they do: a load that
@@ -72,7 +72,18 @@ cdef enum:
     SCRATCH = 3 * MODELS_TOGETHER + 2 + FEW_FEATURES
 
 
+cdef struct Tuning:
+    # How many rows go through both passes together: so many bytes of short ones, or so many longer ones. Multiples of
+    # eight rows, so that the sums have the same bits in every tuning.
+    Py_ssize_t bytes_of_short_rows, long_rows
+    # Whether both passes prefetch the rows that come next, so that memory is never idle.
+    bint prefetches
+    # Whether the first pass prefetches 8 KiB ahead in each of eight rows longer than WIDE_ROW_BYTES.
+    bint prefetches_wide_rows
+
+
 cdef struct Problem:
+    const Tuning *tuning
     # X, whose strides are in numbers, and the buffer protocol's letter for its type.
     const char *X
     char kind
@@ -94,18 +105,20 @@ cdef struct Group:
     Py_ssize_t stride, n, rows
     # The distance of the scratch arrays, which hold one number a row.
     Py_ssize_t span
-    # As many rows that are read next, to be prefetched, or NULL.
+    # As many rows that are read next, to be prefetched, or NULL; and the same for the second pass.
     const char *next
+    const char *next_in_second_pass
 
 
 cdef int sum_blocks(Problem *p, const real *theta, const real *direction) except -1 nogil:
     """Sum each block in groups of a few rows, which go through both passes of all models while in the cache."""
     cdef bint by_rows = p.column_stride == 1 if p.n > 1 else p.row_stride != 1
     cdef bint short_rows = by_rows and p.n <= FEW_FEATURES
-    cdef Py_ssize_t most = rows_at_a_time(p.n * p.itemsize) if by_rows else rows_of_columns(p.n * sizeof(real))
+    cdef Py_ssize_t most = rows_at_a_time(p) if by_rows else rows_of_columns(p.n * sizeof(real))
+    cdef bint wide_rows = p.n * <Py_ssize_t> sizeof(real) > WIDE_ROW_BYTES
     cdef bint prefetches = (
-        by_rows and not short_rows and PREFETCHES and p.n * <Py_ssize_t> sizeof(real) <= WIDE_ROW_BYTES
-        and p.m * p.n * p.itemsize > CACHED_BYTES
+        by_rows and not short_rows and not is_cached(p)
+        and (p.tuning.prefetches_wide_rows if wide_rows else p.tuning.prefetches)
     )
     cdef Py_ssize_t span = padded(p.n), vectors_per_model = 1 if direction == NULL else 2
     cdef Py_ssize_t vectors = p.k * vectors_per_model
@@ -142,7 +155,7 @@ cdef int sum_blocks(Problem *p, const real *theta, const real *direction) except
         while first < stop:
             # Flush at fixed rows, whatever the size of a group: that size depends on the dtype, and the bits must not.
             rows = min(most, stop - first, ROWS_PER_FLUSH - unflushed)
-            take_group(p, first, rows, p.row_stride if by_rows else p.column_stride, prefetches, &group)
+            take_group(p, first, rows, p.row_stride if by_rows else p.column_stride, prefetches, wide_rows, &group)
             if short_rows:
                 take_as_columns(&group, columns)
             elif copies:
@@ -154,7 +167,7 @@ cdef int sum_blocks(Problem *p, const real *theta, const real *direction) except
                 add_models(
                     p, &group, first, model, models, models * vectors_per_model, w + vector * span, b + vector, span,
                     scratch, totals + model * TOTALS * LANES, dw + model * span, out + model * (p.n + 2))
-                group.next = NULL
+                group.next = group.next_in_second_pass = NULL
                 model += models
             first += rows
             unflushed += rows
@@ -169,7 +182,7 @@ cdef int sum_blocks(Problem *p, const real *theta, const real *direction) except
 
 
 cdef void take_group(
-    Problem *p, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t stride, bint prefetches, Group *group,
+    Problem *p, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t stride, bint prefetches, bint wide_rows, Group *group,
 ) noexcept nogil:
     """Note where some rows lie."""
     cdef Py_ssize_t row_bytes = p.row_stride * p.itemsize
@@ -178,6 +191,7 @@ cdef void take_group(
     group.rows = rows
     group.stride = stride
     group.next = group.X + rows * row_bytes if prefetches and first + rows < p.m else NULL
+    group.next_in_second_pass = NULL if wide_rows else group.next
 
 
 cdef void take_as_columns(Group *group, real *columns) noexcept nogil:
@@ -201,7 +215,7 @@ cdef void take_aligned(Group *group, real *copy, Py_ssize_t span) noexcept nogil
     group.stride = span
     if group.kind != c'd' and group.kind != c'f':
         # The next rows are of another type than the copies, by which they would be prefetched.
-        group.next = NULL
+        group.next = group.next_in_second_pass = NULL
         group.kind = c'd' if real is double else c'f'
 
 
@@ -241,13 +255,19 @@ cdef void copy_parameters(
             b[at + models] = direction[model * (p.n + 1) + p.n]
 
 
-cdef Py_ssize_t rows_at_a_time(Py_ssize_t row_bytes) noexcept nogil:
+cdef Py_ssize_t rows_at_a_time(Problem *p) noexcept nogil:
     """Return the number of rows that stay in the cache from the first pass to the second (docs/performance.md)."""
+    cdef Py_ssize_t row_bytes = p.n * p.itemsize
     if row_bytes > WIDE_ROW_BYTES:
         return 8
     if row_bytes > SHORT_ROW_BYTES:
-        return LONG_ROWS
-    return min(128, max(8, BYTES_OF_SHORT_ROWS // row_bytes // 8 * 8))
+        return p.tuning.long_rows
+    cdef Py_ssize_t together = BYTES_OF_CACHED_ROWS if is_cached(p) else p.tuning.bytes_of_short_rows
+    return min(128, max(8, together // row_bytes // 8 * 8))
+
+
+cdef bint is_cached(Problem *p) noexcept nogil:
+    return p.m * p.n * p.itemsize <= CACHED_BYTES
 
 
 cdef Py_ssize_t rows_of_columns(Py_ssize_t row_bytes) noexcept nogil:
@@ -318,12 +338,12 @@ cdef void add_rows(
     if group.by_rows:
         if real is double:
             add_as_f64(
-                group.kind, group.X, group.next, group.stride, coefficients, group.span, models, group.n, group.rows,
-                dw, span)
+                group.kind, group.X, group.next_in_second_pass, group.stride, coefficients, group.span, models, group.n,
+                group.rows, dw, span)
         else:
             add_as_f32(
-                group.kind, group.X, group.next, group.stride, coefficients, group.span, models, group.n, group.rows,
-                dw, span)
+                group.kind, group.X, group.next_in_second_pass, group.stride, coefficients, group.span, models, group.n,
+                group.rows, dw, span)
         return
     # The dots of the columns overwrite dw, so it is flushed first. They read whole lanes of the coefficients, hence the
     # zeros behind these.

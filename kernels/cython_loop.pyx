@@ -12,7 +12,6 @@ include "cython_blocks.pxi"
 cdef extern from "vector/processor.h" nogil:
     bint processor_has_avx2()
     bint processor_has_avx512()
-    bint processor_halves_512_bits()
 
 cdef extern from "vector/vector_rows.h" nogil:
     """
@@ -40,9 +39,8 @@ def instruction_sets_of_processor():
     return names
 
 
-def halves_512_bits():
-    """Return whether this processor executes 512-bit operations as two halves."""
-    return bool(processor_halves_512_bits())
+# As this build is tuned where nothing else is known.
+cdef Tuning PREFETCHING = Tuning(8192, 8, True, False)
 
 
 def partial_sums(X, y, theta, Py_ssize_t block_rows, out, sample_weight=None, direction=None):
@@ -59,6 +57,13 @@ def partial_sums(X, y, theta, Py_ssize_t block_rows, out, sample_weight=None, di
     >>> out[0, 0]
     array([-1.        , -1.        ,  0.        ,  1.38629436])
     """
+    sum_checked(X, y, theta, block_rows, out, sample_weight, direction, &PREFETCHING)
+
+
+cdef int sum_checked(
+    X, y, theta, Py_ssize_t block_rows, out, sample_weight, direction, const Tuning *tuning,
+) except -1:
+    """Check the arrays and sum, tuned as told."""
     # Buffers are acquired by hand: setting up typed memoryviews takes longer than a small problem.
     cdef Py_buffer held[6]
     cdef int n_held = 0
@@ -71,6 +76,7 @@ def partial_sums(X, y, theta, Py_ssize_t block_rows, out, sample_weight=None, di
         n_held = 1
         kind = take_rows(&held[0], &problem)
         require(block_rows >= 1 and problem.m >= 1 and problem.n >= 1, "block_rows, m and n should be at least 1")
+        problem.tuning = tuning
         problem.block_rows = block_rows
         problem.n_blocks = (problem.m - 1) // block_rows + 1
 
@@ -109,6 +115,29 @@ def partial_sums(X, y, theta, Py_ssize_t block_rows, out, sample_weight=None, di
     finally:
         for held_one in range(n_held):
             PyBuffer_Release(&held[held_one])
+    return 0
+
+
+cdef class Variant:
+    """The same function, tuned in another way: the same bits, but another speed."""
+
+    cdef Tuning tuning
+
+    def __call__(self, X, y, theta, Py_ssize_t block_rows, out, sample_weight=None, direction=None):
+        sum_checked(X, y, theta, block_rows, out, sample_weight, direction, &self.tuning)
+
+
+cdef Variant variant(Tuning tuning):
+    cdef Variant made = Variant.__new__(Variant)
+    made.tuning = tuning
+    return made
+
+
+variants = {
+    f"{instruction_set}-prefetch": partial_sums,
+    f"{instruction_set}-prefetch-24k": variant(Tuning(24576, 8, True, True)),
+    f"{instruction_set}-plain": variant(Tuning(8192, 32, False, False)),
+}
 
 
 def read(x):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
-from pathlib import Path
 
 import numpy as np
 import planted
@@ -83,11 +81,23 @@ def test_same_bits_of_several_models_as_the_baseline(build, dtype, order):
             assert same_bits(*results), f"{models.name}, directed {directed}"
 
 
-@pytest.mark.parametrize("build", processor.NAMES[1:], indirect=True)
+def tuned(name: str) -> dict[str, planted.PlantedKernel]:
+    """Each variant of a build, or a skipped test where this processor cannot run it."""
+    load_or_explain("cython")
+    if name not in processor.supported():
+        pytest.skip(f"this processor has no {name}")
+    return {
+        variant: planted.PlantedKernel(variant, sums, True, NARROW_DTYPES)
+        for variant, sums in processor.load(name).variants.items()
+    }
+
+
+@pytest.mark.parametrize("name", processor.NAMES)
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "uint8", "int8"])
-def test_rows_from_memory_have_the_same_bits_as_the_baseline(build, dtype):
-    """X above 1 MiB, so that a build may prefetch the next rows, which are adjacent or not."""
+def test_rows_from_memory_have_the_same_bits_however_tuned(name, dtype):
+    """X above 1 MiB, so that a variant may prefetch the next rows, which are adjacent or not."""
     baseline = planted.PlantedKernel("baseline", processor.load("baseline").partial_sums)
+    variants = tuned(name)
     for n in (4, 8, 9, 16, 17, 40, 100, 201, 1_001, 3_001):
         m = (1 << 20) // (n * np.dtype(dtype).itemsize) + 13
         X = np.random.default_rng(n).integers(0, 100, (m, n)).astype(dtype)
@@ -95,9 +105,31 @@ def test_rows_from_memory_have_the_same_bits_as_the_baseline(build, dtype):
         y, w = (np.arange(m) % 2).astype(computed), (np.cos(np.arange(n)) / (9 * n**0.5)).astype(computed)
         for rows in (X, X[:, : n // 2]):
             theta = parameters(w[: rows.shape[1]], 0.1)
-            results = [raw_sums(k, rows, y, theta, m // 2) for k in (build, baseline)]
-            assert np.isfinite(results[1]).all()
-            assert same_bits(*results), f"({m}, {rows.shape[1]})"
+            expected = raw_sums(baseline, rows, y, theta, m // 2)
+            assert np.isfinite(expected).all()
+            for variant, kernel in variants.items():
+                assert same_bits(raw_sums(kernel, rows, y, theta, m // 2), expected), f"{variant}, {rows.shape}"
+
+
+@pytest.mark.parametrize("name", processor.NAMES)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_models_curvature_and_weights_have_the_same_bits_however_tuned(name, order):
+    variants = tuned(name)
+    for number, (m, n) in enumerate([(1_030, 130), (300, 401), (70, 2_001), (50, 3)]):
+        models = random_models(m, n, "float64", (1, 2, 5, 9)[number], *_FORMS[number])
+        for directed in (False, True):
+            given = models.arguments(directed) | {"X": np.asarray(models.X, order=order)}
+            expected, *others = (raw_sums(kernel, block_rows=m // 2 + 1, **given) for kernel in variants.values())
+            assert all(same_bits(expected, other) for other in others), f"({m}, {n}), directed {directed}"
+
+
+def test_what_is_worth_trying_exists_in_a_build():
+    """Each name of the table, whether or not this processor can run it."""
+    load_or_explain("cython")
+    for best, names in processor.WORTH_TRYING.items():
+        assert names[0] == next(iter(processor.build(best).variants)), "the build's own function is the default"
+        for name in names:
+            assert name in processor.build(name.partition("-")[0]).variants
 
 
 def test_the_environment_chooses():
@@ -113,35 +145,17 @@ def test_the_environment_chooses():
 class Baseline:
     """A stand-in for the baseline build on some processor."""
 
-    def __init__(self, names, halves):
+    def __init__(self, names):
         self.instruction_sets_of_processor = lambda: names
-        self.halves_512_bits = lambda: halves
 
 
-def test_the_best_instruction_set(monkeypatch):
-    every = ["baseline", "avx2", "avx512"]
+@pytest.mark.parametrize("names", [["baseline"], ["baseline", "avx2"], ["baseline", "avx2", "avx512"]])
+def test_the_best_instruction_set(monkeypatch, names):
     monkeypatch.delenv("GRADSTEP_ISA", raising=False)
     environment.variable.cache_clear()
-    for names, halves, expected in (
-        (every, False, "avx512"),
-        (every, True, "avx2"),
-        (every[:2], True, "avx2"),
-        (every[:1], False, "baseline"),
-    ):
-        baseline = Baseline(names, halves)
-        monkeypatch.setattr(processor, "build", {"baseline": baseline}.__getitem__)
-        assert processor.chosen()[0] == expected, (names, halves)
+    monkeypatch.setattr(processor, "build", {"baseline": Baseline(names)}.__getitem__)
+    assert processor.chosen() == (names[-1], "the best one that this processor has")
     environment.variable.cache_clear()
-
-
-def test_only_processors_of_amd_halve_512_bits():
-    """The processor's own identification agrees with /proc/cpuinfo."""
-    load_or_explain("cython")
-    if not Path("/proc/cpuinfo").exists():
-        pytest.skip("this system has no /proc/cpuinfo to read the processor's family from")
-    facts = dict(re.findall(r"^(vendor_id|cpu family)\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE))
-    expected = facts.get("vendor_id") == "AuthenticAMD" and facts.get("cpu family") == str(0x19)
-    assert processor.load("baseline").halves_512_bits() == expected
 
 
 def test_an_unknown_instruction_set(monkeypatch):

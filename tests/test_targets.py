@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
+import itertools
 import json
+import re
 import signal
+import statistics
 import sys
+from typing import NamedTuple
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 import gradstep
+from gradstep import registry
 from gradstep.compare.measure import peers
+from gradstep.compare.measure.contenders import Contender
 from gradstep.compare.measure.peers import numpy_formula
 from gradstep.compare.record.records import changed
-from tools.targets import bench, footprint, results, run, show
+from gradstep.contract import PartialSums
+from tools.targets import bench, choosing, footprint, page, regret, results, run, show
 from tools.targets.__main__ import main
 from tools.targets.bench import Measured, NotMeasured, Scale
 from tools.targets.results import TargetResult, TargetsRecord, Unit
-from tools.targets.table import TARGETS, Target
+from tools.targets.table import TARGETS
+from tools.targets.target import Section, Target
 
-TINY = Scale(data_bytes=1 << 17, narrow_elements=1 << 15, many_rows=1000, largest=10_000, rounds=2)
+TINY = Scale(
+    data_bytes=1 << 17,
+    narrow_elements=1 << 15,
+    largest=10_000,
+    rounds=2,
+    most_rounds=3,
+    cell_seconds=0.1,
+    short_rounds=2,
+    draws=4,
+)
 
 
 def shown(measured: TargetsRecord) -> str:
@@ -40,7 +59,7 @@ def toy() -> TargetsRecord:
 
 def test_every_target_is_measured(toy):
     assert len(toy.targets) == len(TARGETS)
-    names = [(target.group, target.case) for target in toy.targets]
+    names = [(target.group, target.place) for target in toy.targets]
     assert len(set(names)) == len(names)
     no_blas_limit = "numpy-formula" not in toy.record.peers
     for target in toy.targets:
@@ -62,7 +81,7 @@ def test_measured_ratio_is_that_of_the_medians(toy):
     (cell,) = [each for each in toy.record.cells if (each.problem, each.n) == ("X in memory, 1 thread", 32)]
     medians = {result.contender: result.median for result in cell.results}
     assert cell.read_limit is not None
-    measured = {(target.group, target.case): target for target in toy.targets}
+    measured = {(target.group, target.place): target for target in toy.targets}
     case = "n = 32, 1 thread"
     assert measured["Cython / read limit", case].measured == medians["cython"] / cell.read_limit.median
     assert measured["Numba / Cython", case].measured == medians["numba"] / medians["cython"]
@@ -73,7 +92,7 @@ def test_measured_ratio_is_that_of_the_medians(toy):
 
 
 def test_rows_on_models_and_curvature_compare_what_they_name(toy):
-    measured = {(target.group, target.case): target.measured for target in toy.targets}
+    measured = {(target.group, target.place): target.measured for target in toy.targets}
     for problem, rows in {
         "8 models, X in memory, 1 thread": {
             "Cython, 8 models / 1 model": ("cython, 8 models", "cython, 1 model"),
@@ -105,7 +124,7 @@ def test_record_of_targets_survives_json(toy, tmp_path):
 def test_table_of_targets_shows_bounds_and_what_became_of_them(toy):
     def row(measured: float | None, unit: Unit = "ratio", reason: str | None = None) -> TargetResult:
         aim = 3.0 if unit == "factor" else 1.0
-        return TargetResult("A / B", "n = 1", 2.0, aim, unit, measured, None, "", reason)
+        return TargetResult("A / B", "n = 1", "", 2.0, aim, unit, measured, None, "", reason)
 
     rows = [row(2.5), row(1.5), row(0.9), row(0.9, "factor"), row(2.1, "factor"), row(None, reason="no peer")]
     assert [each.verdict for each in rows] == ["missed", "must", "aim", "missed", "must", "not measured"]
@@ -121,14 +140,31 @@ def test_table_of_targets_shows_bounds_and_what_became_of_them(toy):
     whole = shown(toy)
     assert whole.count("\n  ") >= len(TARGETS)
     assert "left out  not asked for" in whole
+    assert toy.regrets[0].place in whole
+
+
+def test_a_section_that_has_taken_its_time_reads_what_it_has_and_measures_no_more():
+    def takes_all_the_time(bench: bench.Bench) -> Measured:
+        bench.allow(0.0)
+        return Measured(1.0)
+
+    read_limit, larger = (each for each in TARGETS[:2])
+    numba = next(each for each in TARGETS if (each.group, each.case) == ("Numba / Cython", read_limit.case))
+    slow = Target("A / B", "n = 1", "", 1.0, 0.5, "ratio", takes_all_the_time)
+    sections = [Section(60.0, (read_limit, slow, numba, larger)), Section(60.0, (larger,))]
+    measured = run.run([], scale=TINY, sections=sections)
+    reasons = [target.reason for target in measured.targets]
+    assert reasons == [None, None, None, "the time for its section is over", None]
+    assert len(measured.record.cells) == 2
 
 
 def test_row_that_cannot_be_measured_says_why():
     def impossible(bench) -> Measured:
         raise NotMeasured("no such processor")
 
-    rows = [Target("A / B", "n = 1", 1.0, 0.5, "ratio", impossible), TARGETS[10]]
-    measured = run.run([], scale=TINY, targets=rows)
+    peer_row = next(each for each in TARGETS if each.group == "Fastest peer / Cython")
+    rows = (Target("A / B", "n = 1", "", 1.0, 0.5, "ratio", impossible), peer_row)
+    measured = run.run([], scale=TINY, sections=[Section(60.0, rows)])
     assert [target.measured for target in measured.targets] == [None, None]
     assert measured.targets[0].reason == "no such processor"
     assert "gradstep[peers]" in str(measured.targets[1].reason)
@@ -146,7 +182,7 @@ def test_wrong_contender_is_no_base_of_a_ratio(monkeypatch):
     formula = [each for each in present if each.name == "numpy-formula"]
     if not formula:
         pytest.skip("threadpoolctl is not installed; it is in the extra peers")
-    measured = run.run(formula, scale=TINY, targets=[row])
+    measured = run.run(formula, scale=TINY, sections=[Section(60.0, (row,))])
     assert measured.targets[0].verdict == "not measured"
     assert "off by" in str(measured.targets[0].reason)
     assert [result.contender for _, result in measured.record.wrong()] == ["formula"]
@@ -166,18 +202,123 @@ def test_every_model_and_the_product_are_checked(monkeypatch):
     monkeypatch.setattr(gradstep, "gradient", with_a_wrong_last_model)
     monkeypatch.setattr(gradstep.Objective, "hessp", with_a_wrong_product)
     groups = ("Cython, 8 models / 1 model", "hessp / gradient")
-    rows = [next(each for each in TARGETS if each.group == group) for group in groups]
-    measured = run.run([], scale=TINY, targets=rows)
+    rows = tuple(next(each for each in TARGETS if each.group == group) for group in groups)
+    measured = run.run([], scale=TINY, sections=[Section(60.0, rows)])
     assert [target.verdict for target in measured.targets] == ["not measured"] * 2
     assert all("off by" in str(target.reason) for target in measured.targets)
     wrong = {result.contender for _, result in measured.record.wrong()}
     assert wrong == {"cython, 8 models", "numba, 8 models", "hessp"}
 
 
+def test_regret_compares_the_choice_with_the_fastest_of_all(toy):
+    cells = {cell.problem: cell for cell in toy.record.cells}
+    for number, each in enumerate(toy.regrets, start=1):
+        medians = {result.contender: result.median for result in cells[f"size {number}, all variants"].results}
+        assert each.fastest == min(medians, key=medians.__getitem__)
+        own, fastest = cells[f"size {number}, the fastest"].results
+        assert fastest.contender == each.fastest
+        assert each.ratio == own.median / fastest.median
+    ratios = [each.ratio for each in toy.regrets]
+    assert len(ratios) == TINY.draws
+    measured = {target.case: target.measured for target in toy.targets if target.group.startswith("Regret")}
+    assert measured == {"median": statistics.median(ratios), "worst": max(ratios)}
+
+
+def test_sizes_are_drawn_alike_each_time_and_differ_in_all_that_matters():
+    sizes = regret.drawn(60, 10**7)
+    assert sizes == regret.drawn(60, 10**7)
+    assert max(size.m * size.n for size in sizes) <= 10**7
+    assert {(size.dtype, size.order) for size in sizes} == set(itertools.product(("float32", "float64"), "CF"))
+    assert {size.threads for size in sizes} == {1, None}
+    tens = {(len(str(size.m)), len(str(size.n))) for size in sizes}
+    assert {digits for digits, _ in tens} == set(range(1, 8))
+    assert {digits for _, digits in tens} == set(range(1, 6))
+
+
+def test_each_variant_is_a_kernel_of_its_own(monkeypatch):
+    class Loaded(NamedTuple):
+        name: str
+        releases_gil: bool
+        partial_sums: PartialSums
+        variants: dict[str, PartialSums]
+
+    sums = registry.load("python").partial_sums
+    two = Loaded("python", False, sums, {"one": sums, "other": lambda *args: (called.append(args), sums(*args))})
+    monkeypatch.setattr(registry, "load", {"python": two}.__getitem__)
+    called = []
+    one, other = choosing.pinned("python")
+    assert (one.name, other.name) == ("python one", "python other")
+    X, y, w = np.ones((3, 2)), np.array([0.0, 1.0, 1.0]), np.zeros(2)
+    results = [gradstep.gradient(X, y, w, 0.0, kernel=kernel) for kernel in (one, other)]
+    assert len(called) == 1
+    assert results[0].J == results[1].J
+
+
+def test_a_choice_is_made_in_the_preparation_and_under_the_conditions_of_the_calls():
+    passes = []
+
+    @contextlib.contextmanager
+    def setting(examples):
+        settings.append(examples)
+        yield
+        settings.pop()
+
+    def prepare(examples):
+        return lambda: passes.append(list(settings))
+
+    settings = []
+    call = choosing.settled(Contender("A", prepare, setting)).prepare("examples")
+    assert passes == [["examples"]] * choosing.MOST_CALLS
+    call()
+    assert passes[-1] == []
+
+
+# The page
+
+
+def test_page_gets_every_row_between_its_markers(toy, tmp_path):
+    record, text = tmp_path / "targets.json", tmp_path / "page.md"
+    results.save(toy, record)
+    text.write_text(f"# Speed\n\n{page.BEGIN}\noutdated\n{page.END}\n\nAfter.\n", encoding="utf-8")
+    page.main(record, text)
+    written = text.read_text(encoding="utf-8")
+    assert written.startswith(f"# Speed\n\n{page.BEGIN}\n### {toy.record.machine.processor}")
+    assert written.endswith(f"{page.END}\n\nAfter.\n")
+    assert "outdated" not in written
+    assert toy.record.created[:10] in written
+    for group in {target.group for target in toy.targets}:
+        assert written.count(f"| {group} | must |") == 1
+    numbers = re.findall(r"^\| .*$", written, re.MULTILINE)
+    assert sum(
+        "\N{LESS-THAN OR EQUAL TO}" in each or "\N{GREATER-THAN OR EQUAL TO}" in each for each in numbers
+    ) == len({(target.group, target.case) for target in toy.targets})
+    page.main(record, text)
+    assert text.read_text(encoding="utf-8") == written
+
+
+def test_page_shows_what_became_of_a_row(toy):
+    def row(threads: str, measured: float | None, reason: str | None = None) -> TargetResult:
+        return TargetResult("A / B", "n = 1", threads, 2.0, 1.0, "ratio", measured, (0.5, 3.0), "torch", reason)
+
+    rows = [row("1 thread", 2.5), row("all cores", None, "no time")]
+    text = page.markdown(changed(toy, targets=rows, regrets=[]))
+    assert "| A / B | must | 1 thread | must | all cores |\n" in text
+    missed = "\N{LESS-THAN OR EQUAL TO} 2.00 | **2.50** (0.50 to 3.00), torch"
+    assert f"| n = 1 | {missed} | \N{LESS-THAN OR EQUAL TO} 2.00 | not measured: no time |\n" in text
+    assert "0.90\\* (" in page.markdown(changed(toy, targets=[row("", 0.9)]))
+
+
+@pytest.mark.parametrize("text", ["no markers", f"{page.END}\n{page.BEGIN}\n", f"{page.BEGIN}\n" * 2 + page.END])
+def test_page_without_its_markers_is_left_alone(toy, text):
+    with pytest.raises(ValueError, match="markers"):
+        page.update(text, "new")
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak memory is read from /proc")
 def test_footprint_of_many_models_grows_with_their_sums_and_not_with_the_rows():
     n, models = 2000, 33
-    few, many = (footprint.measure_here(m, n, 1, models) for m in (1000, 8000))
+    # In processes of their own: what the other tests have freed could be used again.
+    few, many = (footprint.measure(m, n, 1, models) for m in (1000, 8000))
     assert few > models * n * 8
     assert many < few + 8000 * models * 8
 
@@ -202,9 +343,9 @@ def test_footprint_sees_a_copy_of_X(monkeypatch):
 @pytest.fixture
 def two_rows(monkeypatch):
     """Let the command measure two rows, at toy size."""
-    tiny = Scale(1 << 16, 1 << 14, many_rows=100, largest=1000, rounds=2)
-    monkeypatch.setattr(bench.Scale, "of_this_machine", classmethod(lambda cls: tiny))
-    monkeypatch.setattr(run, "TARGETS", [TARGETS[0], TARGETS[10]])
+    monkeypatch.setattr(bench.Scale, "of_this_machine", classmethod(lambda cls: TINY))
+    peer_row = next(each for each in TARGETS if each.group == "Fastest peer / Cython")
+    monkeypatch.setattr(run, "SECTIONS", [Section(60.0, (TARGETS[0], peer_row))])
 
 
 def targets_command(capfd, *arguments: object) -> tuple[int, str, str]:
@@ -223,7 +364,7 @@ def test_command_measures_shows_and_writes(capfd, two_rows, tmp_path):
     assert "Cython / read limit" in out
     groups = ["Cython / read limit", "Fastest peer / Cython"]
     assert [target.group for target in results.load(path).targets] == groups
-    assert list(json.loads(path.read_text())) == ["targets", "record"]
+    assert list(json.loads(path.read_text())) == ["targets", "record", "regrets"]
 
 
 def test_command_refuses_what_it_cannot_do_before_measuring(capfd, monkeypatch, tmp_path):
@@ -244,12 +385,12 @@ def test_interrupted_targets_keep_the_rows_before(capfd, two_rows, tmp_path, mon
         signal.raise_signal(signal.SIGINT)
         raise AssertionError("the interrupt did not come")
 
-    rows = [TARGETS[0], dataclasses.replace(TARGETS[1], measure=is_interrupted), TARGETS[2]]
-    monkeypatch.setattr(run, "TARGETS", rows)
+    rows = (TARGETS[0], dataclasses.replace(TARGETS[1], measure=is_interrupted), TARGETS[2])
+    monkeypatch.setattr(run, "SECTIONS", [Section(60.0, rows)])
     path = tmp_path / "targets.json"
     code, out, err = targets_command(capfd, "--peers", "numba-loop", "--json", path)
     assert (code, err) == (130, "gradstep: error: interrupted\n")
-    assert rows[0].case in out
+    assert f"{rows[0].case}, {rows[0].threads}" in out
     measured = results.load(path)
     assert not measured.record.complete
     assert [target.case for target in measured.targets] == [rows[0].case]

@@ -48,8 +48,6 @@ typedef float piece_f32;
 #define WIDTH_f64 1
 #define WIDTH_f32 1
 #else
-/* Rows are rarely aligned, so nearly every load of 64 bytes straddles two cache lines. Processors with full 512-bit
- * units gain all the same; those that execute 512 bits as two halves do not, and run the AVX2 build (processor.py). */
 #if defined(__AVX512F__)
 #define PIECE_BYTES 64
 #elif defined(__AVX2__)
@@ -63,23 +61,16 @@ typedef double piece_f64 __attribute__((vector_size(8 * WIDTH_f64)));
 typedef float piece_f32 __attribute__((vector_size(4 * WIDTH_f32)));
 #endif
 
-/* Prefetches `bytes` bytes from an address on into the L2 cache. A single stream of loads does not saturate the memory
- * of processors with AVX-512. Zen 4 gets slower with prefetches and runs the AVX2 build, which has none
- * (docs/performance.md). A prefetch from an unmapped address does nothing. */
-#if defined(VECTOR_TYPES) && defined(__AVX512F__)
-#define PREFETCHES 1
+/* Prefetches `bytes` bytes from an address on into the L2 cache. A prefetch from an unmapped address does nothing. */
 INLINE void prefetch(const char *memory, ptrdiff_t bytes)
 {
+#if defined(__GNUC__)
     for (ptrdiff_t k = 0; k < bytes; k += 64)
         __builtin_prefetch(memory + k, 0, 2);
-}
 #else
-#define PREFETCHES 0
-INLINE void prefetch(const char *memory, ptrdiff_t bytes)
-{
     (void)memory, (void)bytes;
-}
 #endif
+}
 
 /* The number of rows in the cache that share a load of w: four rows need 16 of the 32 registers that only AVX-512 has.
  * For rows in memory, one row at a time is the single stream that a hardware prefetcher follows best. */
@@ -90,6 +81,11 @@ INLINE void prefetch(const char *memory, ptrdiff_t bytes)
  * tile passes over its rows four times. */
 #define TILE 2
 #define CHAINS (PIECE_BYTES == 64 ? 4 : 1)
+
+/* Two models alone, such as the w and v of a curvature, go through one row at a time, a single stream. With fewer
+ * registers that pays from LEAST_OF_TWO features on, and half of the accumulators are computed together. */
+#define LEAST_OF_TWO (PIECE_BYTES == 64 ? 0 : 256)
+#define CHAINS_OF_TWO (PIECE_BYTES == 64 ? 4 : 2)
 
 /* Keeps a vector in registers where the compiler would load it again for each use. */
 #if defined(VECTOR_TYPES) && defined(__AVX__)

@@ -2,19 +2,7 @@
 #ifndef GRADSTEP_PROCESSOR_H
 #define GRADSTEP_PROCESSOR_H
 
-#include <string.h>
-
 #if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
-
-#include <cpuid.h>
-
-static void identify(unsigned leaf, unsigned registers[4])
-{
-    registers[0] = registers[1] = registers[2] = registers[3] = 0;
-    __get_cpuid(leaf, &registers[0], &registers[1], &registers[2], &registers[3]);
-}
-
-#define GRADSTEP_CAN_IDENTIFY
 
 static int processor_has_avx2(void)
 {
@@ -33,13 +21,6 @@ static int processor_has_avx512(void)
 
 #include <immintrin.h>
 #include <intrin.h>
-
-static void identify(unsigned leaf, unsigned registers[4])
-{
-    __cpuid((int *)registers, (int)leaf);
-}
-
-#define GRADSTEP_CAN_IDENTIFY
 
 /* Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, sections 14.3 and 15.2: check first that the
  * operating system uses XSAVE, then which registers it saves, then the instruction sets themselves. */
@@ -82,23 +63,5 @@ static int processor_has_avx512(void)
 }
 
 #endif
-
-/* Whether the processor executes 512-bit operations as two halves of 256 bits, as Zen 4 does. Zen 4 is family 19h; so
- * is Zen 3, which has no 512-bit vectors (AMD, Software Optimization Guide for the AMD Zen4 Microarchitecture,
- * section 2.11). */
-static int processor_halves_512_bits(void)
-{
-#if defined(GRADSTEP_CAN_IDENTIFY)
-    unsigned maker[4], model[4];
-    identify(0, maker);
-    if (memcmp(&maker[1], "Auth", 4) != 0 || memcmp(&maker[3], "enti", 4) != 0 || memcmp(&maker[2], "cAMD", 4) != 0)
-        return 0;
-    identify(1, model);
-    const unsigned family = ((model[0] >> 8) & 0xf) + ((model[0] >> 20) & 0xff);
-    return family == 0x19;
-#else
-    return 0;
-#endif
-}
 
 #endif

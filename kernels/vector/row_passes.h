@@ -98,9 +98,10 @@ INLINE void ROWS(products)(const ELEMENT *x, ptrdiff_t stride, int rows, int mod
 }
 
 /* Does the same as add_products for eight rows longer than WIDE_ROW_BYTES, which share each load of w; that pays when w
- * does not stay in the L1 cache. A product has one accumulator, state[4 * (8 * model + row)]. */
-INLINE void ROWS(add_products_of_wide_rows)(const ELEMENT *x, ptrdiff_t stride, int models, const REAL *w,
-    ptrdiff_t span, ptrdiff_t n, ptrdiff_t first, ptrdiff_t last, VECTOR *state)
+ * does not stay in the L1 cache. A product has one accumulator, state[4 * (8 * model + row)]. Unless `next` is NULL, each
+ * row is prefetched PREFETCH_DISTANCE ahead. */
+INLINE void ROWS(add_products_of_wide_rows)(const ELEMENT *x, ptrdiff_t stride, int models, const ELEMENT *next,
+    const REAL *w, ptrdiff_t span, ptrdiff_t n, ptrdiff_t first, ptrdiff_t last, VECTOR *state)
 {
     enum { rows = 8 };
     VECTOR sum[rows][TILE][1];
@@ -108,10 +109,14 @@ INLINE void ROWS(add_products_of_wide_rows)(const ELEMENT *x, ptrdiff_t stride, 
         for (int model = 0; model < models; model++)
             sum[row][model][0] = first == 0 ? NAME(all)(0) : state[4 * (8 * model + row)];
     const ptrdiff_t whole = n / LANES * LANES;
-#define WHOLE(address) (prefetch((const char *)(address) + PREFETCH_DISTANCE, 1), ROWS(load)(address))
-    for (ptrdiff_t j = first; j < (last < whole ? last : whole); j += LANES)
-        ADD_PRODUCTS(j, 0, WHOLE);
-#undef WHOLE
+    const ptrdiff_t stop = last < whole ? last : whole;
+    ptrdiff_t j = first;
+#define PREFETCHED(address) (prefetch((const char *)(address) + PREFETCH_DISTANCE, 1), ROWS(load)(address))
+    for (; next != NULL && j < stop; j += LANES)
+        ADD_PRODUCTS(j, 0, PREFETCHED);
+#undef PREFETCHED
+    for (; j < stop; j += LANES)
+        ADD_PRODUCTS(j, 0, ROWS(load));
     if (last == n && whole < n)
         ADD_PRODUCTS(whole, 0, PART);
     for (int row = 0; row < rows; row++)
@@ -145,7 +150,7 @@ static void ROWS(row_dots)(const ELEMENT *x, const ELEMENT *next, ptrdiff_t stri
             }
         } else if (n * (ptrdiff_t)sizeof(REAL) > WIDE_ROW_BYTES && rows == 8) {
             VECTOR state[4 * 8];
-            ROWS(add_products_of_wide_rows)(x, stride, 1, w, 0, n, 0, n, state);
+            ROWS(add_products_of_wide_rows)(x, stride, 1, next, w, 0, n, 0, n, state);
             for (; row < 8; row++)
                 p[row] = state[4 * row];
         }
@@ -176,7 +181,7 @@ INLINE void ROWS(add_products_of_8)(const ELEMENT *x, ptrdiff_t stride, ptrdiff_
     ptrdiff_t done, const REAL *w, ptrdiff_t span, ptrdiff_t n, ptrdiff_t first, ptrdiff_t last, VECTOR *state)
 {
     if (n * (ptrdiff_t)sizeof(REAL) > WIDE_ROW_BYTES && rows == 8) {
-        ROWS(add_products_of_wide_rows)(x, stride, models, w, span, n, first, last, state);
+        ROWS(add_products_of_wide_rows)(x, stride, models, next, w, span, n, first, last, state);
         return;
     }
     ptrdiff_t row = 0;
@@ -220,7 +225,11 @@ static void ROWS(row_dots_of_models)(const ELEMENT *x, const ELEMENT *next, ptrd
         const ptrdiff_t rows = count - k < 8 ? count - k : 8;
         const ptrdiff_t done = k * stride;
         ptrdiff_t model = 0;
-        if (n > COLUMNS_AT_A_TIME) {
+        if (models == 2 && n * (ptrdiff_t)sizeof(REAL) <= WIDE_ROW_BYTES && n >= LEAST_OF_TWO) {
+            for (ptrdiff_t row = 0; row < rows; row++)
+                ROWS(products)(
+                    x + row * stride, stride, 1, 2, CHAINS_OF_TWO, next, done + row * stride, w, span, n, p + row);
+        } else if (n > COLUMNS_AT_A_TIME) {
             ROWS(products_by_columns)(x, stride, rows, models, next, done, w, span, n, p);
         } else {
             for (; model + 2 <= models; model += 2)

@@ -15,18 +15,6 @@
  * Below it, one row at a time is faster: a hardware prefetcher follows one stream best (docs/performance.md). */
 #define WIDE_ROW_BYTES 12000
 
-/* A group of rows stays in the L1 cache from the first pass to the second: BYTES_OF_SHORT_ROWS of short rows (at least
- * eight), or LONG_ROWS rows longer than SHORT_ROW_BYTES. With prefetches eight long rows already keep memory busy. The
- * processors that prefetch have 48 KiB of L1, others 32. */
-#define SHORT_ROW_BYTES 1600
-#if PREFETCHES
-#define BYTES_OF_SHORT_ROWS 24576
-#define LONG_ROWS 8
-#else
-#define BYTES_OF_SHORT_ROWS 8192
-#define LONG_ROWS 32
-#endif
-
 /* So many columns of eight rows of float64 fill a half of the smallest L1 cache, 32 KiB. */
 #define COLUMNS_AT_A_TIME 256
 

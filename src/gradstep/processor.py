@@ -1,4 +1,4 @@
-"""Which build of the Cython kernel runs: the best one that the processor has, or the one that GRADSTEP_ISA names.
+"""Which builds of the Cython kernel run: the best ones that the processor has, or the one that GRADSTEP_ISA names.
 
 All builds come from one source and give the same bits. A build is imported only after the baseline build, which runs on
 every processor of its architecture, has found that the processor has the instructions.
@@ -10,7 +10,7 @@ from importlib import import_module
 from types import ModuleType
 
 from gradstep import environment
-from gradstep.contract import KernelUnavailable
+from gradstep.contract import KernelUnavailable, PartialSums
 
 _MODULES = {
     "baseline": "gradstep.kernels.cython_loop_baseline",
@@ -65,11 +65,33 @@ def chosen() -> tuple[str, str]:
 
 
 def _best() -> tuple[str, str]:
-    *others, best = supported()
-    if best == "avx512" and build("baseline").halves_512_bits():
-        # Loads of 512 bits straddle two cache lines more often, and the arithmetic gains nothing (docs/performance.md).
-        return others[-1], "this processor has avx512, but computes its vectors in two halves"
-    return best, "the best one that this processor has"
+    return supported()[-1], "the best one that this processor has"
+
+
+WORTH_TRYING = {
+    "baseline": ("baseline-prefetch", "baseline-plain"),
+    "avx2": ("avx2-prefetch", "avx2-prefetch-24k", "avx2-plain"),
+    "avx512": ("avx512-prefetch", "avx512-prefetch-24k", "avx2-prefetch", "avx2-plain"),
+}
+"""The variants that may be the fastest where the best instruction set is the key, the default first.
+
+Narrower vectors win on some processors: where 512 bits are computed in two halves, or where loads that straddle two
+cache lines are slow (docs/performance.md).
+"""
+
+
+def variants() -> dict[str, PartialSums]:
+    """Return the variants of the Cython kernel that may be the fastest here, the default first.
+
+    Raises
+    ------
+    ValueError, KernelUnavailable or ImportError
+        As `chosen` does.
+    """
+    best, _ = chosen()
+    if environment.variable("GRADSTEP_ISA") is not None:
+        return dict(build(best).variants)
+    return {name: build(name.partition("-")[0]).variants[name] for name in WORTH_TRYING[best]}
 
 
 def load(name: str) -> ModuleType:

@@ -6,16 +6,16 @@ A fifth kernel is one file that defines ``partial_sums``, and one entry here: he
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from types import ModuleType
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradstep import extras, processor
+from gradstep import environment, extras, processor
 from gradstep.contract import FloatArray, Kernel, KernelUnavailable, PartialSums
 from gradstep.environment import BadVariable
 
@@ -39,6 +39,8 @@ class Entry(NamedTuple):
     """The extra of gradstep that installs what it needs beside NumPy."""
     narrow_dtypes: frozenset[str] = frozenset()
     """The dtypes of X, narrower than that of the computation, that it reads in place; X of others is staged."""
+    load_variants: Callable[[], Mapping[str, PartialSums]] | None = None
+    """Returns its variants by name, the default first; None for those that the module has, if it has any."""
 
 
 class RegisteredKernel(NamedTuple):
@@ -48,6 +50,12 @@ class RegisteredKernel(NamedTuple):
     releases_gil: bool
     partial_sums: PartialSums
     narrow_dtypes: frozenset[str]
+
+    @property
+    def variants(self) -> Mapping[str, PartialSums]:
+        """Functions of the same contract that give the same bits at another speed, by name, the default first."""
+        pinned = _pinned(self.name)
+        return _variants(self.name) if pinned is None else {pinned: self.partial_sums}
 
     def __repr__(self) -> str:
         entry = KERNELS.get(self.name)
@@ -97,6 +105,7 @@ KERNELS: dict[str, Entry] = {
         colour="#D55E00",
         marker="o",
         narrow_dtypes=frozenset({"float16", "int8", "uint8", "bool"}),
+        load_variants=processor.variants,
     ),
     "numpy": Entry(
         load_module=partial(import_module, "gradstep.kernels.numpy_vectorized"),
@@ -124,11 +133,57 @@ def load(name: str) -> Kernel:
     entry = KERNELS.get(name)
     if entry is None:
         raise ValueError(f"kernel is {name!r}; it should be 'auto' or one of {', '.join(map(repr, KERNELS))}")
+    return RegisteredKernel(name, entry.releases_gil, _partial_sums(name, entry), entry.narrow_dtypes)
+
+
+def _partial_sums(name: str, entry: Entry) -> PartialSums:
+    pinned = _pinned(name)
+    if pinned is not None:
+        return _pinned_variant(name, pinned)
+    return _as_registered(name, _module(name, entry).partial_sums)
+
+
+def _as_registered(name: str, sums: PartialSums) -> PartialSums:
+    return partial(_compile_and_run, name, sums) if KERNELS[name].compiles else sums
+
+
+def _variants(name: str) -> dict[str, PartialSums]:
+    """Return the variants of a kernel that can run here; a kernel without variants is one with a single one."""
+    entry = KERNELS[name]
     module = _module(name, entry)
-    sums = cast(PartialSums, module.partial_sums)
-    if entry.compiles:
-        sums = partial(_compile_and_run, name, sums)
-    return RegisteredKernel(name, entry.releases_gil, sums, entry.narrow_dtypes)
+    if entry.load_variants is not None:
+        variants = entry.load_variants()
+    else:
+        variants = getattr(module, "variants", {name: module.partial_sums})
+    return {variant: _as_registered(name, sums) for variant, sums in variants.items()}
+
+
+def _pinned(name: str) -> str | None:
+    """Return the name of the variant of a kernel that the environment variable ``GRADSTEP_VARIANT`` pins."""
+    named = environment.variable("GRADSTEP_VARIANT")
+    if named is None:
+        return None
+    kernel, _, variant = named.partition(":")
+    if kernel not in KERNELS or not variant:
+        names = ", ".join(map(repr, KERNELS))
+        raise BadVariable(
+            f"GRADSTEP_VARIANT is {named!r}; it should be KERNEL:VARIANT, as `gradstep info` lists them, with one of "
+            f"{names} as the kernel"
+        )
+    return variant if kernel == name else None
+
+
+def _pinned_variant(name: str, pinned: str) -> PartialSums:
+    try:
+        variants = _variants(name)
+    except KernelUnavailable as error:
+        raise KernelUnavailable(f"GRADSTEP_VARIANT is '{name}:{pinned}', but {error}") from error
+    if pinned not in variants:
+        raise KernelUnavailable(
+            f"GRADSTEP_VARIANT is '{name}:{pinned}', but the variants of the {name} kernel here are "
+            f"{', '.join(variants)}. Fix: unset it"
+        )
+    return variants[pinned]
 
 
 # An import that failed is not tried again: "auto" asks at each call, and a failing import of Numba takes a while.

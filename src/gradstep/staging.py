@@ -35,6 +35,11 @@ def rows_in_place(X: Array | Rows, dtype: np.dtype[Any], narrow_dtypes: Collecti
     return columns_contiguous and _forward(column_stride, X.itemsize)
 
 
+def lies_by_rows(X: Array | Rows) -> bool:
+    """Whether the numbers of a row come together."""
+    return X.strides[1] == X.itemsize if isinstance(X, np.ndarray) else X.order == "C"
+
+
 def _forward(stride: int, itemsize: int) -> bool:
     return stride > 0 and stride % itemsize == 0
 

@@ -32,7 +32,7 @@ from tools.targets.results import TargetsRecord
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.pass_context
 def main(context: click.Context, names: tuple[str, ...] | None, path: Path | None, quiet: bool) -> None:
-    """Measure what gradstep's speed must be and should be, in some minutes.
+    """Measure what gradstep's speed must be and should be, in ten minutes.
 
     Ctrl-C ends the run, shows and writes the rows that were measured until then, and exits with 130.
     """

@@ -16,8 +16,10 @@ from gradstep.compare.measure.peers import numpy_formula
 from gradstep.compare.measure.problems import ALPHA, Examples, GivenX
 from gradstep.compare.record.records import Cell
 from gradstep.contract import Step
-from tools.targets.bench import Bench, Measured, NotMeasured
-from tools.targets.measurements import THREADS, cores_of, require
+from tools.targets.bench import THREADS, Bench, Measured, NotMeasured, cores_of
+from tools.targets.choosing import settled
+from tools.targets.small_calls import step_of_objective
+from tools.targets.target import Target
 
 Vector = NDArray[np.float64]
 
@@ -52,13 +54,13 @@ def _has_scikit_learn(bench: Bench) -> bool:
 
 
 def _cell(bench: Bench, n: int, threads: int) -> Cell:
-    require(bench, "cython")
+    bench.require_kernel("cython")
     count = cores_of(threads)
 
     def contenders() -> list[Contender]:
         found = [
-            Contender(_GRADIENT, partial(_gradient, count), as_step=_step_of_gradient),
-            Contender(_PRODUCT, partial(_product, count), as_step=_step_of_product),
+            settled(Contender(_GRADIENT, partial(_gradient, count), as_step=step_of_objective)),
+            settled(Contender(_PRODUCT, partial(_product, count), as_step=_step_of_product)),
         ]
         if _has_scikit_learn(bench):
             theirs = Contender(_SCIKIT_LEARN, partial(_scikit_learn, count), as_step=_step_of_product)
@@ -100,13 +102,39 @@ def _scikit_learn(threads: int, examples: Examples) -> Call:
     return partial(hessp, _direction(examples))
 
 
-def _step_of_gradient(result: Any, examples: Examples) -> Step:
-    J, gradient = result
-    return Step(examples.w - ALPHA * gradient[:-1], float(examples.b - ALPHA * gradient[-1]), J)
-
-
 def _step_of_product(result: Any, examples: Examples) -> Step:
     """Return the right step plus by how much the product is off, which the check of steps then finds."""
     J, dw, db = numpy_formula.gradient(*examples)
     off = np.abs(result - product(examples, _direction(examples)))
     return Step(examples.w - ALPHA * dw + off[:-1], float(examples.b - ALPHA * db + off[-1]), J)
+
+
+TARGETS: tuple[Target, ...] = (
+    *(
+        Target(
+            "hessp / gradient",
+            f"n = {n:,}",
+            THREADS[threads],
+            1.3,
+            1.0,
+            "ratio",
+            partial(against_gradient, n=n, threads=threads),
+        )
+        for threads in THREADS
+        for n in (100, 1000)
+    ),
+    *(
+        Target(
+            "hessp / product of scikit-learn's newton-cg",
+            f"n = {n:,}",
+            THREADS[threads],
+            0.6,
+            0.3,
+            "ratio",
+            partial(against_scikit_learn, n=n, threads=threads),
+        )
+        for threads in THREADS
+        for n in (100, 1000)
+    ),
+)
+"""The rows."""

@@ -15,8 +15,10 @@ from gradstep.compare.measure.contenders import Call, Contender
 from gradstep.compare.measure.problems import ALPHA, Examples, GivenX
 from gradstep.compare.record.records import Cell
 from gradstep.contract import FloatArray, Gradients, KernelName, Step
-from tools.targets.bench import Bench, Measured, NotMeasured, median
-from tools.targets.measurements import THREADS, cores_of, require, step_of_gradient
+from tools.targets.bench import THREADS, Bench, Measured, NotMeasured, cores_of, median
+from tools.targets.choosing import settle, settled
+from tools.targets.small_calls import step_of_gradient
+from tools.targets.target import Target
 
 MODELS = 8
 
@@ -71,7 +73,7 @@ def against_one_model(bench: Bench, n: int, threads: int) -> Measured:
 
 def against_passes(bench: Bench, kernel: str, n: int, threads: int) -> Measured:
     """Time one pass for all models against a pass for each."""
-    require(bench, kernel)
+    bench.require_kernel(kernel)
     return bench.ratio(_cell(bench, n, threads), _one_pass(kernel), _passes(kernel))
 
 
@@ -89,15 +91,18 @@ def against_matrix_products(bench: Bench, n: int, threads: int) -> Measured:
 
 
 def _cell(bench: Bench, n: int, threads: int) -> Cell:
-    require(bench, "cython")
+    bench.require_kernel("cython")
     count = cores_of(threads)
 
     def contenders() -> list[Contender]:
         as_step = _Check()
         kernels = [kernel for kernel in ("cython", "numba") if kernel not in bench.unavailable]
         found = [
-            _contender(_ONE_MODEL, partial(_of_one_model, "cython", count), step_of_gradient),
-            *(_contender(_one_pass(kernel), partial(_in_one_pass, kernel, count), as_step) for kernel in kernels),
+            settled(_contender(_ONE_MODEL, partial(_of_one_model, "cython", count), step_of_gradient)),
+            *(
+                settled(_contender(_one_pass(kernel), partial(_in_one_pass, kernel, count), as_step))
+                for kernel in kernels
+            ),
             *(_contender(_passes(kernel), partial(_in_passes, kernel, count), as_step) for kernel in kernels),
         ]
         if not bench.limits_blas:
@@ -136,6 +141,7 @@ def _in_passes(kernel: str, threads: int, examples: Examples) -> Call:
     w, b = parameters(examples)
     models = [(np.ascontiguousarray(w[:, j]), float(b[j])) for j in range(MODELS)]
     name = cast(KernelName, kernel)
+    settle(lambda: gradstep.gradient(examples.X, examples.y, *models[0], kernel=name, threads=threads))
 
     def call() -> Gradients:
         each = [gradstep.gradient(examples.X, examples.y, *model, kernel=name, threads=threads) for model in models]
@@ -177,3 +183,50 @@ class _Check:
             float(examples.b - ALPHA * db[0] + off_db),
             float(J[0] + off_J),
         )
+
+
+_PASSES_MUST = {30: 0.7, 100: 0.5, 1000: 0.5}
+
+TARGETS: tuple[Target, ...] = (
+    *(
+        Target(
+            f"Cython, {MODELS} models / 1 model",
+            f"n = {n:,}",
+            THREADS[threads],
+            must,
+            aim,
+            "ratio",
+            partial(against_one_model, n=n, threads=threads),
+        )
+        for threads in THREADS
+        for n, must, aim in ((100, 3.0, 1.5), (1000, 4.0, 2.0))
+    ),
+    *(
+        Target(
+            f"{kernel.capitalize()}, {MODELS} models / {MODELS} passes",
+            f"n = {n:,}",
+            THREADS[threads],
+            must,
+            0.25,
+            "ratio",
+            partial(against_passes, kernel=kernel, n=n, threads=threads),
+        )
+        for kernel in ("cython", "numba")
+        for threads in THREADS
+        for n, must in _PASSES_MUST.items()
+    ),
+    *(
+        Target(
+            f"Cython, {MODELS} models / two matrix products of NumPy",
+            f"n = {n:,}",
+            THREADS[threads],
+            1.0,
+            0.5,
+            "ratio",
+            partial(against_matrix_products, n=n, threads=threads),
+        )
+        for threads in THREADS
+        for n in _PASSES_MUST
+    ),
+)
+"""The rows."""

@@ -19,8 +19,8 @@ class TargetResult(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
-    group, case : str
-        What is compared with what, and in which case.
+    group, case, threads : str
+        What is compared with what, in which case, and on how many threads; the last one may be empty.
     must, aim : float
         The bounds: what has to be reached, and what is hoped for.
     unit : str
@@ -37,6 +37,7 @@ class TargetResult(msgspec.Struct, frozen=True):
 
     group: str
     case: str
+    threads: str
     must: float
     aim: float
     unit: Unit
@@ -44,6 +45,11 @@ class TargetResult(msgspec.Struct, frozen=True):
     quartiles: tuple[float, float] | None = None
     against: str = ""
     reason: str | None = None
+
+    @property
+    def place(self) -> str:
+        """The case and the threads in words."""
+        return f"{self.case}, {self.threads}" if self.threads else self.case
 
     @property
     def verdict(self) -> Verdict:
@@ -60,6 +66,40 @@ class TargetResult(msgspec.Struct, frozen=True):
         return self.measured >= bound if self.unit == "factor" else self.measured <= bound
 
 
+class Regret(msgspec.Struct, frozen=True):
+    """What gradstep's own choice costs at one size.
+
+    Attributes
+    ----------
+    m, n : int
+        The shape of X.
+    dtype, order : str
+        Of X.
+    threads : str
+        "1 thread", or "automatic", where gradstep chooses their number as well.
+    ratio : float
+        The time of gradstep's choice over that of the fastest of all variants, kernels and numbers of threads.
+    quartiles : tuple of two floats, or None
+        Of the ratios of each round.
+    fastest : str
+        The fastest one.
+    """
+
+    m: int
+    n: int
+    dtype: str
+    order: str
+    threads: str
+    ratio: float
+    quartiles: tuple[float, float] | None
+    fastest: str
+
+    @property
+    def place(self) -> str:
+        """The size in words."""
+        return f"m = {self.m:,}, n = {self.n:,}, {self.dtype}, {self.order} order, {self.threads}"
+
+
 class TargetsRecord(msgspec.Struct, frozen=True):
     """The measured table.
 
@@ -69,10 +109,13 @@ class TargetsRecord(msgspec.Struct, frozen=True):
         One for each row, in the order of the table.
     record : Record
         The cells that the results come from, and where they were measured.
+    regrets : list of Regret
+        What gradstep's own choice costs at sizes that were drawn at random.
     """
 
     targets: list[TargetResult]
     record: Record
+    regrets: list[Regret] = msgspec.field(default_factory=list)
 
 
 def save(results: TargetsRecord, path: Path) -> None:

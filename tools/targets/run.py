@@ -8,11 +8,13 @@ from types import MappingProxyType
 from gradstep.compare.measure.peers import Peer
 from gradstep.compare.measure.run import Progress
 from gradstep.compare.measure.session import Session
-from gradstep.compare.record.records import Settings
+from gradstep.compare.record.records import Settings, changed
 from gradstep.machine import last_level_cache
+from tools.targets import regret
 from tools.targets.bench import MIB, TIMES_CACHE, Bench, NotMeasured, Scale
 from tools.targets.results import TargetResult, TargetsRecord
-from tools.targets.table import TARGETS, Bound, Target
+from tools.targets.table import SECTIONS
+from tools.targets.target import Bound, Section, Target
 
 
 class TargetsInterrupted(KeyboardInterrupt):
@@ -34,7 +36,7 @@ def run(
     *,
     scale: Scale | None = None,
     unavailable: Mapping[str, str] = MappingProxyType({}),
-    targets: Sequence[Target] | None = None,
+    sections: Sequence[Section] | None = None,
     progress: Progress | None = None,
 ) -> TargetsRecord:
     """Measure the table.
@@ -47,7 +49,7 @@ def run(
         The sizes; by default those of this machine.
     unavailable : mapping
         The peers that are not installed, and why; passed on to the record.
-    targets : sequence of Target, optional
+    sections : sequence of Section, optional
         The rows; by default the whole table.
     progress : Progress, optional
         Hears of the progress.
@@ -64,7 +66,7 @@ def run(
     """
     whole = _Run(chosen_peers, scale or Scale.of_this_machine(), unavailable, progress or Progress())
     try:
-        whole.measure(TARGETS if targets is None else targets)
+        whole.measure(SECTIONS if sections is None else sections)
         return whole.results()
     except KeyboardInterrupt:
         raise TargetsInterrupted(whole.results()) from None
@@ -84,13 +86,15 @@ class _Run:
         self._results: list[TargetResult] = []
         self._complete = False
 
-    def measure(self, targets: Sequence[Target]) -> None:
-        """Measure one row after the other."""
-        self._progress.plan(len(targets))
-        for target in targets:
-            self._session.look()
-            self._results.append(_result(target, self._bench))
-            self._progress.advance(1)
+    def measure(self, sections: Sequence[Section]) -> None:
+        """Measure one row after the other; what a section has no time for is left out."""
+        self._progress.plan(sum(len(section.targets) for section in sections))
+        for section in sections:
+            self._bench.allow(section.seconds)
+            for target in section.targets:
+                self._session.look()
+                self._results.append(_result(target, self._bench))
+                self._progress.advance(1)
         self._session.look()
         self._complete = True
 
@@ -111,18 +115,19 @@ class _Run:
             unavailable={**self._bench.unavailable, **self._unavailable},
             notes=_notes(self._scale),
         )
-        return TargetsRecord(list(self._results), record)
+        return TargetsRecord(list(self._results), record, list(self._bench.regrets))
 
 
 def _result(target: Target, bench: Bench) -> TargetResult:
     must, aim = _bound(target.must, bench.scale), _bound(target.aim, bench.scale)
+    row = TargetResult(target.group, target.case, target.threads, must, aim, target.unit)
     try:
         value, quartiles, against = target.measure(bench)
     except NotMeasured as error:
-        return TargetResult(target.group, target.case, must, aim, target.unit, reason=str(error))
+        return changed(row, reason=str(error))
     except MemoryError as error:
-        return TargetResult(target.group, target.case, must, aim, target.unit, reason=f"not enough memory: {error}")
-    return TargetResult(target.group, target.case, must, aim, target.unit, value, quartiles, against)
+        return changed(row, reason=f"not enough memory: {error}")
+    return changed(row, measured=value, quartiles=quartiles, against=against)
 
 
 def _bound(bound: Bound, scale: Scale) -> float:
@@ -134,5 +139,6 @@ def _notes(scale: Scale) -> list[str]:
     times = scale.data_bytes / cache
     size = f"X and y in memory are {scale.data_bytes / MIB:,.0f} MiB, {times:.1f} times the last-level cache"
     if scale.data_bytes < TIMES_CACHE * cache:
-        return [f"{size}; they should be {TIMES_CACHE} times, for which the memory or the scale is too small"]
-    return [size]
+        size += f", which other machines share, or the memory is too small for {TIMES_CACHE} times"
+    drawn = f"{scale.draws} sizes were drawn with seed {regret.SEED}: m n up to {scale.largest:,}, n up to"
+    return [size, f"{drawn} {regret.MOST_FEATURES:,}, both evenly by their logarithms"]

@@ -1,4 +1,4 @@
-"""The table of targets: must, aim and measured side by side."""
+"""The table of targets for a terminal: must, aim and measured side by side."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from rich.text import Text
 
 from gradstep.compare.judge.findings import findings
 from gradstep.compare.show.circumstances import circumstances
-from tools.targets.results import TargetResult, TargetsRecord, Verdict
+from tools.targets.results import Regret, TargetResult, TargetsRecord, Verdict
 
 _STYLES: dict[Verdict, str] = {"aim": "bold green", "must": "green", "missed": "bold red", "not measured": "dim"}
 _WORDS: dict[Verdict, str] = {"aim": "aim reached", "must": "must reached", "missed": "MISSED", "not measured": ""}
+_WORST = 10
 _COLUMNS = "{:<32}{:>7}{:>7}{:>10}  {:<13}{}"
 
 
 def show(results: TargetsRecord, console: Console) -> None:
     """Print the results, grouped by what they compare, and how they were measured."""
-    for line in itertools.chain(_lines(results), _foot(results)):
+    for line in itertools.chain(_lines(results), _regrets(results.regrets), _foot(results)):
         console.print(line, soft_wrap=not console.is_terminal, highlight=False)
 
 
@@ -36,18 +37,33 @@ def _lines(results: TargetsRecord) -> Iterator[Text]:
 
 
 def _line(target: TargetResult) -> Text:
-    case = f"  {target.case}"
+    case = f"  {target.place}"
     sign = ">" if target.unit == "factor" else "<"
-    must, aim = (f"{sign}{_number(bound)}" for bound in (target.must, target.aim))
+    must, aim = (f"{sign}{number(bound)}" for bound in (target.must, target.aim))
     if target.measured is None:
         return Text(_COLUMNS.format(case, must, aim, "-", "", f"not measured: {target.reason}"), style="dim")
-    quartiles = "-".join(map(_number, target.quartiles)) if target.quartiles is not None else ""
+    quartiles = "-".join(map(number, target.quartiles)) if target.quartiles is not None else ""
     mark = "~" if _is_doubtful(target) else ""
-    line = Text(_COLUMNS.format(case, must, aim, f"{mark}{_number(target.measured)}", quartiles, ""))
+    line = Text(_COLUMNS.format(case, must, aim, f"{mark}{number(target.measured)}", quartiles, ""))
     line.append(_WORDS[target.verdict], style=_STYLES[target.verdict])
     if target.against:
         line.append(f" ({target.against})", style="dim")
     return line
+
+
+def _regrets(regrets: list[Regret]) -> Iterator[Text]:
+    """Return the sizes at which gradstep's choice costs most."""
+    if regrets:
+        yield Text()
+        yield Text("Where gradstep's choice costs most, of the sizes that were drawn", style="bold")
+    for each in worst(regrets):
+        lower, upper = (number(value) for value in each.quartiles or (each.ratio, each.ratio))
+        yield Text(f"  {number(each.ratio)}  {lower}-{upper}  {each.place}; the fastest: {each.fastest}")
+
+
+def worst(regrets: list[Regret]) -> list[Regret]:
+    """Return the ten sizes at which the choice costs most."""
+    return sorted(regrets, key=lambda each: -each.ratio)[:_WORST]
 
 
 def _is_doubtful(target: TargetResult) -> bool:
@@ -58,7 +74,8 @@ def _is_doubtful(target: TargetResult) -> bool:
     return not lower <= target.measured <= upper
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Return a ratio, or a size in MiB, with three digits or four."""
     return f"{value:.2f}" if value < 9.995 else f"{value:.1f}"
 
 
@@ -77,4 +94,6 @@ def _foot(results: TargetsRecord) -> Iterator[Text]:
     if any(_is_doubtful(target) for target in results.targets):
         yield Text("~         outside the quartiles: the machine was not quiet, so measure again")
     yield Text("(name)    the fastest peer, or the best of several ways")
-    yield from circumstances(findings(results.record))
+    record = results.record
+    yield Text(f"date      {record.created[:10]}, in {record.seconds / 60.0:.1f} minutes")
+    yield from circumstances(findings(record))

@@ -23,7 +23,7 @@ def _prepare(examples: Examples, threads: int) -> Call:
 def _prepare_one(examples: Examples, threads: int) -> Call:
     X, y, w, b = rows_contiguous(examples)
     m, n = X.shape
-    one_thread, many_threads = _compiled_loops()
+    one_thread, many_threads = compiled_loops()
 
     def call_one() -> Step:
         sums = np.zeros(n + 2)
@@ -65,7 +65,7 @@ def _steps(examples: Examples, means: NDArray[np.float64]) -> Steps:
 
 
 @functools.cache
-def _compiled_loops() -> tuple[Callable[..., None], Callable[..., None]]:
+def compiled_loops() -> tuple[Callable[..., None], Callable[..., None]]:
     """Return the loop for one thread, and the loop for several threads with a share of the rows each."""
     import numba
 

@@ -1,0 +1,52 @@
+"""What a row of the table of targets is, and a section of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tools.targets.bench import Bench, Measured, Scale
+from tools.targets.results import Unit
+
+Bound = float | Callable[[Scale], float]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A row of the table.
+
+    Attributes
+    ----------
+    group, case, threads : str
+        What is compared with what, in which case, and on how many threads; the last one may be empty.
+    must, aim : float or callable
+        What has to be reached and what is hoped for; functions of the scale if they depend on the size of X.
+    unit : str
+        As of `tools.targets.results.TargetResult`.
+    measure : callable
+        Given a `Bench`, returns a `Measured` or raises `NotMeasured`.
+    """
+
+    group: str
+    case: str
+    threads: str
+    must: Bound
+    aim: Bound
+    unit: Unit
+    measure: Callable[[Bench], Measured]
+
+
+@dataclass(frozen=True)
+class Section:
+    """Rows on one theme, and how long measuring them may take.
+
+    Attributes
+    ----------
+    seconds : float
+        The rows that are not measured by then are left out.
+    targets : tuple of Target
+        The rows.
+    """
+
+    seconds: float
+    targets: tuple[Target, ...]
