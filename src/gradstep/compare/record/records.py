@@ -89,8 +89,8 @@ class Result(Part, frozen=True):
     variant: Annotated[
         Words | None,
         says(
-            "Which of its variants, all of which give the same bits, the kernel had chosen by the last round; null "
-            "where it has one only, and for peers."
+            "Which of its variants, all of which give the same bits, the kernel had found to be the fastest by the "
+            "last round; null where it has none, and for peers."
         ),
     ] = None
 

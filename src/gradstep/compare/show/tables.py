@@ -45,9 +45,9 @@ def _block(found: CellFindings) -> Iterator[Text]:
     yield Text.assemble((size, "bold"), f", {cell.kind}, X: {words.size(cell.X_bytes)}")
     yield Text(_COLUMNS.format(*_HEADS).rstrip(), style="dim")
     yield from map(_line, found.lines)
-    yield from _variants(found)
     if found.read_limit is not None:
         yield _line(found.read_limit)
+    yield from _variants(found)
 
 
 def _line(line: Line) -> Text:
