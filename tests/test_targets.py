@@ -268,7 +268,8 @@ def test_a_choice_is_made_in_the_preparation_and_under_the_conditions_of_the_cal
 
     settings = []
     call = choosing.settled(Contender("A", prepare, setting)).prepare("examples")
-    assert passes == [["examples"]] * choosing.MOST_CALLS
+    assert choosing.LEAST_CALLS <= len(passes) <= choosing.MOST_CALLS
+    assert all(each == ["examples"] for each in passes)
     call()
     assert passes[-1] == []
 

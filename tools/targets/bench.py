@@ -76,7 +76,7 @@ class Scale:
     rounds: int = 7
     most_rounds: int = 21
     cell_seconds: float = 8.0
-    short_rounds: int = 77
+    short_rounds: int = 51
     draws: int = 60
 
     @classmethod

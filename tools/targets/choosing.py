@@ -10,7 +10,7 @@ from gradstep import registry
 from gradstep import variants as choices
 from gradstep.compare.measure.contenders import Call, Contender
 from gradstep.compare.measure.problems import Examples
-from gradstep.contract import Kernel, PartialSums
+from gradstep.contract import PartialSums
 
 LEAST_CALLS, MOST_CALLS = 24, 150
 """gradstep finds out which variant is the fastest within the first number of passes over a large X, of many blocks;
