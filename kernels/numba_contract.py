@@ -46,7 +46,7 @@ def general_types(given: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return types that take arguments of these types, and also of any other layout, read-only or not."""
     X, y, theta, _, out, sample_weight, direction = given
     X, y, theta, sample_weight, direction = map(_general, (X, y, theta, sample_weight, direction))
-    return X, y, theta, types.intp, _general(out, readonly=False), sample_weight, direction
+    return X, y, theta, types.intp, _general(out, readonly=False), sample_weight, direction, types.intp
 
 
 def _general(type_: Any, *, readonly: bool = True) -> Any:

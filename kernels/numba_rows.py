@@ -14,8 +14,14 @@ _compiled = compiler()
 # without it: their accuracy depends on the order of their operations.
 _compiled_sum = compiler(fastmath={"reassoc", "nsz", "contract"})
 
-# Above this size w competes with the rows for a 32 KiB L1 cache, and sharing each load of w among four rows pays. Below
-# it, one row at a time is faster: a hardware prefetcher follows one stream best (docs/performance.md).
+# Rows of at most this many features are first copied into columns, so that a vector holds several rows.
+FEW_FEATURES = 3
+
+# Longer rows share each load of w by fours. For shorter ones, one row at a time is faster: a hardware prefetcher
+# follows one stream best (docs/performance.md).
+LONG_ROW_BYTES = 1600
+
+# Above this size w competes with the rows for a 32 KiB L1 cache.
 WIDE_ROW_BYTES = 12_000
 
 
@@ -42,11 +48,11 @@ def scores(x: Rows, first: int, stop: int, parameters: FloatArray, z: FloatArray
         _add_rows(x.numbers, start, x.stride, w[first:stop], z, following)
         return
     z = z[first:stop]
-    if n * size_of(w) > WIDE_ROW_BYTES:
-        _dots_of_wide_rows(x.numbers, start, x.stride, w, z, following)
+    if following >= 0:
+        following += first * x.stride * 3 // 4
+    if n * size_of(w) > LONG_ROW_BYTES:
+        _dots_of_long_rows(x.numbers, start, x.stride, w, z, following)
     else:
-        if following >= 0:
-            following += first * x.stride * 3 // 4
         _dots(x.numbers, start, x.stride, w, z, following)
     for i in range(len(z)):
         z[i] += b
@@ -113,13 +119,15 @@ def _dots(numbers: FloatArray, start: int, stride: int, w: FloatArray, dots: Flo
 
 
 @_compiled_sum
-def _dots_of_wide_rows(
+def _dots_of_long_rows(
     numbers: FloatArray, start: int, stride: int, w: FloatArray, dots: FloatArray, following: int
 ) -> None:
     """Do the same as `_dots`, with four rows that share each load of w."""
     n = len(w)
     whole = len(dots) // 4 * 4
     for k in range(0, whole, 4):
+        if following >= 0:
+            prefetch(numbers, following + k * stride * 3 // 4, n * 3)
         first = start + k * stride
         x0 = numbers[first : first + n]
         x1 = numbers[first + stride : first + stride + n]
@@ -132,6 +140,8 @@ def _dots_of_wide_rows(
             dot2 += w[j] * x2[j]
             dot3 += w[j] * x3[j]
         dots[k], dots[k + 1], dots[k + 2], dots[k + 3] = dot0, dot1, dot2, dot3
+    if following >= 0:
+        following += whole * stride * 3 // 4
     _dots(numbers, start + whole * stride, stride, w, dots[whole:], following)
 
 
@@ -157,12 +167,3 @@ def _add_rows(numbers: FloatArray, start: int, stride: int, c: FloatArray, total
         x = numbers[first : first + n]
         for j in range(n):
             total[j] += c[k] * x[j]
-
-
-@_compiled_sum
-def total(values: FloatArray, count: int) -> float:
-    """Return the sum of the first of some values."""
-    sum_of_all = 0.0
-    for i in range(count):
-        sum_of_all += values[i]
-    return sum_of_all

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 U64 = float(np.finfo(np.float64).eps) / 2
+ETA64 = float(np.finfo(np.float64).smallest_subnormal)
 
 
 def gamma(k: float, u: float) -> float:
@@ -123,7 +124,9 @@ def product_errors(
     quotient, mean_error = _means(errors, weighted, block_rows)
     v_w = np.abs(direction[:-1].astype(np.float64))
     penalty = np.array([*(l2 * v_w), 0.0, l2 * float(v_w @ v_w)])
-    return mean_error + gamma(2, U64) * (quotient + penalty) + gamma(len(v_w) + 3, U64) * penalty
+    # What underflows in the division, in the products of v, and in their product with l2: at most half of eta in each.
+    lost = ETA64 * (1 + l2 * len(v_w))
+    return mean_error + gamma(2, U64) * (quotient + penalty) + gamma(len(v_w) + 3, U64) * penalty + lost
 
 
 @dataclass(frozen=True)
@@ -206,8 +209,10 @@ def gradient_errors(errors: RowErrors, weighted: bool, block_rows: int, w: np.nd
     wide_w = np.abs(w.astype(np.float64))
     penalty, penalty_gradient = l2 / 2 * float(wide_w @ wide_w), l2 * wide_w
     J = mean_error[-1] + gamma(len(w) + 3, U64) * penalty + gamma(1, U64) * (quotient[-1] + penalty)
-    # dw is rounded to the dtype of w at the end, where the result may be subnormal.
+    # dw is rounded to the dtype of w at the end, where the result may be subnormal. What underflows in the division, in
+    # the squares of w and in the product with l2 is at most half of eta in each.
     limits = np.finfo(w.dtype)
     u_w, eta_w = float(limits.eps) / 2, float(limits.smallest_subnormal)
-    dw = mean_error[:-2] + (gamma(2, U64) + gamma(1, u_w)) * (quotient[:-2] + penalty_gradient) + eta_w
-    return GradientErrors(float(J) + eta_w, dw, float(mean_error[-2]) + eta_w)
+    lost = ETA64 * (1 + l2 * len(w))
+    dw = mean_error[:-2] + (gamma(2, U64) + gamma(1, u_w)) * (quotient[:-2] + penalty_gradient) + lost + eta_w
+    return GradientErrors(float(J) + lost, dw, float(mean_error[-2]) + lost)

@@ -44,7 +44,7 @@ def threaded_kernel(request: pytest.FixtureRequest) -> Kernel:
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the caller's choice of kernel and threads out of the tests."""
-    for name in ("GRADSTEP_KERNEL", "GRADSTEP_THREADS", "GRADSTEP_ISA", "OMP_NUM_THREADS"):
+    for name in ("GRADSTEP_KERNEL", "GRADSTEP_THREADS", "GRADSTEP_ISA", "GRADSTEP_VARIANT", "OMP_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
     environment.variable.cache_clear()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from command_line import Outcome, assert_one_line, process
@@ -76,6 +78,19 @@ def test_module_runs_as_a_process_without_traceback(tmp_path):
 
 
 # info
+
+
+def test_info_lists_the_variants_and_measures_them(command):
+    names = list(registry.load("cython").variants) if registry.available()["cython"] is None else []
+    outcome = command("info", "--measure")
+    assert outcome.code == 0
+    assert f"variants with the same bits: {', '.join(names)}" in outcome.out
+    times = [line for line in outcome.out.splitlines() if line.startswith("cython, n = ")]
+    assert len(times) >= 4 * bool(names)
+    for line in times:
+        assert all(name in line for name in names)
+        assert re.search(r"\d\.\d\d ms, ", line)
+    assert "python, n" not in outcome.out
 
 
 def test_info_names_versions_kernels_and_the_choice(command, monkeypatch):

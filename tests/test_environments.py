@@ -147,6 +147,8 @@ NO_EXTENSION = """sys.modules["gradstep.kernels.cython_loop_baseline"] = None"""
         ("GRADSTEP_ISA", "avx2", BASELINE_ONLY, "but this processor has only baseline. Fix: unset it"),
         ("GRADSTEP_ISA", "avx2", NO_EXTENSION, "but there is no cython kernel: "),
         ("GRADSTEP_ISA", "mmx", "", "it should be one of baseline, avx2, avx512"),
+        ("GRADSTEP_VARIANT", "cython:fast", "", "but the variants of the cython kernel here are "),
+        ("GRADSTEP_VARIANT", "cython:fast", NO_EXTENSION, "but the cython kernel is not available: "),
         ("GRADSTEP_KERNEL", "nosuch", "", "it should be 'auto' or one of 'python', 'numba', 'cython', 'numpy'"),
         ("GRADSTEP_THREADS", "two", "", "it should be an integer, at least 1"),
     ],
@@ -169,7 +171,9 @@ def test_an_unavailable_kernel_in_the_environment_names_the_variable():
     assert said.startswith("GRADSTEP_KERNEL is 'cython': the cython kernel is not available: ")
 
 
-@pytest.mark.parametrize("name", ["GRADSTEP_KERNEL", "GRADSTEP_ISA", "GRADSTEP_THREADS", "OMP_NUM_THREADS"])
+@pytest.mark.parametrize(
+    "name", ["GRADSTEP_KERNEL", "GRADSTEP_ISA", "GRADSTEP_VARIANT", "GRADSTEP_THREADS", "OMP_NUM_THREADS"]
+)
 def test_an_empty_variable_counts_as_unset(name):
     code = """
         import gradstep

@@ -33,6 +33,16 @@ LABELS = st.sampled_from([0.0, 1.0]) | st.floats(0.0, 1.0, width=32)
 WEIGHTS = st.floats(0.0, 1024.0, width=32)
 MODERATE = st.floats(-8.0, 8.0, width=32)
 
+# Of a float32 gradient of 9e-40, which has 20 binary digits, and an eighth of which has 17.
+WITH_A_SUBNORMAL_GRADIENT = Problem(
+    "a subnormal gradient",
+    np.array([[1e-4], [0.0]], np.float32),
+    np.array([0.0, 1.0], np.float32),
+    np.array([0.5], np.float32),
+    0.0,
+    np.array([4.6e-33, 256.0], np.float32),
+)
+
 
 def problems(values: Any = VALUES, parameters: Any = MODERATE, weighted: bool = True) -> st.SearchStrategy[Problem]:
     """Return a strategy for problems with features drawn from `values` and w and b from `parameters`."""
@@ -127,13 +137,19 @@ def test_exchanging_the_classes_mirrors_the_problem(kernel, problem):
 
 @KERNEL_IS_FIXED
 @given(problem=problems(values=MODERATE), power=st.integers(-8, 8))
+@example(problem=WITH_A_SUBNORMAL_GRADIENT, power=3)
+@example(problem=WITH_A_SUBNORMAL_GRADIENT, power=-8)
 def test_scaling_a_column_and_its_weight(kernel, problem, power):
     """X / 2^k with w 2^k has the same z; powers of two are exact, so only the gradient of w changes, by 2^k."""
     factor = problem.X.dtype.type(2.0**power)
-    problem_ = Problem("column scaled", **arguments(problem, l2=0.0))
-    scaled = gradient(**arguments(problem_, X=problem.X / factor, w=problem.w * factor), kernel=kernel)
     assume((np.abs(problem.X[problem.X != 0]) > 1e-20).all() and (np.abs(problem.w[problem.w != 0]) > 1e-20).all())
-    problem_.assert_right(scaled._replace(dw=scaled.dw * factor), "columns scaled")
+    base_ = Problem("column as it is", **arguments(problem, l2=0.0))
+    scaled_ = Problem("column scaled", **arguments(base_, X=problem.X / factor, w=problem.w * factor))
+    base, scaled = base_.gradient(kernel), scaled_.gradient(kernel)
+    assert (scaled.J, scaled.db) == (base.J, base.db)
+    # Each is held to bounds of its own: of two subnormal gradients the smaller one keeps fewer digits.
+    base_.assert_right(base)
+    scaled_.assert_right(scaled)
 
 
 @KERNEL_IS_FIXED

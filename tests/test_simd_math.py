@@ -248,9 +248,9 @@ def test_constants_of_the_numba_kernel(name):
 
 def numba_function(name: str) -> Callable[[float], float]:
     load_or_explain("numba")
-    from gradstep.kernels import numba_loop
+    from gradstep.kernels import numba_link
 
-    return getattr(numba_loop, f"_{name}")
+    return getattr(numba_link, name)
 
 
 @pytest.fixture(scope="module")

@@ -82,6 +82,11 @@ INLINE void prefetch(const char *memory, ptrdiff_t bytes)
 #define TILE 2
 #define CHAINS (PIECE_BYTES == 64 ? 4 : 1)
 
+/* Two models alone, such as the w and v of a curvature, go through one row at a time, a single stream. With fewer
+ * registers that pays from LEAST_OF_TWO features on, and half of the accumulators are computed together. */
+#define LEAST_OF_TWO (PIECE_BYTES == 64 ? 0 : 256)
+#define CHAINS_OF_TWO (PIECE_BYTES == 64 ? 4 : 2)
+
 /* Keeps a vector in registers where the compiler would load it again for each use. */
 #if defined(VECTOR_TYPES) && defined(__AVX__)
 #define HOLD(v)                                                                                                        \

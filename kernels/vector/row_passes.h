@@ -225,7 +225,11 @@ static void ROWS(row_dots_of_models)(const ELEMENT *x, const ELEMENT *next, ptrd
         const ptrdiff_t rows = count - k < 8 ? count - k : 8;
         const ptrdiff_t done = k * stride;
         ptrdiff_t model = 0;
-        if (n > COLUMNS_AT_A_TIME) {
+        if (models == 2 && n * (ptrdiff_t)sizeof(REAL) <= WIDE_ROW_BYTES && n >= LEAST_OF_TWO) {
+            for (ptrdiff_t row = 0; row < rows; row++)
+                ROWS(products)(
+                    x + row * stride, stride, 1, 2, CHAINS_OF_TWO, next, done + row * stride, w, span, n, p + row);
+        } else if (n > COLUMNS_AT_A_TIME) {
             ROWS(products_by_columns)(x, stride, rows, models, next, done, w, span, n, p);
         } else {
             for (; model + 2 <= models; model += 2)

@@ -259,8 +259,9 @@ class PartialSums(Protocol):
 class Kernel(Protocol):
     """One implementation of the sums, with what the engine has to know about it.
 
-    Anything with these three attributes may be passed as ``kernel=``. A fourth one, ``narrow_dtypes``, may name the
-    narrow dtypes of X that it reads in place.
+    Anything with these three attributes may be passed as ``kernel=``. Two more are optional: ``narrow_dtypes`` names
+    the narrow dtypes of X that it reads in place, and ``variants`` holds functions that give the same bits at another
+    speed, by name, ``partial_sums`` first.
     """
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -22,6 +22,7 @@ from gradstep.staging import Models
 from gradstep.threads import blocks_per_turn, named_threads, share, threads_for
 from gradstep.tree import Node, Sums, join
 from gradstep.validate import Array, Data
+from gradstep.variants import Way
 
 __all__ = ["BLOCK_BYTES", "Node", "Pass", "block_rows", "join"]
 
@@ -34,12 +35,9 @@ _BLOCK_TO_SUMS = 64
 # The blocks' sums of one turn of a thread take about this much memory at most, or are those of a single block.
 _TURN_BYTES = 1 << 20
 
-# So many blocks are a turn of one thread while it is not known which variant of the kernel is the fastest: a turn costs
-# some microseconds, and these blocks take hundreds.
-_BLOCKS_TO_TIME = 8
-
-# Whether a second thread pays is found out up to this size of X, in bytes. Above, it does on every machine measured.
-_MOST_BYTES_TO_TIME = 1 << 26
+# Above this size, in bytes, X is in no cache: which way is the fastest depends no more on it, and all threads pay on
+# every machine measured.
+_MOST_CACHED_BYTES = 1 << 26
 
 # A mean weight in this range leaves room below and above for the products with the weights.
 _MEAN_WEIGHTS = {4: (2.0**-32, 2.0**32), 8: (2.0**-256, 2.0**256)}
@@ -97,9 +95,9 @@ class Pass:
             self._weighed = examples, self.total_weight
             self._in_place = self._read_in_place(examples)
         self.threads = self._threads(threads)
-        self._chooses_threads = threads is None and self.threads > 1 and X.nbytes <= _MOST_BYTES_TO_TIME
-        self._tries_variants = X.nbytes >= variants.LEAST_BYTES
-        self._fastest: dict[tuple[bool, bool], PartialSums] = {}
+        self._chooses_threads = threads is None and self.threads > 1 and X.nbytes <= _MOST_CACHED_BYTES
+        self._tries_ways = X.nbytes >= variants.LEAST_BYTES
+        self._trials: dict[tuple[bool, bool], variants.Trial] = {}
         self._spare: list[Sums] = []
 
     def _threads(self, wanted: int | None) -> int:
@@ -218,95 +216,104 @@ class Pass:
         Parts that were computed anywhere, from blocks that begin at the same rows, are added up by `join`.
         """
         point = self._native(point)
+        partial_sums = self.way(point).partial_sums
         joining = tree.Joining()
         while first < last:
             length = min(_largest_turn(first, last - first), self._most_blocks_of_a_turn(point))
             level = length.bit_length() - 1
-            joining.add(Node(level, first >> level, self._turn(first, first + length, point)))
+            joining.add(Node(level, first >> level, self._turn(first, first + length, point, partial_sums)))
             first += length
         return joining.nodes()
 
     def _sums(self, point: Point) -> Sums:
         point = self._native(point)
+        if not self._tries_ways:
+            return self._sums_by(self._kernel.partial_sums, self.threads, point)
+        trial = self._trial(point)
+        if trial.choice.settled:
+            return self._sums_by(trial.best.partial_sums, trial.best.threads, point)
+        turn = trial.choice.next()
+        way = trial.ways[turn]
+        start = time.perf_counter()
+        sums = self._sums_by(way.partial_sums, way.threads, point)
+        trial.choice.took(turn, time.perf_counter() - start)
+        return sums
+
+    def _sums_by(self, partial_sums: PartialSums, threads: int, point: Point) -> Sums:
+        """Return the sums over all blocks, by one variant of the kernel on so many threads."""
         if self.n_blocks == 1:
             sums = np.empty((1, len(point.theta), point.theta.shape[1] + 1))
-            self._sum_blocks(0, 1, point, sums)
+            self._sum_blocks(0, 1, point, sums, partial_sums)
             only: Sums = sums[0]
             return only
-        if not self._chooses_threads:
-            return self._sums_on(self.threads, point)
-        choice = variants.threads_choice(self._kernel, self._work(point), self._given.X.nbytes)
-        option = choice.next()
-        start = time.perf_counter()
-        total = self._sums_on((self.threads, 1)[option], point)
-        choice.took(option, time.perf_counter() - start)
-        return total
-
-    def _sums_on(self, threads: int, point: Point) -> Sums:
-        """Return the sums over all blocks, computed by so many threads."""
         length = self._blocks_of_a_turn(threads, point)
         if length >= self.n_blocks:
-            return self._turn(0, self.n_blocks, point)
+            return self._turn(0, self.n_blocks, point, partial_sums)
         level = length.bit_length() - 1
         joining = tree.Joining()
 
         def work(first: int, last: int) -> None:
-            joining.add(Node(level, first >> level, self._turn(first, last, point)))
+            joining.add(Node(level, first >> level, self._turn(first, last, point, partial_sums)))
 
         share(work, self.n_blocks, threads, length)
         return joining.total()
 
-    def _blocks_of_a_turn(self, threads: int, point: Point) -> int:
-        """Return how many blocks a thread claims at a time: a power of two, so that they are a node of the tree."""
-        most = self._most_blocks_of_a_turn(point)
-        if threads > 1:
-            return min(most, 1 << (blocks_per_turn(self.n_blocks, threads).bit_length() - 1))
-        return most if variants.is_settled(self._kernel, self._work(point)) else min(most, _BLOCKS_TO_TIME)
+    def _trial(self, point: Point) -> variants.Trial:
+        """Return what is known of the ways for such a point: first of the number of threads, then of the variants."""
+        sort = len(point.theta) == 1, point.direction is None
+        known = self._trials.get(sort)
+        if known is not None:
+            return known
+        work = *self._work, *sort
+        threads = self.threads
+        if self._chooses_threads:
+            trial = variants.trial((work, None), lambda: [self._default, self._default._replace(threads=1)])
+            if not trial.choice.settled:
+                return trial
+            threads = trial.best.threads
+        self._trials[sort] = variants.trial(
+            (work, threads), lambda: [Way(*each, threads) for each in variants.of(self._kernel).items()]
+        )
+        return self._trials[sort]
 
-    def _work(self, point: Point) -> variants.Work:
-        """Return what decides which variant is the fastest."""
+    @functools.cached_property
+    def _work(self) -> tuple[Any, ...]:
+        """What decides, beside the point and the number of threads, which way is the fastest."""
         X = self._given.X
         return (
+            self._kernel.partial_sums,
             X.dtype.char,
             staging.lies_by_rows(X),
             X.shape[1],
-            self.threads,
+            min(X.nbytes, _MOST_CACHED_BYTES).bit_length(),
             self._in_place is None,
-            self.n_blocks == 1,
-            len(point.theta) == 1,
-            point.direction is None,
         )
 
-    def _partial_sums(self, point: Point) -> PartialSums:
-        """Return the kernel's function or, where X is large enough, its fastest variant or what finds that out."""
-        if not self._tries_variants:
-            return self._kernel.partial_sums
-        sort = len(point.theta) == 1, point.direction is None
-        found = self._fastest.get(sort)
-        if found is not None:
-            return found
-        work = self._work(point)
-        sums = variants.sums_of(self._kernel, work)
-        if variants.is_settled(self._kernel, work):
-            self._fastest[sort] = sums
-        return sums
+    def way(self, point: Point) -> Way:
+        """Return the variant of the kernel and the number of threads that sum, the fastest ones known so far."""
+        return self._trial(point).best if self._tries_ways else self._default
 
-    def variant(self, point: Point) -> str:
-        """Return the name of the kernel's variant that sums, the fastest one known so far."""
-        if not self._tries_variants:
-            return next(iter(variants.of(self._kernel)))
-        return variants.name_of(self._kernel, self._work(point))
+    @functools.cached_property
+    def _default(self) -> Way:
+        return Way(next(iter(variants.of(self._kernel))), self._kernel.partial_sums, self.threads)
+
+    def _blocks_of_a_turn(self, threads: int, point: Point) -> int:
+        """Return how many blocks a thread claims at a time: a power of two, so that they are a node of the tree."""
+        most = self._most_blocks_of_a_turn(point)
+        if threads == 1:
+            return most
+        return min(most, 1 << (blocks_per_turn(self.n_blocks, threads).bit_length() - 1))
 
     def _most_blocks_of_a_turn(self, point: Point) -> int:
         blocks: int = max(1, _TURN_BYTES // (8 * (point.theta.size + len(point.theta))))
         return 1 << (blocks.bit_length() - 1)
 
-    def _turn(self, first: int, last: int, point: Point) -> Sums:
+    def _turn(self, first: int, last: int, point: Point, partial_sums: PartialSums) -> Sums:
         """Return the sum over some consecutive blocks, the first of which begins a node that holds them all."""
         k, width = point.theta.shape
         spare = self._take_spare(last - first, k, width + 1)
         sums = spare[: last - first]
-        self._sum_blocks(first, last, point, sums)
+        self._sum_blocks(first, last, point, sums, partial_sums)
         with np.errstate(all="ignore"):
             tree.fold(sums)
         total: Sums = sums[0].copy()
@@ -336,26 +343,24 @@ class Pass:
     def _rows(self, first: int, last: int) -> slice:
         return slice(first * self._block_rows, last * self._block_rows)
 
-    def _sum_blocks(self, first: int, last: int, point: Point, sums: Sums) -> None:
+    def _sum_blocks(self, first: int, last: int, point: Point, sums: Sums, partial_sums: PartialSums) -> None:
         in_place = self._in_place
         if in_place is None or point.models is not None:
-            self._sum_staged_blocks(first, last, point, sums)
+            self._sum_staged_blocks(first, last, point, sums, partial_sums)
             return
         X, y, weight = in_place
         if last - first < self.n_blocks:
             rows = self._rows(first, last)
             X, y, weight = X[rows], y[..., rows], None if weight is None else weight[..., rows]
-        partial_sums = self._partial_sums(point)
         partial_sums(X, y, point.theta, self._block_rows, sums, weight, point.direction)
 
-    def _sum_staged_blocks(self, first: int, last: int, point: Point, sums: Sums) -> None:
+    def _sum_staged_blocks(self, first: int, last: int, point: Point, sums: Sums, partial_sums: PartialSums) -> None:
         """Sum block by block, copying what the kernel cannot read in place into small reused buffers."""
         (X, y, weight, dtype, _), _ = self._weighed
         most = min(self._block_rows, len(X))
         read_X = staging.rows_reader(X, self._X_in_place, dtype, most)
         read_y = staging.by_model_reader(y, dtype, most, point.models)
         read_weight = None if weight is None else staging.by_model_reader(weight, dtype, most, point.models)
-        partial_sums = self._partial_sums(point)
         for block in range(first, last):
             rows = self._rows(block, block + 1)
             c = None if read_weight is None else read_weight(rows)

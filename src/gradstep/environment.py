@@ -1,7 +1,8 @@
 """The environment variables of gradstep, each read once: a look-up costs a tenth of a small gradient.
 
 ``GRADSTEP_KERNEL`` names the kernel that "auto" takes, ``GRADSTEP_THREADS`` the number of threads where none is given,
-``GRADSTEP_ISA`` the build of the Cython kernel. ``OMP_NUM_THREADS`` limits the threads where neither names a number.
+``GRADSTEP_ISA`` the build of the Cython kernel, ``GRADSTEP_VARIANT`` the variant of a kernel. ``OMP_NUM_THREADS``
+limits the threads where neither names a number.
 ``JPY_PARENT_PID`` is set by Jupyter for what runs in a notebook.
 """
 

@@ -54,7 +54,8 @@ class RegisteredKernel(NamedTuple):
     @property
     def variants(self) -> Mapping[str, PartialSums]:
         """Functions of the same contract that give the same bits at another speed, by name, the default first."""
-        return _variants(self.name) if _pinned(self.name) is None else {str(_pinned(self.name)): self.partial_sums}
+        pinned = _pinned(self.name)
+        return _variants(self.name) if pinned is None else {pinned: self.partial_sums}
 
     def __repr__(self) -> str:
         entry = KERNELS.get(self.name)
@@ -132,10 +133,14 @@ def load(name: str) -> Kernel:
     entry = KERNELS.get(name)
     if entry is None:
         raise ValueError(f"kernel is {name!r}; it should be 'auto' or one of {', '.join(map(repr, KERNELS))}")
-    module = _module(name, entry)
+    return RegisteredKernel(name, entry.releases_gil, _partial_sums(name, entry), entry.narrow_dtypes)
+
+
+def _partial_sums(name: str, entry: Entry) -> PartialSums:
     pinned = _pinned(name)
-    sums = _as_registered(name, module.partial_sums) if pinned is None else _pinned_variant(name, pinned)
-    return RegisteredKernel(name, entry.releases_gil, sums, entry.narrow_dtypes)
+    if pinned is not None:
+        return _pinned_variant(name, pinned)
+    return _as_registered(name, _module(name, entry).partial_sums)
 
 
 def _as_registered(name: str, sums: PartialSums) -> PartialSums:
@@ -169,7 +174,10 @@ def _pinned(name: str) -> str | None:
 
 
 def _pinned_variant(name: str, pinned: str) -> PartialSums:
-    variants = _variants(name)
+    try:
+        variants = _variants(name)
+    except KernelUnavailable as error:
+        raise KernelUnavailable(f"GRADSTEP_VARIANT is '{name}:{pinned}', but {error}") from error
     if pinned not in variants:
         raise KernelUnavailable(
             f"GRADSTEP_VARIANT is '{name}:{pinned}', but the variants of the {name} kernel here are "

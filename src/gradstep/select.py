@@ -57,7 +57,8 @@ def _choose(m: int, n: int) -> tuple[Kernel, str]:
     try:
         return registry.load("cython"), "compiled ahead of time, and the fastest or nearly so at all sizes measured"
     except KernelUnavailable:
-        if environment.variable("GRADSTEP_ISA") is not None:
+        pinned = environment.variable("GRADSTEP_VARIANT") or ""
+        if environment.variable("GRADSTEP_ISA") is not None or pinned.startswith("cython:"):
             # What is named never falls back.
             raise
         return _choose_without_cython(m * n)

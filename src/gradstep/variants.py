@@ -1,31 +1,34 @@
-"""Which variant of a kernel is the fastest on this machine: found out while they work, and kept for the process.
+"""Which variant of a kernel and how many threads are the fastest here: found out while they work, kept for the process.
 
-The variants of a kernel give the same bits, so no result depends on what is found. They take turns at runs of blocks,
-or at whole calls where these are small: four turns of five go to the best one so far, so that trying costs little. An
-option that is much slower is soon known, and tried no more.
+The variants of a kernel give the same bits, as any number of threads does, so no result depends on what is found.
+Passes over X take turns: most go to the best way so far, so that trying costs little, and a way that is much slower is
+tried no more. Turns within a pass would be faster to judge, but mislead: after some milliseconds of 512-bit vectors a
+processor lowers its clock, and what one variant leaves in the cache the next one finds (docs/performance.md).
 """
 
 from __future__ import annotations
 
 import itertools
 import statistics
-import time
-from collections.abc import Hashable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Hashable, Mapping
+from typing import NamedTuple
 
-from gradstep.contract import FloatArray, Kernel, PartialSums, Vector
+from gradstep.contract import Kernel, PartialSums
 
-# A pass over a smaller X, in bytes, takes the default: it is over before a choice could pay.
+# A pass over a smaller X, in bytes, goes the default way: it is over before a choice could pay.
 LEAST_BYTES = 1 << 18
 
-# One turn of so many is for another than the best one so far.
-_TURNS_TO_ONE_TRIAL = 5
+# The last two of so many turns are for another way than the best one so far.
+_CYCLE = 12
 
-# A median of so many turns is good to some per cent on a busy machine. From a few on an option may lead or drop out.
-_ENOUGH_TURNS = 9
-_FEW_TURNS = 3
+# A shorter turn, in seconds, counts only after another one of the same way, for the caches and the clock that it finds.
+_LONG = 4e-3
 
-# An option that takes longer than this many times the best one is tried no more.
+# From a few turns on a way may lead or drop out; a median of enough of them is good to some per cent on a busy machine.
+_FEW_TURNS = 2
+_ENOUGH_TURNS = 6
+
+# A way whose best turn takes this many times as long as the best way is tried no more.
 _HOPELESS = 1.25
 
 # After so many turns the best so far is kept, whatever the clock said: that of a debugger may stand still.
@@ -33,100 +36,93 @@ _MOST_TURNS = 1000
 
 
 class Choice:
-    """A choice among a few options, made by their times while they are used.
+    """A choice among a few ways, by the times that they take while they are used.
 
     Safe to use from several threads, and after a fork from any of them: it has no lock, and each of its changes is a
     single assignment. At worst two threads take the same turn.
 
     Parameters
     ----------
-    options : int
+    ways : int
         Their number; the first is taken until another is known to be faster.
     """
 
-    def __init__(self, options: int) -> None:
+    def __init__(self, ways: int) -> None:
         self._turns = itertools.count()
-        self._times: tuple[list[float], ...] = tuple([] for _ in range(options))
-        self._in_question = tuple(range(options))
+        self._times: tuple[list[float], ...] = tuple([] for _ in range(ways))
+        self._in_question = tuple(range(ways))
+        self._last = 0
         self.best = 0
-        """The fastest option so far."""
-        self.settled = options == 1
+        """The fastest way so far."""
+        self.settled = ways == 1
         """Whether that is final."""
 
     def next(self) -> int:
-        """Return the option that takes the next turn."""
-        turn = next(self._turns)
-        if self.settled or (turn + 1) % _TURNS_TO_ONE_TRIAL:
-            return self.best
+        """Return the way that takes the next turn."""
+        cycle, turn = divmod(next(self._turns), _CYCLE)
         best = self.best
-        others = [option for option in self._in_question if option != best]
-        if not others or turn > _MOST_TURNS:
+        if self.settled or turn < _CYCLE - 2:
+            return best
+        others = [way for way in self._in_question if way != best]
+        if not others or cycle * _CYCLE > _MOST_TURNS:
             self.settled = True
             return best
-        return others[turn // _TURNS_TO_ONE_TRIAL % len(others)]
+        return others[cycle % len(others)]
 
-    def took(self, option: int, duration: float) -> None:
-        """Note how long a turn of an option took, for a certain amount of work."""
-        if self.settled or not duration > 0.0:
+    def took(self, way: int, duration: float) -> None:
+        """Note how long a turn took."""
+        counts = duration >= _LONG or way == self._last
+        self._last = way
+        if self.settled or not counts or not duration > 0.0:
             return
-        times = self._times[option]
-        times.append(duration)
-        if option != self.best and len(times) >= _FEW_TURNS:
+        self._times[way].append(duration)
+        if way != self.best and len(self._times[way]) >= _FEW_TURNS:
             self._judge()
 
     def _judge(self) -> None:
-        medians = {
-            option: statistics.median(times) for option, times in enumerate(self._times) if len(times) >= _FEW_TURNS
-        }
+        known = {way: times for way, times in enumerate(self._times) if len(times) >= _FEW_TURNS}
+        medians = {way: statistics.median(times) for way, times in known.items()}
         best = min(medians, key=medians.__getitem__)
         longest = _HOPELESS * medians[best]
-        in_question = tuple(option for option in range(len(self._times)) if medians.get(option, longest) <= longest)
+        in_question = tuple(way for way in range(len(self._times)) if way not in known or min(known[way]) <= longest)
         self._in_question, self.best = in_question, best
-        self.settled = all(len(self._times[option]) >= _ENOUGH_TURNS for option in in_question)
-
-    def medians(self) -> list[float | None]:
-        """Return the median time of each option, None for one that had no turn."""
-        return [statistics.median(times) if times else None for times in self._times]
+        self.settled = all(len(self._times[way]) >= _ENOUGH_TURNS for way in in_question)
 
 
-Work = tuple[Hashable, ...]
-"""What decides which variant is the fastest, beside the kernel and the machine."""
+class Way(NamedTuple):
+    """One way to the same sums."""
+
+    variant: str
+    partial_sums: PartialSums
+    threads: int
 
 
-class _Trial:
-    """The variants of a kernel for one sort of work; called like any of them."""
+class Trial:
+    """The ways for one sort of work, and what is known of them.
 
-    def __init__(self, variants: Mapping[str, PartialSums]) -> None:
-        self.names = tuple(variants)
-        self.functions = tuple(variants.values())
-        self.choice = Choice(len(variants))
+    Parameters
+    ----------
+    ways : list of Way
+        The default first.
+    """
 
-    def __call__(
-        self,
-        X: FloatArray,
-        y: FloatArray,
-        theta: FloatArray,
-        block_rows: int,
-        out: Vector,
-        sample_weight: FloatArray | None = None,
-        direction: FloatArray | None = None,
-    ) -> None:
-        variant = self.choice.next()
-        start = time.perf_counter()
-        self.functions[variant](X, y, theta, block_rows, out, sample_weight, direction)
-        self.choice.took(variant, (time.perf_counter() - start) / len(X))
+    def __init__(self, ways: list[Way]) -> None:
+        self.ways = tuple(ways)
+        self.choice = Choice(len(ways))
+
+    @property
+    def best(self) -> Way:
+        """The fastest way so far."""
+        return self.ways[self.choice.best]
 
 
-_trials: dict[tuple[PartialSums, Work], _Trial] = {}
+_trials: dict[Hashable, Trial] = {}
 
 
-def _trial(kernel: Kernel, work: Work) -> _Trial:
-    key = kernel.partial_sums, work
-    trial = _trials.get(key)
-    if trial is None:
-        # Of two threads that come here at the same time both get the same one.
-        trial = _trials.setdefault(key, _Trial(of(kernel)))
-    return trial
+def trial(work: Hashable, ways: Callable[[], list[Way]]) -> Trial:
+    """Return what is known of the ways for some work, which `ways` returns for the first trial."""
+    # Of two threads that come here at the same time both get the same one.
+    return _trials.get(work) or _trials.setdefault(work, Trial(ways()))
 
 
 def of(kernel: Kernel) -> Mapping[str, PartialSums]:
@@ -135,27 +131,17 @@ def of(kernel: Kernel) -> Mapping[str, PartialSums]:
     return variants or {kernel.name: kernel.partial_sums}
 
 
-def sums_of(kernel: Kernel, work: Work) -> PartialSums:
-    """Return the fastest variant for some work or, as long as it is not known, what lets them take turns."""
-    trial = _trial(kernel, work)
-    return trial.functions[trial.choice.best] if trial.choice.settled else trial
+class Pinned(NamedTuple):
+    """A kernel that is one variant of another."""
+
+    name: str
+    releases_gil: bool
+    partial_sums: PartialSums
+    narrow_dtypes: Collection[str]
 
 
-def is_settled(kernel: Kernel, work: Work) -> bool:
-    """Whether the fastest variant for some work is known."""
-    return _trial(kernel, work).choice.settled
-
-
-def name_of(kernel: Kernel, work: Work) -> str:
-    """Return the name of the variant that is the fastest for some work so far."""
-    trial = _trial(kernel, work)
-    return trial.names[trial.choice.best]
-
-
-_threads: dict[Any, Choice] = {}
-
-
-def threads_choice(kernel: Kernel, work: Work, X_bytes: int) -> Choice:
-    """Return the choice between some threads and a single one, for X of about this size."""
-    key = kernel.partial_sums, work, X_bytes.bit_length()
-    return _threads.get(key) or _threads.setdefault(key, Choice(2))
+def pinned(kernel: Kernel, variant: str) -> Pinned:
+    """Return a kernel that is one variant of another, called ``KERNEL:VARIANT``."""
+    return Pinned(
+        f"{kernel.name}:{variant}", kernel.releases_gil, of(kernel)[variant], getattr(kernel, "narrow_dtypes", ())
+    )

@@ -10,8 +10,8 @@ from functools import partial
 import click
 
 import gradstep
-from gradstep import processor, registry, select
-from gradstep.cli import facts
+from gradstep import processor, registry, select, variants
+from gradstep.cli import facts, variant_times
 from gradstep.contract import KernelUnavailable
 from gradstep.environment import BadVariable
 from gradstep.machine import processor_name, versions
@@ -28,18 +28,22 @@ Environment variables
   GRADSTEP_THREADS   the number of threads that "auto" takes
   OMP_NUM_THREADS    the most threads that "auto" takes, where GRADSTEP_THREADS names no number
   GRADSTEP_ISA       the instruction set of the cython kernel: baseline, avx2 or avx512
+  GRADSTEP_VARIANT   the variant of a kernel, as KERNEL:VARIANT; else the fastest is found out while they work
 
 \b
-Example
+Examples
   gradstep info
+  gradstep info --measure
 """
 
 
 @click.command("info", help=_INFO_HELP)
-def info_command() -> None:
+@click.option("--measure", is_flag=True, help="Time the variants of each kernel on this machine; takes some seconds.")
+def info_command(measure: bool) -> None:
     """Show versions, processor, threads and kernels."""
     errors: list[Exception] = []
-    facts.show(_facts(errors))
+    measured = variant_times.measured() if measure else ()
+    facts.show([*_facts(errors), *measured])
     if errors:
         # The reader of the facts sees each error in its place; a script sees the first one, and the exit code.
         raise errors[0]
@@ -66,8 +70,17 @@ def _facts(errors: list[Exception]) -> Iterator[tuple[str, str]]:
     yield "instructions", or_error(_instruction_set)
     for name, problem in gradstep.available().items():
         yield f"kernel {name}", problem or f"available: {registry.KERNELS[name].summary}"
+        if problem is None:
+            yield from _variants(name)
     for m, n in ((100, 10), (1_000_000, 100)):
         yield "auto takes", or_error(partial(_choice, m, n))
+
+
+def _variants(name: str) -> Iterator[tuple[str, str]]:
+    """Yield the variants of a kernel, if it has several."""
+    names = list(variants.of(registry.load(name)))
+    if len(names) > 1:
+        yield "", f"variants with the same bits: {', '.join(names)}"
 
 
 def _threads(size: int, words: str) -> str:
