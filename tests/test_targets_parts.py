@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from made_records import cell, record
 
 import gradstep
-from gradstep import registry, variants
+from gradstep import processor, registry, variants
 from gradstep.compare.measure.contenders import Contender
 from gradstep.compare.measure.problems import Problem
 from gradstep.contract import PartialSums
 from tools.targets import choosing, page, regret, results
 from tools.targets.results import Regret, TargetResult, TargetsRecord
+
+
+PERFORMANCE = Path(__file__).parent.parent / "docs" / "performance.md"
 
 
 class Twins(NamedTuple):
@@ -122,3 +127,12 @@ def test_page_lists_the_largest_regrets():
 def test_page_without_its_markers_is_refused(text):
     with pytest.raises(ValueError, match="markers"):
         page.update(text, "new")
+
+
+def test_page_on_performance_has_a_place_for_the_results_and_names_all_variants():
+    text = PERFORMANCE.read_text(encoding="utf-8")
+    assert page.update(text, "").count(page.END) == 1
+    names = {f"cython:{variant}" for variant in processor.WORTH_TRYING["avx512"]}
+    if registry.available()["numba"] is None:
+        names |= {f"numba:{variant}" for variant in variants.of(registry.load("numba"))}
+    assert set(re.findall(r"^\| `(\w+:[\w-]+)`", text, re.MULTILINE)) >= names
