@@ -19,7 +19,6 @@ from gradstep.contract import PartialSums
 from tools.targets import choosing, page, regret, results
 from tools.targets.results import Regret, TargetResult, TargetsRecord
 
-
 PERFORMANCE = Path(__file__).parent.parent / "docs" / "performance.md"
 
 
