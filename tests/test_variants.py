@@ -12,7 +12,7 @@ import pytest
 from availability import load_or_explain
 
 import gradstep
-from gradstep import engine, registry, validate, variants
+from gradstep import engine, environment, registry, validate, variants
 
 
 def times_of(choice: variants.Choice, durations: list[float], turns: int) -> list[int]:
@@ -168,7 +168,7 @@ def test_the_environment_pins_a_variant():
     load_or_explain("cython")
     code = """
         import numpy as np
-        from gradstep import engine, registry, validate
+        from gradstep import engine, environment, registry, validate
         kernel = registry.load("cython")
         X = np.ones((50_000, 10))
         run = engine.Pass(kernel, validate.data(X, np.ones(50_000)), 1)
@@ -203,28 +203,58 @@ def test_a_kernel_without_variants_is_one_with_one():
     assert run.way(engine.Point(np.zeros((1, 51)))).variant == "plain"
 
 
-def test_threads_are_chosen_by_their_times():
-    """Where a second thread only costs, it is soon left out, and the result keeps its bits."""
+class Serial:
+    """A kernel that two threads slow down, as where one alone takes all that the memory gives; it notes its callers."""
+
+    name = "serial"
+    releases_gil = True
+
+    def __init__(self) -> None:
+        load_or_explain("cython")
+        self._sums = registry.load("cython").partial_sums
+        self._busy = threading.Lock()
+        self.callers: set[int] = set()
+
+    def partial_sums(self, *arguments: object) -> None:
+        self.callers.add(threading.get_ident())
+        alone = self._busy.acquire(blocking=False)
+        threading.Event().wait(0.001 if alone else 0.01)
+        self._sums(*arguments)
+        if alone:
+            self._busy.release()
+
+
+@pytest.fixture
+def two_cores() -> None:
     if engine.threads_for(1 << 30)[0] < 2:
         pytest.skip("a choice of threads needs two cores")
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_threads_are_chosen_by_their_times():
+    """Where a second thread only costs, it is soon left out, and the result keeps its bits."""
     X, y = example(20_000, 50)
-    sums, busy, callers = registry.load("cython").partial_sums, threading.Lock(), set()
-
-    def serial(*arguments):
-        """Two at a time are as slow as on a machine where one thread takes all that the memory gives."""
-        callers.add(threading.get_ident())
-        alone = busy.acquire(blocking=False)
-        threading.Event().wait(0.001 if alone else 0.01)
-        sums(*arguments)
-        if alone:
-            busy.release()
-
-    kernel = SimpleNamespace(name="serial", releases_gil=True, partial_sums=serial)
+    kernel = Serial()
     objective = gradstep.objective(X, y, kernel=kernel)
     assert objective.threads > 1
     results = {objective(np.zeros(51))[0] for _ in range(100)}
     assert len(results) == 1
-    assert len(callers) > 1
-    callers.clear()
+    assert len(kernel.callers) > 1
+    kernel.callers.clear()
     objective(np.zeros(51))
-    assert callers == {threading.get_ident()}
+    assert kernel.callers == {threading.get_ident()}
+
+
+@pytest.mark.usefixtures("two_cores")
+@pytest.mark.parametrize("named", ["argument", "variable"])
+def test_a_number_of_threads_that_is_named_is_no_choice(named, monkeypatch):
+    X, y = example(20_000, 50)
+    kernel = Serial()
+    if named == "variable":
+        monkeypatch.setenv("GRADSTEP_THREADS", "2")
+        environment.variable.cache_clear()
+    objective = gradstep.objective(X, y, kernel=kernel, threads=2 if named == "argument" else None)
+    for _ in range(60):
+        kernel.callers.clear()
+        objective(np.zeros(51))
+    assert len(kernel.callers) == 2

@@ -101,7 +101,8 @@ class Pass:
         self.threads = self._threads(threads)
         self._spare: list[Sums] = []
         if not self._is_small:
-            self._chooses_threads = threads is None and self.threads > 1 and X.nbytes <= _MOST_CACHED_BYTES
+            is_free = threads is None and named_threads() is None
+            self._chooses_threads = is_free and self.threads > 1 and X.nbytes <= _MOST_CACHED_BYTES
             self._tries_ways = X.nbytes >= variants.LEAST_BYTES
             self._trials: dict[tuple[bool, bool], variants.Trial] = {}
 
