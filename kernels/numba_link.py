@@ -57,9 +57,11 @@ def weigh(e: FloatArray, dz: FloatArray, last: FloatArray, c: FloatArray) -> Non
 def take(lanes: FloatArray, first: int, e: FloatArray, dz: FloatArray, last: FloatArray, rows: int) -> None:
     """Take some rows into the running products of 1 + e and sums of dz and losses, `LANES` of each.
 
-    Row i goes to the lane (first + i) % LANES, so that the size of a group changes no bit. Many rows share one
-    logarithm: the products are stored minus 1, and (1 + s)(1 + e) - 1 = s + e (1 + s) keeps the digits of a small e
-    that 1 + e drops (docs/numerics.md).
+    Row i goes to the lane (first + i) % LANES, so that the size of a group changes no bit: where `first` is not 0, the
+    rows should end at a multiple of `LANES`, or before it.
+
+    Many rows share one logarithm: the products are stored minus 1, and (1 + s)(1 + e) - 1 = s + e (1 + s) keeps the
+    digits of a small e that 1 + e drops (docs/numerics.md).
     """
     products, of_dz, of_last = lanes[:LANES], lanes[LANES : 2 * LANES], lanes[2 * LANES : 3 * LANES]
     whole = 0

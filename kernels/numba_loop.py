@@ -27,7 +27,7 @@ _CACHED_BYTES = 1 << 20
 _ROWS_PER_FLUSH = 512
 
 # About what stays in the L1 cache while one model after another reads it.
-_BYTES_OF_TILE = 24_576
+_BYTES_OF_TILE = 32_768
 
 
 def partial_sums(
@@ -134,11 +134,14 @@ def _check_and_sum(  # noqa: PLR0912, PLR0915 - Numba compiles again what a func
     # models, and so do its scores. One model after another uses e and last.
     lines = k if direction is None else 2 * k
     span, row = padded(most), padded(n + 1)
-    memory = aligned((lines + k + (FEW_FEATURES if short_rows else 0)) * span + (lines + k) * row, zero)
+    # Views without an owner: to count the references of each slice would take longer than a group of few rows.
+    length = (lines + k + (FEW_FEATURES if short_rows else 0)) * span + (lines + k) * row
+    owner, owner_of_doubles = aligned(length, zero), aligned(2 * span + k * 3 * LANES, 0.0)
+    memory = vector(owner.ctypes.data, length, zero)
+    doubles = vector(owner_of_doubles.ctypes.data, 2 * span + k * 3 * LANES, 0.0)
     parameters, dw = memory[: lines * row], memory[lines * row : (lines + k) * row]
     z, dz = memory[(lines + k) * row :], memory[(lines + k) * row + lines * span :]
     columns = dz[k * span :]
-    doubles = aligned(2 * span + k * 3 * LANES, 0.0)
     e, last, lanes = doubles[:span], doubles[span : 2 * span], doubles[2 * span :]
     dw[:] = 0.0
     lanes[:] = 0.0
@@ -204,6 +207,8 @@ def _check_and_sum(  # noqa: PLR0912, PLR0915 - Numba compiles again what a func
                     move(dw[j * row : j * row + n], sums_j)
                     flush(lanes[j * 3 * LANES : (j + 1) * 3 * LANES], sums_j)
                 unflushed = 0
+    # Numba frees an array after its last use, whatever views there are.
+    owner[0], owner_of_doubles[0] = zero, 0.0
 
 
 _sums_for_njit_code = _compiled(_check_and_sum)

@@ -17,8 +17,10 @@ _compiled_sum = compiler(fastmath={"reassoc", "nsz", "contract"})
 # Rows of at most this many features are first copied into columns, so that a vector holds several rows.
 FEW_FEATURES = 3
 
-# Longer rows share each load of w by fours. For shorter ones, one row at a time is faster: a hardware prefetcher
-# follows one stream best (docs/performance.md).
+# Longer rows share each load of w by fours.
+_SHARED_ROW_BYTES = 700
+
+# Longer rows go through both passes in groups of a fixed number.
 LONG_ROW_BYTES = 1600
 
 # Above this size w competes with the rows for a 32 KiB L1 cache.
@@ -50,7 +52,7 @@ def scores(x: Rows, first: int, stop: int, parameters: FloatArray, z: FloatArray
     z = z[first:stop]
     if following >= 0:
         following += first * x.stride * 3 // 4
-    if n * size_of(w) > LONG_ROW_BYTES:
+    if n * size_of(w) > _SHARED_ROW_BYTES:
         _dots_of_long_rows(x.numbers, start, x.stride, w, z, following)
     else:
         _dots(x.numbers, start, x.stride, w, z, following)

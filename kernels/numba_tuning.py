@@ -1,6 +1,7 @@
 """How many rows go through both passes together, and which rows are prefetched: what changes the speed and no bit.
 
-A group of rows is a multiple of 16 rows, or 8, so that groups of every size end where sums are flushed.
+A group has a multiple of 16 rows, or 8 or 4, so that `numba_link.take` finds the lane of each row, and groups of every
+size end where sums are flushed.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ class Tuning(NamedTuple):
 
 
 VARIANTS = {
-    "short-ahead": Tuning(24_576, 32, 8, LONG_ROW_BYTES),
-    "ahead": Tuning(32_768, 8, 4, WIDE_ROW_BYTES),
-    "small": Tuning(8192, 16, 8, 0),
+    "short-ahead": Tuning(32_768, 32, 8, LONG_ROW_BYTES),
+    "ahead": Tuning(24_576, 8, 4, WIDE_ROW_BYTES),
+    "small": Tuning(16_384, 16, 8, 0),
     "large": Tuning(49_152, 64, 16, 0),
 }
 """Those that win somewhere (docs/performance.md); the first is the default."""
@@ -59,4 +60,4 @@ def rows_of_columns(row_bytes: int) -> int:
 
     It is the same for all variants: each column is summed group by group.
     """
-    return min(_MOST_ROWS, max(64, 262144 // row_bytes // 8 * 8))
+    return min(_MOST_ROWS, max(64, 262144 // row_bytes // 16 * 16))
