@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 import re
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 
 import compiled_callers as callers
@@ -192,6 +193,16 @@ def test_no_memory_is_a_code(build):
     at, many = out.ctypes.data, (1 << 62) // 8
     sums = callers.function(build, "logistic_sums_f64")
     assert sums(at, 1, 1, 1, 1, at, 0, None, 0, at, None, many // 64, 1, at) == 2
+
+
+def test_threads_may_call_at_once(chosen):
+    X, y, weight, w = given(1000, 50, "float64", True)
+    alone = callers.gradient(chosen, X, y, weight, w, 0.25, 0.1)
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda _: callers.gradient(chosen, X, y, weight, w, 0.25, 0.1), range(200)))
+    assert {(code, J, dw.tobytes(), db) for code, J, dw, db in together} == {
+        (alone[0], alone[1], alone[2].tobytes(), alone[3])
+    }
 
 
 # SciPy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import blocks
@@ -37,6 +38,10 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize("page", [page for page in PAGES if page != TUTORIAL], ids=page_name)
 def test_code_of_a_page_runs(page, folder):
     shutil.copy(DOCS / "comparison.json", folder)
+    if page.stem == "cython_and_c":
+        load_or_explain("cython")
+        if sys.platform == "win32":
+            pytest.skip("the page calls cc")
     blocks.run(page, commands=page.stem in {"train", "cython_and_c"})
 
 

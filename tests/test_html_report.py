@@ -61,7 +61,7 @@ def test_it_renders_without_a_network_at_every_width(open_page, report, width):
         assert box["x"] + box["width"] <= width
         assert box["height"] > 100
     assert browsers.sideways_scroll(page) == 0
-    assert page.get_by_role("heading", name="Fastest kernel").first.is_visible()
+    assert page.get_by_role("heading", name="Fastest contender").first.is_visible()
 
 
 def test_it_names_nothing_that_would_be_loaded(report):

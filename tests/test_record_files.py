@@ -90,6 +90,8 @@ def of_version_3(record: Record) -> dict:
     content["schema"] = 3
     for part in (*content["cells"], *content["left_out"], *content["first_calls"]):
         assert part.pop("models") == 1
+    for call in content["first_calls"]:
+        assert call.pop("objective") is None
     for cell in content["cells"]:
         for result in (*cell["results"], cell["read_limit"]):
             assert result.pop("variant") is None
@@ -108,6 +110,7 @@ def test_record_of_version_3_is_read_as_one_of_a_single_model_without_variants(t
         (("cells", 0), "models", "cells[0] has the unknown models"),
         (("left_out", 0), "models", "left_out[0] has the unknown models"),
         (("first_calls", 1), "models", "first_calls[1] has the unknown models"),
+        (("first_calls", 0), "objective", "first_calls[0] has the unknown objective"),
         (("cells", 0, "results", 2), "variant", "cells[0].results[2] has the unknown variant"),
         (("cells", 0, "read_limit"), "variant", "cells[0].read_limit has the unknown variant"),
         (("cells", 0), "speed", "cells[0] has the unknown speed"),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import sys
 from collections.abc import Callable, Sequence
@@ -97,7 +98,7 @@ def opened(name: str, values: ArrayLike) -> Array | Rows:
     if isinstance(values, Rows):
         return values
     _refuse_masked(name, values)
-    for package in dict.fromkeys(str(kind.__module__).partition(".")[0] for kind in type(values).__mro__):
+    for package in _packages(type(values)):  # type: ignore[arg-type]  # mypy takes the class of a protocol for no key
         source = _READERS[package](name, values) if package in _READERS else None
         if source is not None:
             return source
@@ -106,6 +107,12 @@ def opened(name: str, values: ArrayLike) -> Array | Rows:
         if source is not None:
             return source
     return _converted(name, values)
+
+
+@functools.lru_cache(maxsize=128)
+def _packages(kind: type) -> tuple[str, ...]:
+    """Return the packages that a class and its bases come from; to look takes as long as to read a short list."""
+    return tuple(dict.fromkeys(str(base.__module__).partition(".")[0] for base in kind.__mro__))
 
 
 def whole(name: str, values: ArrayLike) -> Array:

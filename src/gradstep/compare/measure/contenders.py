@@ -37,6 +37,9 @@ class Contender:
         threads. Entering and leaving it is not timed.
     as_step : callable
         Turns the result of the call into such a step for the check, if the call returns something else.
+    objective : callable or None
+        Given `Examples` of one model, returns the call that computes cost and gradient without checking X and y again;
+        None where there is no such call.
     variant : callable
         Given `Examples`, returns which of its variants with the same bits ran last on them; None where it has one.
     version : str
@@ -56,6 +59,7 @@ class Contender:
     prepare: Callable[[Examples], Call]
     setting: Callable[[Examples], AbstractContextManager[object]] = lambda examples: nullcontext()
     as_step: Callable[[Any, Examples], Step | Steps] = lambda result, examples: result
+    objective: Callable[[Examples], Call] | None = None
     variant: Callable[[Examples], str | None] = lambda examples: None
     version: str = ""
     load: Callable[[], float] = lambda: 0.0
@@ -77,11 +81,16 @@ def kernel_contender(name: str, threads: int | None = 1) -> Contender:
 
         return call
 
+    def objective(examples: Examples) -> Call:
+        X, y, w, b = examples
+        return partial(gradstep.objective(X, y, kernel=cast(KernelName, name), threads=threads), np.append(w, b))
+
     compiles = registry.KERNELS[name].compiles
     one_time = partial(_one_time, name) if compiles else lambda: 0.0
     return Contender(
         name,
         prepare,
+        objective=objective,
         variant=partial(variant_in_use, name, threads),
         load=partial(_import_kernel, name),
         one_time=one_time,

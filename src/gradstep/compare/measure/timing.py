@@ -40,12 +40,24 @@ def first_call(contender: Contender, problem: Problem, threads: int | None, fore
     with contender.setting(smallest):
         call()
         fixed = sampling.shortest(call)
+    objective = None
+    if contender.objective is not None and problem.models == 1:
+        objective = sampling.shortest(contender.objective(smallest))
     who = Who(contender.name, Kind.of(problem, threads))
     forecast.learn(who, problem.m, problem.n, later)
     forecast.learn_fixed(who, fixed)
     compiled = max(0.0, first - second) if contender.compiles else None
     return FirstCall(
-        contender.name, problem.dtype, problem.order, threads, imported, compiled, first, fixed, problem.models
+        contender.name,
+        problem.dtype,
+        problem.order,
+        threads,
+        imported,
+        compiled,
+        first,
+        fixed,
+        problem.models,
+        objective,
     )
 
 

@@ -9,10 +9,12 @@ from gradstep.compare.record.reading import Upgrade
 
 
 def _to_4(record: Any) -> None:
-    """Version 3 had one model everywhere, and kernels without variants."""
+    """Version 3 had one model everywhere, kernels without variants, and no times of objectives."""
     for key in ("cells", "left_out", "first_calls"):
         for place, part in _objects(record, key):
             _add(part, place, "models", 1)
+    for place, call in _objects(record, "first_calls"):
+        _add(call, place, "objective", None)
     for place, cell in _objects(record, "cells"):
         for in_cell, result in _objects(cell, "results"):
             _add(result, f"{place}.{in_cell}", "variant", None)

@@ -182,6 +182,13 @@ class FirstCall(Part, frozen=True):
         Duration, says("A warm call with one example and one feature: what a call costs whatever the size.")
     ]
     models: Models = 1
+    objective: Annotated[
+        Duration | None,
+        says(
+            "The same as smallest by a function that gradstep.objective returned, which checks X and y once and not in "
+            "each call; null for peers, and for several models."
+        ),
+    ] = None
 
 
 class Noise(Part, frozen=True):

@@ -28,6 +28,29 @@ def circumstances(found: Findings) -> Iterator[Text]:
         yield Text(f"peers     {', '.join(f'{name} ({version})' for name, version in record.peers.items())}")
 
 
+def checks(found: Findings) -> Iterator[str]:
+    """Say what of a call is left without the checks of its input, for the kernel that is the fastest on small problems.
+
+    Only where it is the fastest kernel on a problem, and its time there is bound by call overhead.
+    """
+    calls = {
+        (each.contender, each.dtype, each.order, each.threads, each.models): each for each in found.record.first_calls
+    }
+    for each in found.cells:
+        kernels = [line for line in each.timed if line.name not in found.record.peers]
+        fastest = min(kernels, key=lambda line: line.result.median or 0.0, default=None)
+        if fastest is None or fastest.bound is None or fastest.bound.kind != "call overhead":
+            continue
+        cell = each.cell
+        call = calls.get((fastest.name, cell.dtype, cell.order, cell.threads, cell.models))
+        if call is not None and call.objective is not None:
+            yield (
+                f"With one example and one feature a call of {fastest.name} takes {words.micro(call.smallest)}, and "
+                f"{words.micro(call.objective)} by gradstep.objective, which checks X and y once for all calls."
+            )
+            return
+
+
 def in_short(found: Findings) -> Iterator[Text]:
     """Return what a reader must not miss, in a few lines."""
     record = found.record

@@ -12,7 +12,8 @@ from gradstep.compare.judge.series import by_setup
 from gradstep.compare.judge.statistics import Interval
 from gradstep.compare.judge.verdict import against_peers
 from gradstep.compare.record.records import Cell, LeftOut, Record, Setup
-from gradstep.compare.show.words import counted, place, sizes, times
+from gradstep.compare.show.circumstances import checks
+from gradstep.compare.show.words import counted, noun, place, sizes, times
 
 # At most this many problems are named one by one; the others are counted.
 _MOST_NAMED = 4
@@ -28,7 +29,7 @@ class Paragraph(NamedTuple):
 def paragraphs(found: Findings) -> list[Paragraph]:
     """Return what a record says, question by question; questions that it does not answer are left out."""
     answers = {
-        "Fastest kernel": _fastest(found),
+        f"Fastest {noun(found.record)}": _fastest(found),
         "Where gradstep loses": _lost(found),
         "Bound by": _bounds(found),
         "How times grow": _growth(found),
@@ -79,6 +80,7 @@ def _bounds(found: Findings) -> Iterator[str]:
         counts = ", ".join(f"{kind} on {counted(number, 'problem')}" for kind, number in kinds.most_common())
         cell, bound = max(bounds, key=lambda entry: entry[0].X_bytes)
         yield f"{contender}: {counts}; at {place(cell)} {bound.kind}: {bound.reason}."
+    yield from checks(found)
 
 
 def _growth(found: Findings) -> Iterator[str]:
@@ -109,7 +111,7 @@ def _too_close(found: Findings) -> Iterator[str]:
         if len(named) > _MOST_NAMED:
             named[_MOST_NAMED:] = [f"and {len(named) - _MOST_NAMED} more"]
         if named:
-            yield f"Fastest kernel ({setup.words}): {'; '.join(named)}."
+            yield f"Fastest {noun(found.record)} ({setup.words}): {'; '.join(named)}."
 
 
 def left_out(record: Record) -> Iterator[str]:

@@ -13,7 +13,7 @@ from gradstep.compare.judge.findings import CellFindings, Findings, Line, Scalin
 from gradstep.compare.judge.statistics import Interval
 from gradstep.compare.record.records import READ_LIMIT, Record
 from gradstep.compare.show import words
-from gradstep.compare.show.circumstances import circumstances
+from gradstep.compare.show.circumstances import checks, circumstances
 from gradstep.compare.show.console import print_lines
 from gradstep.compare.show.words import duration, ratio, three_digits
 
@@ -32,7 +32,7 @@ def show(found: Findings, console: Console) -> None:
         print_lines(console, [Text(), Text.assemble((problem, "bold"), f": {task}")])
         for each in cells:
             print_lines(console, _block(each))
-    print_lines(console, [*_scalings(found.scalings), *_one_time_costs(record), *_foot(found)])
+    print_lines(console, [*_scalings(found.scalings), *_one_time_costs(record), *_checks(found), *_foot(found)])
 
 
 # The blocks: a line for each contender of a cell.
@@ -135,6 +135,11 @@ def _one_time_costs(record: Record) -> Iterator[Text]:
         models = "" if call.models == 1 else f", {words.counted(call.models, 'model')}"
         kind = f"{call.dtype} {call.order} {call.threads or 'auto'}{models}" if several else ""
         yield Text(columns.format(call.contender, *times, kind).rstrip())
+
+
+def _checks(found: Findings) -> Iterator[Text]:
+    for sentence in checks(found):
+        yield from map(Text, textwrap.wrap(sentence, _WIDTH))
 
 
 # The foot.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     # The commands that print a time in words need neither records nor what judges them.
     from gradstep.compare.judge.findings import Fastest
-    from gradstep.compare.record.records import Cell
+    from gradstep.compare.record.records import Cell, Record
 
 NOUNS = {"m": "examples", "n": "features"}
 """What each size counts."""
@@ -111,6 +111,11 @@ def place(cell: Cell) -> str:
     """Return a problem in words: its size, and the name of its data unless that is random."""
     words = sizes(cell.m, cell.n)
     return words if cell.problem == "random" else f"{cell.problem} ({words})"
+
+
+def noun(record: Record) -> str:
+    """Return what the fastest of all is one of: a kernel, or a contender where peers took part."""
+    return "contender" if record.peers else "kernel"
 
 
 def lead(fastest: Fastest) -> str:

@@ -124,6 +124,7 @@ def _content(found: Findings, look: dict[str, Style]) -> dict[str, Any]:
         "created": f"{record.created[:16].replace('T', ' ')} UTC",
         "processor": f"{machine.processor}, {words.counted(machine.usable_cores, 'core')}",
         "contenders": record.settings.contenders,
+        "noun": words.noun(record),
         "common": _common(found),
         "look": look,
         "maps": _maps(found),

@@ -23,7 +23,7 @@ def _figure(record: Record, shown: Map) -> Any:
     figure = canvas.figure(
         record,
         1.95 + 0.62 * len(n_list),
-        "Fastest kernel at each size",
+        f"Fastest {words.noun(record)} at each size",
         shown.setup.words,
         "How many times faster than the next one. Pale: a tie within 5 %. Hatched: too close to call",
     )
