@@ -151,7 +151,7 @@ class Pass:
             ratio of two weights is beyond the dtype of the computation.
         """
         sums = self._sums(theta, direction, models)
-        if self._y_is_narrowed or not _all_finite(sums):
+        if self._y_is_narrowed or not (math.isfinite(sums.item(-1)) and (len(sums) == 1 or _all_finite(sums))):
             self._check_values(sums, theta, direction)
             if not _all_finite(sums):
                 return self._with_small_weights()._means_as_they_are(theta, direction, models)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,13 @@ Reader = Callable[[slice], Array]
 def in_place(examples: Data, narrow_dtypes: Collection[str]) -> tuple[Array, Array, Array | None] | None:
     """Return X, labels and weights as a kernel reads them in place; None where one of them has to be staged."""
     X, y, weight, dtype, _ = examples
-    if _lies_as_most(X, dtype) and _lies_as_most(y, dtype) and y.ndim == 1:
-        if weight is None:
-            return X, y, None
-        if _lies_as_most(weight, dtype) and weight.ndim == 1:
-            return X, y, weight
+    # A small problem has no time for a closer look at what lies as most arrays do: C-contiguous, aligned and writable.
+    if (
+        weight is None
+        and (type(X) is np.ndarray and X.dtype is dtype and X.flags.carray)
+        and (type(y) is np.ndarray and y.dtype is dtype and y.flags.carray and y.ndim == 1)
+    ):
+        return X, y, None
     labels = by_model_in_place(y, dtype)
     if labels is None or not isinstance(X, np.ndarray) or not rows_in_place(X, dtype, narrow_dtypes):
         return None
@@ -31,14 +33,6 @@ def in_place(examples: Data, narrow_dtypes: Collection[str]) -> tuple[Array, Arr
         return X, labels, None
     weights = by_model_in_place(weight, dtype)
     return None if weights is None else (X, labels, weights)
-
-
-def _lies_as_most(values: object, dtype: np.dtype[Any]) -> TypeGuard[Array]:
-    """Whether these are an array in C order of this dtype: a small problem has no time for a closer look."""
-    if type(values) is not np.ndarray or values.dtype is not dtype:
-        return False
-    flags = values.flags
-    return flags.c_contiguous and flags.aligned
 
 
 def rows_in_place(X: Array | Rows, dtype: np.dtype[Any], narrow_dtypes: Collection[str]) -> bool:

@@ -68,7 +68,7 @@ def data(X: ArrayLike, y: Labels, sample_weight: ArrayLike | None = None, k: int
 
     No array that can be read in place is copied.
     """
-    rows = _real_rows("X", X)
+    rows = X if type(X) is np.ndarray and X.dtype is _FLOAT64 else _real_rows("X", X)
     if rows.ndim != 2:
         raise ValueError(
             f"X has {rows.ndim} dimension(s), shape {rows.shape}; it should have 2: (m examples, n features)"
