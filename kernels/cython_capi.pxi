@@ -153,7 +153,8 @@ cdef Py_ssize_t rows_of_a_block(Py_ssize_t m, Py_ssize_t n, Py_ssize_t itemsize)
     """Return the rows of a block, as `gradstep.engine.block_rows` does; a small problem is a single block."""
     if m <= BLOCK_BYTES // itemsize // n:
         return m
-    return max((BLOCK_TO_SUMS * (n + 2) * 8 - 1) // (n * itemsize) + 1, BLOCK_BYTES // (n * itemsize))
+    cdef Py_ssize_t rows = max((BLOCK_TO_SUMS * (n + 2) * 8 - 1) // (n * itemsize) + 1, BLOCK_BYTES // (n * itemsize))
+    return (rows + 7) // 8 * 8
 
 
 cdef double *add_blocks(Problem *whole, const real *w, double b) noexcept nogil:

@@ -29,9 +29,10 @@ def test_blocks_have_the_usual_size_or_the_least_that_is_allowed(n, dtype):
     rows, given_bytes = engine.block_rows(n, dtype), np.dtype(dtype).itemsize
     # In the dtype that narrow data are widened to, because a staged block has to fit the cache, too.
     row_bytes = n * max(given_bytes, validate.compute_dtype(dtype).itemsize)
+    assert rows % 8 == 0
     assert (rows + 1) * row_bytes > engine.BLOCK_BYTES
-    if rows * row_bytes > engine.BLOCK_BYTES:
-        assert (n + 2) * 8 > (rows - 1) * n * given_bytes / 64
+    if (rows - 7) * row_bytes > engine.BLOCK_BYTES:
+        assert (n + 2) * 8 > (rows - 8) * n * given_bytes / 64
 
 
 class Call(NamedTuple):
