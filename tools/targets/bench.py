@@ -71,7 +71,7 @@ class Scale:
     data_bytes: int
     narrow_elements: int
     largest: int = 10**7
-    rounds: int = 7
+    rounds: int = 5
     most_rounds: int = 21
     short_rounds: int = 51
     draws: int = 60

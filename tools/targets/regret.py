@@ -94,7 +94,7 @@ def _regret(bench: Bench, number: int, size: Size) -> Regret:
     cell = _cell(bench, f"size {number + 1}, all variants", X, size, list(trials.values()), _TRIALS)
     fastest = min(trials, key=lambda name: median(bench.timed(cell, name)))
     own = settled(_step(bench, _OWN, "auto", size.threads))
-    duel = _cell(bench, f"size {number + 1}, the fastest", X, size, [own, trials[fastest]], 2 * bench.scale.rounds + 1)
+    duel = _cell(bench, f"size {number + 1}, the fastest", X, size, [own, trials[fastest]], bench.scale.most_rounds)
     ratio = bench.ratio(duel, _OWN, fastest)
     threads = "1 thread" if size.threads == 1 else "automatic"
     return Regret(size.m, size.n, size.dtype, size.order, threads, ratio.value, ratio.quartiles, fastest)

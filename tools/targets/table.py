@@ -7,12 +7,13 @@ from tools.targets.target import Section, Target
 
 SECTIONS: tuple[Section, ...] = (
     Section(245.0, in_memory.TARGETS, cells=26),
-    Section(130.0, regret.TARGETS),
-    Section(30.0, thread_choice.TARGETS),
-    Section(25.0, small_calls.TARGETS),
-    Section(35.0, forms.TARGETS, cells=7),
-    Section(15.0, peak_memory.TARGETS),
-    Section(90.0, (*models.TARGETS, *curvature.TARGETS), cells=10),
+    Section(140.0, regret.TARGETS),
+    Section(25.0, thread_choice.TARGETS),
+    Section(20.0, small_calls.TARGETS),
+    Section(30.0, forms.TARGETS, cells=7),
+    Section(10.0, peak_memory.TARGETS),
+    Section(90.0, models.TARGETS, cells=6),
+    Section(25.0, curvature.TARGETS, cells=4),
 )
 """The sections, in ten minutes together."""
 
