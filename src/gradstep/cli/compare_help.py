@@ -13,8 +13,8 @@ _WIDTH = 78
 _HELP = """\
 Compare the kernels on one gradient-descent step.
 
-Every result is checked against an independent evaluation. Import, compilation and the first call are part of no time.
-Ctrl-C keeps what was measured until then. More in docs/comparing.md.
+Every result is checked against an independent evaluation. Import and compilation are part of no time.
+Ctrl-C keeps what was measured until then.
 
 \b
 Presets
