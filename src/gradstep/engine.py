@@ -46,10 +46,14 @@ _MEAN_WEIGHTS = {4: (2.0**-32, 2.0**32), 8: (2.0**-256, 2.0**256)}
 def block_rows(n: int, dtype: DTypeLike) -> int:
     """Return the number of rows in a block of an array of n columns of `dtype`; the last block may be shorter."""
     given = np.dtype(dtype)
-    # Of the row as the kernel computes with it: a staged block should fit the cache as well.
-    computed_row_bytes = n * max(given.itemsize, validate.compute_dtype(given).itemsize)
-    least = -(-_BLOCK_TO_SUMS * (n + 2) * 8 // (n * given.itemsize))
-    return max(least, BLOCK_BYTES // computed_row_bytes)
+    # A row as the kernel computes with it: a staged block should fit the cache as well.
+    return rows_of_block(n, given.itemsize, max(given.itemsize, validate.compute_dtype(given).itemsize))
+
+
+def rows_of_block(n: int, itemsize: int, computed_itemsize: int) -> int:
+    """Return the same for numbers of these sizes, in bytes; Numba compiles it for `gradstep.njit`."""
+    least = -(-_BLOCK_TO_SUMS * (n + 2) * 8 // (n * itemsize))
+    return max(least, BLOCK_BYTES // (n * computed_itemsize))
 
 
 class Point(NamedTuple):
