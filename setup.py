@@ -83,7 +83,7 @@ setup(
     package_data={
         "gradstep": ["py.typed"],
         "gradstep.compare": ["show/html/assets/*"],
-        "gradstep.kernels": ["*.pyi"],
+        "gradstep.kernels": ["*.pyi", "*.pxd"],
     },
     ext_modules=extensions(),
     cmdclass={"build_ext": BuildExtensions},

@@ -59,8 +59,8 @@ cdef enum:
     # Sums over this many rows have the precision of the computation; they are then added in float64. The product of
     # their 1 + e fits into a double, and each lane's part of it into a float.
     ROWS_PER_FLUSH = 512
-    # A smaller X, in bytes, is still in the L2 cache since its last use. It needs no prefetch, and so many bytes of short
-    # rows at a time are best: with 8 KiB a step takes 1.2 times as long.
+    # A smaller X, in bytes, is still in the L2 cache since its last use. It needs no prefetch, and so many bytes of
+    # short rows at a time are best: with 8 KiB a step takes 1.2 times as long.
     CACHED_BYTES = 1 << 20
     BYTES_OF_CACHED_ROWS = 24576
     # So many models go through the passes together: what they share is loaded once, and their scratch fits the cache.
@@ -110,8 +110,11 @@ cdef struct Group:
     const char *next_in_second_pass
 
 
-cdef int sum_blocks(Problem *p, const real *theta, const real *direction) except -1 nogil:
-    """Sum each block in groups of a few rows, which go through both passes of all models while in the cache."""
+cdef int sum_blocks(Problem *p, const real *theta, const real *direction) noexcept nogil:
+    """Sum each block in groups of a few rows, which go through both passes of all models while in the cache.
+
+    Return -1 where there is no memory for the scratch arrays, else 0.
+    """
     cdef bint by_rows = p.column_stride == 1 if p.n > 1 else p.row_stride != 1
     cdef bint short_rows = by_rows and p.n <= FEW_FEATURES
     cdef Py_ssize_t most = rows_at_a_time(p) if by_rows else rows_of_columns(p.n * sizeof(real))
@@ -130,8 +133,7 @@ cdef int sum_blocks(Problem *p, const real *theta, const real *direction) except
         numbers += min(most, p.m) * span + LANES
     cdef void *memory = malloc(numbers * sizeof(real) + 64)
     if memory == NULL:
-        with gil:
-            raise MemoryError(f"no memory for {numbers} numbers")
+        return -1
     # Aligned to a cache line: loads and stores that straddle two lines take twice as long.
     cdef real *scratch = <real *> ((<size_t> memory + 63) // 64 * 64)
     cdef real *totals = scratch + SCRATCH * group.span

@@ -12,3 +12,5 @@ _build = processor.load_best()
 partial_sums = _build.partial_sums
 instruction_set = _build.instruction_set
 read = _build.read
+# The functions for other compiled code, where `cimport`, SciPy and Numba look for them; cython_loop.pxd declares them.
+__pyx_capi__ = _build.__pyx_capi__

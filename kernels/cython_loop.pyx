@@ -42,6 +42,8 @@ def instruction_sets_of_processor():
 # As this build is tuned where nothing else is known.
 cdef Tuning PREFETCHING = Tuning(8192, 8, True, False)
 
+include "cython_capi.pxi"
+
 
 def partial_sums(X, y, theta, Py_ssize_t block_rows, out, sample_weight=None, direction=None):
     """Write the sums over each block of rows, for each model, into `out`.
@@ -69,6 +71,7 @@ cdef int sum_checked(
     cdef int n_held = 0
     cdef Problem problem
     cdef char kind
+    cdef int done
     cdef const void *theta_at
     cdef const void *direction_at = NULL
     try:
@@ -109,9 +112,11 @@ cdef int sum_checked(
 
         with nogil:
             if kind == c'd':
-                sum_blocks[double](&problem, <const double *> theta_at, <const double *> direction_at)
+                done = sum_blocks[double](&problem, <const double *> theta_at, <const double *> direction_at)
             else:
-                sum_blocks[float](&problem, <const float *> theta_at, <const float *> direction_at)
+                done = sum_blocks[float](&problem, <const float *> theta_at, <const float *> direction_at)
+        if done < 0:
+            raise MemoryError(f"no memory for the scratch arrays of {problem.k} models with n = {problem.n}")
     finally:
         for held_one in range(n_held):
             PyBuffer_Release(&held[held_one])

@@ -1,15 +1,27 @@
-"""The same sums in vectorized NumPy: the only explicit loops run over blocks of rows and over models."""
+"""The same sums in vectorized NumPy: the only explicit loops run over groups of rows and over models."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradstep.contract import FloatArray
 
-# For a matrix of 9216 elements or more OpenBLAS starts its own threads (interface/gemv.c) inside those of the engine.
-# Therefore a block is a stack of smaller matrices, which matmul passes to OpenBLAS one by one.
-_MOST_ELEMENTS = 8192
+Product = Callable[..., FloatArray]
+
+# Smaller groups pay for more calls; in larger ones the rows, or the vectors, do not stay in the cache.
+_MOST_BYTES = 4 << 20
+_MOST_ROWS = 32_768
+
+# OpenBLAS multiplies so many rows at a time, and a rest of them several times as slowly.
+_ROWS_AT_ONCE = 4
+
+# From 460,800 elements of a matrix and 10,001 of a vector on, OpenBLAS starts its own threads inside the engine's
+# (0.3.27 of 2024 and later, which are in all wheels of NumPy 2: interface/gemv.c, kernel/x86_64/ddot.c).
+_MOST_ELEMENTS = 460_000
+_MOST_OF_A_VECTOR = 10_000
 
 
 def partial_sums(
@@ -32,17 +44,25 @@ def partial_sums(
     >>> out[0, 0]
     array([-1.        , -1.        ,  0.        ,  1.38629436])
     """
+    m, n = X.shape
+    # Most blocks are one group: each costs about thirty calls of NumPy.
+    most = min(_MOST_ROWS, _whole(_MOST_BYTES // (n * X.itemsize)))
     with np.errstate(all="ignore"):
         for block, block_sums in enumerate(out):
-            rows = slice(block * block_rows, (block + 1) * block_rows)
-            # One product a model, not one for all: BLAS adds up a matrix in another order than a vector.
-            for j, sums in enumerate(block_sums):
-                c = None if sample_weight is None else _of_model(sample_weight, j)[rows]
-                v = None if direction is None else direction[j]
-                _sum(X[rows], _of_model(y, j)[rows], theta[j], c, v, sums)
+            block_sums[...] = 0.0
+            start = block * block_rows
+            stop = min(start + block_rows, m)
+            for first in range(start, stop, most):
+                rows = slice(first, min(first + most, stop))
+                X_group = X[rows]
+                # One product a model, not one for all: BLAS adds up a matrix in another order than a vector.
+                for j, sums in enumerate(block_sums):
+                    c = None if sample_weight is None else _of_model(sample_weight, j)[rows]
+                    v = None if direction is None else direction[j]
+                    _add(X_group, _of_model(y, j)[rows], theta[j], c, v, sums)
 
 
-def _sum(
+def _add(
     X: FloatArray,
     y: FloatArray,
     theta: FloatArray,
@@ -50,16 +70,18 @@ def _sum(
     v: FloatArray | None,
     sums: NDArray[np.float64],
 ) -> None:
-    """Write the sums of one model over the rows of a block."""
-    z = _scores(X, theta)
-    slopes, lasts = _costs(z, y) if v is None else _curvatures(z, _scores(X, v))
+    """Add the sums of one model over a group of rows."""
+    parts = _parts(X)
+    z = _scores(parts, theta)
+    slopes, lasts = _costs(z, y) if v is None else _curvatures(z, _scores(parts, v))
     if c is not None:
         slopes *= c
         lasts *= c
-    sums[:-2] = _sum_of_rows(X, slopes)
-    # np.add.reduce: the method slopes.sum() takes twice as long on the few rows of a block.
-    sums[-2] = np.add.reduce(slopes, dtype=np.float64)
-    sums[-1] = np.nan if _invalid(y, c) else np.add.reduce(lasts, dtype=np.float64)
+    for rows, X_part, product in parts:
+        sums[:-2] += product(slopes[rows], X_part)
+    # np.add.reduce: the method slopes.sum() takes twice as long on the few rows of a group.
+    sums[-2] += np.add.reduce(slopes, dtype=np.float64)
+    sums[-1] += np.nan if _invalid(y, c) else np.add.reduce(lasts, dtype=np.float64)
 
 
 def _of_model(values: FloatArray, j: int) -> FloatArray:
@@ -67,52 +89,58 @@ def _of_model(values: FloatArray, j: int) -> FloatArray:
     return values if values.ndim == 1 else values[j]
 
 
-def _scores(X: FloatArray, theta: FloatArray) -> FloatArray:
-    """Return ``X w + b``."""
+def _whole(rows: int) -> int:
+    """Return so many rows or some less, such that BLAS has no rest of a few."""
+    return max(_ROWS_AT_ONCE, rows // _ROWS_AT_ONCE * _ROWS_AT_ONCE)
+
+
+def _parts(X: FloatArray) -> list[tuple[slice, FloatArray, Product]]:
+    """Return some rows in as few parts as BLAS multiplies without starting threads, and the fastest product of each."""
     m, n = X.shape
-    w, b = theta[:n], theta[n]
-    if n > _MOST_ELEMENTS:
-        z: FloatArray = np.einsum("ij,j->i", X, w)
-        z += b
-        return z
-    rows = _MOST_ELEMENTS // n
-    stacked = m // rows * rows
-    z = np.empty(m, X.dtype)
-    if stacked:
-        np.matmul(X[:stacked].reshape(-1, rows, n), w, out=z[:stacked].reshape(-1, rows))
-    if stacked < m:
-        np.matmul(X[stacked:], w, out=z[stacked:])
+    most = m if n > _MOST_ELEMENTS // _ROWS_AT_ONCE else _whole(_MOST_ELEMENTS // n)
+    if m <= most:
+        return [(slice(m), X, _product_with(X))]
+    slices = [slice(first, first + most) for first in range(0, m, most)]
+    return [(rows, X[rows], _product_with(X[rows])) for rows in slices]
+
+
+def _product_with(X: FloatArray) -> Product:
+    """Return the fastest product with some rows that starts no thread; a single row or column is a vector."""
+    if X.size > (_MOST_OF_A_VECTOR if 1 in X.shape else _MOST_ELEMENTS):
+        return _product_without_blas
+    # np.matmul keeps the GIL meanwhile, and np.dot copies what is not contiguous.
+    return np.dot if X.flags.c_contiguous else np.matmul
+
+
+def _scores(parts: list[tuple[slice, FloatArray, Product]], theta: FloatArray) -> FloatArray:
+    """Return ``X w + b``."""
+    w, b = theta[:-1], theta[-1]
+    scores = [product(X, w) for _, X, product in parts]
+    z = scores[0] if len(scores) == 1 else np.concatenate(scores)
     z += b
     return z
 
 
-def _sum_of_rows(X: FloatArray, slopes: FloatArray) -> FloatArray:
-    """Return ``slopes X``; the parts of a stack's matrices are added in float64."""
-    m, n = X.shape
-    if n > _MOST_ELEMENTS:
-        total: FloatArray = np.einsum("i,ij->j", slopes, X)
-        return total
-    rows = _MOST_ELEMENTS // n
-    stacked = m // rows * rows
-    total = np.zeros(n)
-    if stacked:
-        parts = np.matmul(slopes[:stacked].reshape(-1, 1, rows), X[:stacked].reshape(-1, rows, n))
-        total = np.add.reduce(parts[:, 0], axis=0, dtype=np.float64)
-    if stacked < m:
-        total += slopes[stacked:] @ X[stacked:]
-    return total
+def _product_without_blas(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Return the product of a matrix and a vector, in either order."""
+    product: FloatArray = np.einsum("ij,j" if a.ndim == 2 else "i,ij", a, b)
+    return product
 
 
 def _costs(z: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return dz and the loss of each row, for weights of 1."""
+    """Return dz and the loss of each row, for weights of 1; z serves as memory."""
     e = np.abs(z)
     np.negative(e, out=e)
     np.exp(e, out=e)
-    q = e / (1.0 + e)
-    # Grouped as in python_loop, which keeps the relative accuracy of well-classified rows.
-    dz = np.where(z >= 0.0, (1.0 - y) - q, q - y)
-    loss = np.maximum(z, 0.0)
-    loss -= np.multiply(y, z, out=z)
+    q = 1.0 + e
+    np.divide(e, q, out=q)
+    # Not chosen by the sign of z, for which np.where takes several times as long: 1 - y or -y first, then q with that
+    # sign. So the terms are grouped as in python_loop, which keeps the relative accuracy of well-classified rows.
+    dz: FloatArray = ~np.signbit(z) - y
+    np.copysign(q, z, out=q)
+    # max(z, 0) - y z is (1 - y) z or -y z, which is never negative.
+    loss = np.multiply(dz, z, out=z)
+    dz -= q
     loss += np.log1p(e, out=e)
     return dz, loss
 
@@ -121,8 +149,9 @@ def _curvatures(z: FloatArray, u: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return s u and s u^2 of each row, for weights of 1."""
     e = np.exp(-np.abs(z))
     # sigmoid'(z) = q (1 - q), without the subtraction.
-    slopes = e / (1.0 + e)
-    slopes /= 1.0 + e
+    divisor = 1.0 + e
+    slopes = e / divisor
+    slopes /= divisor
     slopes *= u
     return slopes, slopes * u
 

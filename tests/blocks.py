@@ -25,9 +25,10 @@ def run(page: Path, *, commands: bool = False) -> list[str]:
     """Run the blocks of a page in the current folder, and return their languages.
 
     Python blocks share one namespace; a block of text after one that printed something is what it printed. A block of
-    Cython is saved under the name that the sentence before it gives. With `commands` those of console blocks are run.
+    Cython or C is saved under the name that the sentence before it gives. With `commands` those of console blocks are
+    run.
     """
-    evaluators = {"python": _run_python, "text": _compare, "cython": _save}
+    evaluators = {"python": _run_python, "text": _compare, "cython": _save, "c": _save}
     if commands:
         evaluators["console"] = _run_commands
     parsers = [CodeBlockParser(language, evaluator) for language, evaluator in evaluators.items()]

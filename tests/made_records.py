@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import typing
+
 from gradstep.compare.record.records import (
     READ_LIMIT,
     SCHEMA,
     Cell,
     Check,
     FirstCall,
+    LeftOut,
     Machine,
     Noise,
     Record,
@@ -81,3 +84,30 @@ def record(*cells: Cell, smallest: float = 1e-6, **changes: object) -> Record:
         noise=Noise(64 << 20, [(float(k), 5e-3) for k in range(9)]),
     )
     return changed(whole, **changes)
+
+
+LARGE: dict[str, typing.Any] = {
+    "problem": "random",
+    "m": 10**9,
+    "n": 10,
+    "dtype": "float64",
+    "order": "C",
+    "threads": 1,
+}
+
+
+def full() -> Record:
+    """A record in which everything occurs that can occur."""
+    whole = cell(100, 10, {"numpy": 1e-3, "cython": 1e-4}, read_limit=1e-5)
+    wrong = Result("python", "wrong", "off by 1.0, 1e-11 is allowed", check=Check(False, 1.0, 1e-11))
+    skipped = Result("jax", "skipped", "about 30 s expected", expected=30.0)
+    whole = changed(whole, results=[*whole.results, wrong, skipped])
+    return record(
+        whole,
+        left_out=[
+            LeftOut(**LARGE, contender=None, cause="memory", reason="it needs 80 GB"),
+        ],
+        unavailable={"torch": "it is not installed"},
+        notes=["a note"],
+        peers={"jax": "jax 0.10"},
+    )

@@ -37,7 +37,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize("page", [page for page in PAGES if page != TUTORIAL], ids=page_name)
 def test_code_of_a_page_runs(page, folder):
     shutil.copy(DOCS / "comparison.json", folder)
-    blocks.run(page, commands=page.stem == "train")
+    blocks.run(page, commands=page.stem in {"train", "cython_and_c"})
 
 
 def test_code_of_the_tutorial_runs(folder):

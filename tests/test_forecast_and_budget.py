@@ -71,7 +71,7 @@ def test_memory_that_is_needed_counts_copies_and_vectors():
     def contender(copies: dict[str, int]) -> Contender:
         return Contender("x", kernel_contender("numpy").prepare, copies=copies)
 
-    X_bytes, vectors = 8 * 1000 * 100, 64 * 1000
+    X_bytes, vectors = 8 * 1000 * 100, 64 * (1000 + 100)
     copying = [contender({"C": 1, "F": 2}), contender({"F": 1})]
     for order, copies in (("C", 1), ("F", 3)):
         assert budget.needed_bytes(Problem(1000, 100, order=order), copying) == X_bytes * (1 + copies) + vectors

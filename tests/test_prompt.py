@@ -1,8 +1,7 @@
-"""What a prompt, an editor and a notebook show: short reprs, the public names, names of kernels with a type."""
+"""What a prompt and a notebook show: short reprs, the public names, a line of progress."""
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import types
 
@@ -69,56 +68,6 @@ def test_available_reads_like_a_sentence():
 
 def test_the_prompt_completes_the_public_names():
     assert dir(gradstep) == gradstep.__all__
-
-
-# Types
-
-
-def problems_of(tmp_path, code: str) -> str:
-    """Return what mypy finds in code that imports gradstep."""
-    pytest.importorskip("mypy")
-    file = tmp_path / "code.py"
-    file.write_text(f"import gradstep\nX, y, w = [[1.0]], [1], [0.0]\n{code}\n")
-    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), str(file)]
-    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, cwd=tmp_path).stdout
-
-
-def test_a_type_checker_finds_a_typo_in_the_name_of_a_kernel(tmp_path):
-    found = problems_of(
-        tmp_path,
-        """gradstep.gradient(X, y, w, 0.0, kernel="numba")
-gradstep.step(X, y, w, 0.0, 0.1, kernel=gradstep.fastest(10, 10))
-gradstep.gradient(X, y, w, 0.0, kernel="numbaa")
-gradstep.step(X, y, w, 0.0, 0.1, kernel="numbaa")
-gradstep.objective(X, y, kernel="numbaa")
-gradstep.fit(X, y, kernel="numbaa")""",
-    )
-    lines = [line.split(":")[1] for line in found.splitlines() if ": error: " in line]
-    assert lines == ["5", "6", "7", "8"], found
-    assert "Found 4 errors" in found
-
-
-def test_a_type_checker_accepts_every_container(tmp_path):
-    found = problems_of(
-        tmp_path,
-        """
-import polars, zarr
-from typing import Any
-class Stream:
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object: return 0
-class OnlyDLPack:
-    def __dlpack__(self, *, max_version: Any = None, dl_device: Any = None, copy: Any = None) -> object: return 0
-    def __dlpack_device__(self) -> tuple[int, int]: return 1, 0
-frame, data = polars.DataFrame({"a": [1.0]}), zarr.open_array("X")
-gradstep.fit(Stream(), data, sample_weight=Stream())
-gradstep.fit(OnlyDLPack(), Stream(), sample_weight=frame["a"])
-gradstep.fit(memoryview(b""), frame["a"])
-gradstep.step(Stream(), OnlyDLPack(), frame["a"], 0.0, 0.1)
-gradstep.objective(data, frame["a"])
-gradstep.gradient(object(), y, w, 0.0)""",
-    )
-    assert "code.py:17: error" in found
-    assert "Found 1 error" in found, found
 
 
 # In a notebook

@@ -1,10 +1,9 @@
-"""The file of a record: its schema, what is refused and in which words, and that it is written whole or not at all."""
+"""A record: its schema, which values are refused and in which words, and its documentation."""
 
 from __future__ import annotations
 
 import copy
 import json
-import os
 import re
 import subprocess
 import sys
@@ -14,14 +13,13 @@ from pathlib import Path
 import jsonschema
 import made_records
 import pytest
-from command_line import assert_one_line
 
 from gradstep import machine
 from gradstep.compare.measure import run
 from gradstep.compare.measure.contenders import kernel_contender
 from gradstep.compare.measure.problems import Problem
 from gradstep.compare.record import exports, records
-from gradstep.compare.record.records import READ_LIMIT, Check, LeftOut, Record, Result, changed
+from gradstep.compare.record.records import READ_LIMIT, Record, Result
 
 CLASSES = (
     *(records.Record, machine.Machine, records.Settings, records.FirstCall, records.LeftOut, records.Cell),
@@ -58,33 +56,6 @@ def measured() -> Record:
     )
 
 
-LARGE: dict[str, typing.Any] = {
-    "problem": "random",
-    "m": 10**9,
-    "n": 10,
-    "dtype": "float64",
-    "order": "C",
-    "threads": 1,
-}
-
-
-def full() -> Record:
-    """A record in which everything occurs that can occur."""
-    cell = made_records.cell(100, 10, {"numpy": 1e-3, "cython": 1e-4}, read_limit=1e-5)
-    wrong = Result("python", "wrong", "off by 1.0, 1e-11 is allowed", check=Check(False, 1.0, 1e-11))
-    skipped = Result("jax", "skipped", "about 30 s expected", expected=30.0)
-    cell = changed(cell, results=[*cell.results, wrong, skipped])
-    return made_records.record(
-        cell,
-        left_out=[
-            LeftOut(**LARGE, contender=None, cause="memory", reason="it needs 80 GB"),
-        ],
-        unavailable={"torch": "it is not installed"},
-        notes=["a note"],
-        peers={"jax": "jax 0.10"},
-    )
-
-
 def as_json(record: Record) -> dict:
     return json.loads(records.as_json(record))
 
@@ -106,9 +77,9 @@ def test_real_record_validates_and_is_read_back(measured, tmp_path):
 
 
 def test_record_with_everything_in_it_validates_and_is_read_back(tmp_path):
-    validator().validate(as_json(full()))
-    records.save(full(), tmp_path / "record.json")
-    assert records.load(tmp_path / "record.json") == full()
+    validator().validate(as_json(made_records.full()))
+    records.save(made_records.full(), tmp_path / "record.json")
+    assert records.load(tmp_path / "record.json") == made_records.full()
 
 
 @pytest.mark.parametrize("described", CLASSES, ids=lambda each: each.__name__)
@@ -191,7 +162,7 @@ def mutants(content: dict) -> typing.Iterator[tuple[str, dict]]:
 def test_every_mutant_is_refused_by_both_validators(tmp_path):
     second_opinion, count = validator(), 0
     # Two texts and a null of this record may be what the mutation makes of them.
-    content = as_json(full())
+    content = as_json(made_records.full())
     for what, mutant in mutants(content):
         if what.startswith(("('commit',)", "('settings', 'base')", "('settings', 'preset')")) and "type" in what:
             continue
@@ -223,7 +194,7 @@ def test_every_mutant_is_refused_by_both_validators(tmp_path):
     ],
 )
 def test_value_out_of_bounds_is_refused_and_named(tmp_path, place, value, words):
-    content = as_json(full())
+    content = as_json(made_records.full())
     at(content, place[:-1])[place[-1]] = value
     assert not validator().is_valid(content)
     assert words in refusal_of(content, tmp_path / "x.json")
@@ -250,13 +221,13 @@ def test_value_out_of_bounds_is_refused_and_named(tmp_path, place, value, words)
     ],
 )
 def test_what_no_run_writes_is_refused_and_named(tmp_path, place, value, words):
-    content = as_json(full())
+    content = as_json(made_records.full())
     at(content, place[:-1])[place[-1]] = value
     assert words in refusal_of(content, tmp_path / "x.json")
 
 
 def test_contender_that_is_far_slower_may_have_missed_added_rounds(tmp_path):
-    content = as_json(full())
+    content = as_json(made_records.full())
     fast, slow = (at(content, ("cells", 0, "results", number)) for number in (0, 1))
     slow["samples"] = [1.01 * records.FAR_SLOWER * min(fast["samples"])]
     path = tmp_path / "x.json"
@@ -265,7 +236,7 @@ def test_contender_that_is_far_slower_may_have_missed_added_rounds(tmp_path):
 
 
 def test_two_cells_of_the_same_conditions_are_refused(tmp_path):
-    content = as_json(full())
+    content = as_json(made_records.full())
     content["cells"] *= 2
     assert refusal_of(content, tmp_path / "x.json") == (
         "this is no valid record: cells[1] has the conditions of cells[0]: "
@@ -274,94 +245,16 @@ def test_two_cells_of_the_same_conditions_are_refused(tmp_path):
 
 
 def test_missing_and_unknown_keys_are_named(tmp_path):
-    content = as_json(full())
+    content = as_json(made_records.full())
     del content["cells"][0]["read_limit"]
     assert refusal_of(content, tmp_path / "x.json") == "this is no valid record: cells[0] lacks read_limit"
     del content["cells"][0]["task"]
     assert refusal_of(content, tmp_path / "x.json") == "this is no valid record: cells[0] lacks task"
-    content = {**as_json(full()), "speed": 1}
+    content = {**as_json(made_records.full()), "speed": 1}
     assert refusal_of(content, tmp_path / "x.json") == "this is no valid record: the record has the unknown speed"
-    content = as_json(full())
+    content = as_json(made_records.full())
     content["machine"]["speed"] = 1
     assert refusal_of(content, tmp_path / "x.json") == 'this is no valid record: machine has the unknown "speed"'
-
-
-# Files that are refused
-
-
-@pytest.fixture
-def written(tmp_path) -> Path:
-    path = tmp_path / "record.json"
-    records.save(full(), path)
-    return path
-
-
-@pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.6, 0.999])
-def test_truncated_file_is_refused_in_one_line(command, written, tmp_path, share):
-    cut = tmp_path / "cut.json"
-    content = written.read_bytes()
-    # The last two characters are "}\n".
-    cut.write_bytes(content[: int(share * (len(content) - 2))])
-    assert_one_line(command("diff", cut, written), 1, str(cut), "not JSON, or is cut off")
-    assert_one_line(command("diff", written, cut), 1, str(cut), "not JSON, or is cut off")
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"[]", "no record of gradstep compare: it should be object, not array"),
-        (b"3.5", "it should be object, not float"),
-        (b"null", "it should be object, not null"),
-        (b"{}", 'no record of gradstep compare: it lacks the key "schema"'),
-        (b'{"benchmarks": [], "version": "1.0"}', 'it lacks the key "schema"'),
-        (b'{"schema": 1, "cells": []}', "a record of version 1, and this gradstep reads version 3 only: measure again"),
-        (b'{"schema": 2, "cells": []}', "a record of version 2, and this gradstep reads version 3 only: measure again"),
-        (b'{"schema": 4}', "a record of version 4, and this gradstep reads version 3 only: use a newer gradstep"),
-        (b'{"schema": true}', "is true"),
-        (b'{"schema": "' + 100 * b"x" + b'"}', "xxx...; this gradstep reads 3"),
-        (b'{"schema": 3}', "no valid record: the record lacks created"),
-        (b'{"schema": 3, "seconds": NaN}', "not JSON, or is cut off: "),
-        (b'{"schema": 3, "seconds": Infinity}', "not JSON, or is cut off: "),
-        (b'{"schema": 3, "seconds": 1e999}', "seconds is too large"),
-        (b"\xff\xfe\x00", "not text in UTF-8"),
-        (100_000 * b"[", "it should be object, not array"),
-        (b'{"schema": ' + 100_000 * b"[", "nested too deeply"),
-        (b'{"notes": ' + 100_000 * b"[", "nested too deeply"),
-        (b"\x89PNG", "UTF-8"),
-    ],
-)
-def test_foreign_file_is_refused_in_one_line(command, written, tmp_path, content, words):
-    path = tmp_path / "foreign.json"
-    path.write_bytes(content)
-    for line in (
-        ("diff", written, path),
-        ("export", path, "--csv", tmp_path / "x.csv"),
-        ("compare", "--baseline", path),
-    ):
-        assert_one_line(command(*line), 1, str(path), words)
-    assert not (tmp_path / "x.csv").exists()
-
-
-def test_file_that_is_not_there_is_named(command, written, tmp_path):
-    assert_one_line(command("diff", written, tmp_path / "none.json"), 1, "none.json: No such file or directory")
-    assert_one_line(command("diff", tmp_path, written), 1, str(tmp_path), "directory")
-
-
-# Writing
-
-
-@pytest.mark.parametrize("failing", ["fsync", "replace"])
-@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
-def test_failed_write_leaves_the_old_file_and_nothing_else(written, monkeypatch, failing, error):
-    def fail(*arguments: object) -> None:
-        raise error
-
-    before = written.read_bytes()
-    monkeypatch.setattr(os, failing, fail)
-    with pytest.raises(error):
-        records.save(made_records.record(), written)
-    assert written.read_bytes() == before
-    assert [entry.name for entry in written.parent.iterdir()] == ["record.json"]
 
 
 # The documentation

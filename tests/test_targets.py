@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
+import collections
 import dataclasses
 import io
-import itertools
 import json
-import re
 import signal
 import statistics
 import sys
-from typing import NamedTuple
 
-import numpy as np
 import pytest
 from rich.console import Console
 
 import gradstep
-from gradstep import registry
 from gradstep.compare.measure import peers
-from gradstep.compare.measure.contenders import Contender
 from gradstep.compare.measure.peers import numpy_formula
 from gradstep.compare.record.records import changed
-from gradstep.contract import PartialSums
-from tools.targets import bench, choosing, footprint, page, regret, results, run, show
+from tools.targets import bench, footprint, results, run, show
 from tools.targets.__main__ import main
 from tools.targets.bench import Measured, NotMeasured, Scale
 from tools.targets.results import TargetResult, TargetsRecord, Unit
-from tools.targets.table import TARGETS
+from tools.targets.table import SECTIONS, TARGETS
 from tools.targets.target import Section, Target
 
 TINY = Scale(
@@ -37,7 +30,6 @@ TINY = Scale(
     largest=10_000,
     rounds=2,
     most_rounds=3,
-    cell_seconds=0.1,
     short_rounds=2,
     draws=4,
 )
@@ -145,7 +137,7 @@ def test_table_of_targets_shows_bounds_and_what_became_of_them(toy):
 
 def test_a_section_that_has_taken_its_time_reads_what_it_has_and_measures_no_more():
     def takes_all_the_time(bench: bench.Bench) -> Measured:
-        bench.allow(0.0)
+        bench.allow(0.0, 1)
         return Measured(1.0)
 
     read_limit, larger = (each for each in TARGETS[:2])
@@ -224,94 +216,12 @@ def test_regret_compares_the_choice_with_the_fastest_of_all(toy):
     assert measured == {"median": statistics.median(ratios), "worst": max(ratios)}
 
 
-def test_sizes_are_drawn_alike_each_time_and_differ_in_all_that_matters():
-    sizes = regret.drawn(60, 10**7)
-    assert sizes == regret.drawn(60, 10**7)
-    assert max(size.m * size.n for size in sizes) <= 10**7
-    assert {(size.dtype, size.order) for size in sizes} == set(itertools.product(("float32", "float64"), "CF"))
-    assert {size.threads for size in sizes} == {1, None}
-    tens = {(len(str(size.m)), len(str(size.n))) for size in sizes}
-    assert {digits for digits, _ in tens} == set(range(1, 8))
-    assert {digits for _, digits in tens} == set(range(1, 6))
-
-
-def test_each_variant_is_a_kernel_of_its_own(monkeypatch):
-    class Loaded(NamedTuple):
-        name: str
-        releases_gil: bool
-        partial_sums: PartialSums
-        variants: dict[str, PartialSums]
-
-    sums = registry.load("python").partial_sums
-    two = Loaded("python", False, sums, {"one": sums, "other": lambda *args: (called.append(args), sums(*args))})
-    monkeypatch.setattr(registry, "load", {"python": two}.__getitem__)
-    called = []
-    one, other = choosing.pinned("python")
-    assert (one.name, other.name) == ("python one", "python other")
-    X, y, w = np.ones((3, 2)), np.array([0.0, 1.0, 1.0]), np.zeros(2)
-    results = [gradstep.gradient(X, y, w, 0.0, kernel=kernel) for kernel in (one, other)]
-    assert len(called) == 1
-    assert results[0].J == results[1].J
-
-
-def test_a_choice_is_made_in_the_preparation_and_under_the_conditions_of_the_calls():
-    passes = []
-
-    @contextlib.contextmanager
-    def setting(examples):
-        settings.append(examples)
-        yield
-        settings.pop()
-
-    def prepare(examples):
-        return lambda: passes.append(list(settings))
-
-    settings = []
-    call = choosing.settled(Contender("A", prepare, setting)).prepare("examples")
-    assert passes == [["examples"]] * choosing.MOST_CALLS
-    call()
-    assert passes[-1] == []
-
-
-# The page
-
-
-def test_page_gets_every_row_between_its_markers(toy, tmp_path):
-    record, text = tmp_path / "targets.json", tmp_path / "page.md"
-    results.save(toy, record)
-    text.write_text(f"# Speed\n\n{page.BEGIN}\noutdated\n{page.END}\n\nAfter.\n", encoding="utf-8")
-    page.main(record, text)
-    written = text.read_text(encoding="utf-8")
-    assert written.startswith(f"# Speed\n\n{page.BEGIN}\n### {toy.record.machine.processor}")
-    assert written.endswith(f"{page.END}\n\nAfter.\n")
-    assert "outdated" not in written
-    assert toy.record.created[:10] in written
-    for group in {target.group for target in toy.targets}:
-        assert written.count(f"| {group} | must |") == 1
-    numbers = re.findall(r"^\| .*$", written, re.MULTILINE)
-    assert sum(
-        "\N{LESS-THAN OR EQUAL TO}" in each or "\N{GREATER-THAN OR EQUAL TO}" in each for each in numbers
-    ) == len({(target.group, target.case) for target in toy.targets})
-    page.main(record, text)
-    assert text.read_text(encoding="utf-8") == written
-
-
-def test_page_shows_what_became_of_a_row(toy):
-    def row(threads: str, measured: float | None, reason: str | None = None) -> TargetResult:
-        return TargetResult("A / B", "n = 1", threads, 2.0, 1.0, "ratio", measured, (0.5, 3.0), "torch", reason)
-
-    rows = [row("1 thread", 2.5), row("all cores", None, "no time")]
-    text = page.markdown(changed(toy, targets=rows, regrets=[]))
-    assert "| A / B | must | 1 thread | must | all cores |\n" in text
-    missed = "\N{LESS-THAN OR EQUAL TO} 2.00 | **2.50** (0.50 to 3.00), torch"
-    assert f"| n = 1 | {missed} | \N{LESS-THAN OR EQUAL TO} 2.00 | not measured: no time |\n" in text
-    assert "0.90\\* (" in page.markdown(changed(toy, targets=[row("", 0.9)]))
-
-
-@pytest.mark.parametrize("text", ["no markers", f"{page.END}\n{page.BEGIN}\n", f"{page.BEGIN}\n" * 2 + page.END])
-def test_page_without_its_markers_is_left_alone(toy, text):
-    with pytest.raises(ValueError, match="markers"):
-        page.update(text, "new")
+def test_every_section_knows_how_many_cells_share_its_time(toy):
+    first_words = {"X in memory": 0, "float32": 4, "uint8": 4, "F and C": 4, "8 models": 6, "Hessian": 6}
+    counted = collections.Counter(
+        section for cell in toy.record.cells for words, section in first_words.items() if cell.problem.startswith(words)
+    )
+    assert counted == {number: SECTIONS[number].cells for number in (0, 4, 6)}
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak memory is read from /proc")

@@ -75,7 +75,7 @@ def test_the_sums_are_a_tree_over_the_blocks(kernel, n_blocks, directed, dtype):
         run = Pass(kernel, data, threads)
         assert run.n_blocks == n_blocks
         assert same_bits(engine.join(run.block_sums(0, n_blocks, at)), expected)
-        assert same_bits(run.means(at), expected / run.total_weight[:, np.newaxis])
+        assert same_bits(run.means(*at), expected / run.total_weight[:, np.newaxis])
 
 
 @pytest.mark.parametrize("dtype", ["int8", "float16", ">f8"])
@@ -88,7 +88,7 @@ def test_staged_rows_are_the_same_tree(threaded_kernel, dtype):
     wide, labels, theta = X.astype(data.dtype), y.astype(data.dtype), at.theta.astype(data.dtype)
     parts = (slice(start, start + rows) for start in range(0, m, rows))
     blocks = [raw_sums(threaded_kernel, wide[part], labels[part], theta, rows)[0] for part in parts]
-    assert same_bits(Pass(threaded_kernel, data, 3).means(at), root(np.array(blocks)) / m)
+    assert same_bits(Pass(threaded_kernel, data, 3).means(*at), root(np.array(blocks)) / m)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
@@ -132,16 +132,16 @@ def test_any_number_of_threads(threaded_kernel, directed, k):
     for threads in (1, 2, 3, 7, 16):
         run = Pass(threaded_kernel, data, threads)
         assert run.threads == threads
-        assert same_bits(run.means(at), expected / run.total_weight[:, np.newaxis])
+        assert same_bits(run.means(*at), expected / run.total_weight[:, np.newaxis])
 
 
 @pytest.mark.parametrize("chosen", [[0], [2], [3, 1], [4, 0, 2], [0, 1, 2, 3, 4]])
 def test_some_of_the_models(threaded_kernel, chosen):
     data, at = examples(5, k=5), point(True, k=5)
     for direction in (None, at.direction):
-        every = Pass(threaded_kernel, data, 2).means(Point(at.theta, direction))
+        every = Pass(threaded_kernel, data, 2).means(at.theta, direction)
         own = None if direction is None else direction[chosen]
-        some = Pass(threaded_kernel, data, 2).means(Point(at.theta[chosen], own, np.array(chosen)))
+        some = Pass(threaded_kernel, data, 2).means(at.theta[chosen], own, np.array(chosen))
         assert same_bits(some, every[chosen])
 
 
@@ -194,7 +194,7 @@ def test_no_array_of_all_the_blocks_sums_exists(threads, directed):
     run, at = Pass(kernel, validate.data(X, y, None, k), threads), point(directed, n, k)
     tracemalloc.start()
     try:
-        run.means(at)
+        run.means(*at)
         after, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

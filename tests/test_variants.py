@@ -173,7 +173,7 @@ def test_the_environment_pins_a_variant():
         X = np.ones((50_000, 10))
         run = engine.Pass(kernel, validate.data(X, np.ones(50_000)), 1)
         point = engine.Point(np.zeros((1, 11)))
-        run.means(point)
+        run.means(*point)
         print(list(kernel.variants), run.way(point).variant, registry.load("numpy").name)
     """
     last = list(registry.load("cython").variants)[-1]

@@ -31,7 +31,7 @@ static void NAME(curvatures)(const REAL *RESTRICT z, const REAL *RESTRICT u, con
         e[i] = NAME(exp_of_negative)(z[i] < 0 ? z[i] : -z[i]);
     for (ptrdiff_t i = 0; i < rows; i++) {
         const REAL grown = 1 + e[i];
-        su[i] = e[i] / grown / grown * u[i];
+        su[i] = e[i] / (grown * grown) * u[i];
         suu[i] = (y[i] >= 0) & (y[i] <= 1) ? su[i] * u[i] : (REAL)NAN;
         e[i] = 0;
     }

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gradstep import validate
 from gradstep.arrays import ArrayLike
 from gradstep.contract import FloatArray, Gradient, Gradients, Kernel, KernelName, Step, Steps, Vector
-from gradstep.cost import Cost, Objective, gradient_at, gradients_at
+from gradstep.cost import Cost, Objective, derivatives_at, gradient_at, gradients_at
 from gradstep.validate import Labels
 
 # Between these a number has the full accuracy of a float32.
@@ -246,7 +246,7 @@ def step(
     cost, checked_w, checked_b = _prepared(X, y, w, b, sample_weight, l2, fit_intercept, kernel, threads)
     if isinstance(checked_b, float):
         rate = validate.positive("alpha", alpha)
-        J, dw, db = gradient_at(cost, checked_w, checked_b)
+        J, dw, db = derivatives_at(cost, checked_w, checked_b)
         return Step(_moved(checked_w, dw, rate), checked_b - rate * db, J)
     rates = validate.per_model("alpha", alpha, cost.examples.k, validate.positive)
     costs, slopes, intercepts = gradients_at(cost, checked_w, checked_b)
@@ -267,7 +267,7 @@ def _prepared(
 ) -> tuple[Cost, FloatArray, float | Vector]:
     """Check the arguments; return the cost, w, and b as a float for a single model or as an array for several."""
     w = validate.asked("w", w)
-    k = validate.models_of("w", w)
+    k = None if w.ndim == 1 else validate.models_of("w", w)
     if k == 1 and np.ndim(b) == 0:
         # A w with one column and a single b are those of a single model, of which w should have one axis.
         k = None

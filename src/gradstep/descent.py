@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any, Literal, overload
 
@@ -24,10 +24,31 @@ from gradstep.path import AutomaticSteps, Diverged, GivenSteps
 from gradstep.validate import Labels
 
 
+# The first is also that of an array whose number of dimensions a type checker does not know.
 @overload
 def fit(
     X: ArrayLike,
-    y: OneAgainstRest,
+    y: np.ndarray[tuple[int], Any],
+    *,
+    alpha: float | Literal["auto"] = "auto",
+    tol: float = 1e-6,
+    max_iter: int = 10_000,
+    w0: ArrayLike | None = None,
+    b0: float = 0.0,
+    callback: Callable[[Iterate], bool | None] | None = None,
+    progress: bool = False,
+    sample_weight: ArrayLike | None = None,
+    l2: float = 0.0,
+    fit_intercept: bool = True,
+    kernel: KernelName | Kernel = "auto",
+    threads: int | None = None,
+) -> Fit: ...
+
+
+@overload
+def fit(  # type: ignore[overload-overlap]  # nested lists are ArrayLike as well, and the first overload that fits counts
+    X: ArrayLike,
+    y: OneAgainstRest | np.ndarray[tuple[int, int], Any] | Sequence[Sequence[float]],
     *,
     alpha: float | Numbers | Literal["auto"] = "auto",
     tol: float = 1e-6,

@@ -10,12 +10,13 @@ from __future__ import annotations
 import functools
 import math
 import time
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from gradstep import staging, tree, validate, variants
+from gradstep import staging, tree, validate, variants, weighing
 from gradstep.contract import FloatArray, Kernel, PartialSums, Vector
 from gradstep.one_against_rest import OneAgainstRest
 from gradstep.staging import Models
@@ -38,9 +39,6 @@ _TURN_BYTES = 1 << 20
 # Above this size, in bytes, X is in no cache: which way is the fastest depends no more on it, and all threads pay on
 # every machine measured.
 _MOST_CACHED_BYTES = 1 << 26
-
-# A mean weight in this range leaves room below and above for the products with the weights.
-_MEAN_WEIGHTS = {4: (2.0**-32, 2.0**32), 8: (2.0**-256, 2.0**256)}
 
 
 def block_rows(n: int, dtype: DTypeLike) -> int:
@@ -67,6 +65,10 @@ class Point(NamedTuple):
     """Whose labels and weights belong to the rows of theta, where not all models take part."""
 
 
+_Weighed = tuple[Data, tuple[Array, Array, Array | None] | None, Vector]
+"""Examples, what a kernel reads in place of them (see `staging.in_place`), and the total weight or each model's."""
+
+
 class Pass:
     """One pass over checked data with one kernel; prepared once, called many times.
 
@@ -86,23 +88,29 @@ class Pass:
         X, y, sample_weight, dtype, _ = examples
         m, n = X.shape
         self._kernel = kernel
+        self._narrow_dtypes: Collection[str] = getattr(kernel, "narrow_dtypes", ())
         self._given = examples
-        # A short cut for small problems, which are most calls: a single block may as well have m rows.
-        one_block = m * n * max(X.dtype.itemsize, dtype.itemsize) <= BLOCK_BYTES
-        self._block_rows = m if one_block else block_rows(n, X.dtype)
-        self.n_blocks: int = -(-m // self._block_rows)
-        self._X_in_place = staging.rows_in_place(X, dtype, getattr(kernel, "narrow_dtypes", ()))
+        # Most calls are for small problems: they skip what shares out larger ones, a quarter of a microsecond of five.
+        # Whatever its dtype, such a problem has one block, and no variant is tried on it.
+        self._is_small = 8 * m * n < variants.LEAST_BYTES and 8 * m * n <= BLOCK_BYTES
+        self._block_rows = m if self._is_small else block_rows(n, X.dtype)
+        self.n_blocks: int = 1 if self._is_small else -(-m // self._block_rows)
         self._y_is_narrowed = y.dtype is not dtype and y.dtype.kind == "f" and y.dtype.itemsize > dtype.itemsize
+        # Known from the first pass on. A functools.cached_property would take a microsecond to look.
+        self._known: _Weighed | None = None
+        self._total: Vector | None = None
         if sample_weight is None:
-            # A 0-d array: to divide by a float takes NumPy twice as long, most of a microsecond more.
-            self.total_weight = np.array(float(m))
-            self._weighed = examples, self.total_weight
-            self._in_place = self._read_in_place(examples)
+            self._total = total = _number(m)
+            self._known = examples, staging.in_place(examples, self._narrow_dtypes), total
         self.threads = self._threads(threads)
-        self._chooses_threads = threads is None and self.threads > 1 and X.nbytes <= _MOST_CACHED_BYTES
-        self._tries_ways = X.nbytes >= variants.LEAST_BYTES
-        self._trials: dict[tuple[bool, bool], variants.Trial] = {}
         self._spare: list[Sums] = []
+        if not self._is_small:
+            self._chooses_threads = threads is None and self.threads > 1 and X.nbytes <= _MOST_CACHED_BYTES
+            self._tries_ways = X.nbytes >= variants.LEAST_BYTES
+            self._trials: dict[tuple[bool, bool], variants.Trial] = {}
+
+    # Those of a small problem.
+    _chooses_threads = _tries_ways = False
 
     def _threads(self, wanted: int | None) -> int:
         if wanted is None:
@@ -113,62 +121,31 @@ class Pass:
             wanted, _ = threads_for(self._given.X.nbytes)
         return min(wanted, self.n_blocks)
 
-    @functools.cached_property
-    def _weighed(self) -> tuple[Data, Vector]:
-        """The examples with weights that the computation can hold, and the total weight, or that of each model.
-
-        Only the ratios of weights matter, so very small and very large ones are scaled by a power of two.
-        """
-        X, _, weight, dtype, _ = self._given
+    def _weigh(self) -> _Weighed:
+        """Return and keep the examples with weights that the computation can hold."""
+        weight = self._given.sample_weight
         if weight is None:
             raise AssertionError("examples without weights need no weighing")
-        totals = self._sums_of_weights(weight)
-        low, high = _MEAN_WEIGHTS[dtype.itemsize]
-        means = totals / X.shape[0]
-        if np.all((low <= means) & (means <= high)):
-            if weight.dtype.kind == "f" and weight.itemsize > dtype.itemsize:
-                validate.require_nothing_lost("sample_weight", weight, dtype)
-            return self._given, totals
-        weight = validate.scaled_weights(weight, dtype)
-        return self._given._replace(sample_weight=weight), self._sums_of_weights(weight)
+        examples, totals = weighing.held(self._given, weight, self._block_rows)
+        self._known = examples, staging.in_place(examples, self._narrow_dtypes), totals
+        return self._known
 
-    def _sums_of_weights(self, weight: Array) -> Vector:
-        """Return the sum of the weights, or of each model's, in the order of the tree."""
-        # One model at a time: along an axis NumPy adds up in another order.
-        columns = (weight,) if weight.ndim == 1 else weight.T
-        sums = np.empty((self.n_blocks, len(columns)))
-        with np.errstate(all="ignore"):
-            for block in range(self.n_blocks):
-                for j, column in enumerate(columns):
-                    sums[block, j] = np.add.reduce(column[self._rows(block, block + 1)], dtype=np.float64)
-            tree.fold(sums)
-        total: Vector = sums[0, 0] if weight.ndim == 1 else sums[0]
-        return total
-
-    @functools.cached_property
+    @property
     def total_weight(self) -> Vector:
         """Sum of the sample weights as the sums have them, or of each model's; m without weights."""
-        return validate.total_weight(self._weighed[1])
+        if self._total is None:
+            self._total = validate.total_weight((self._known or self._weigh())[2])
+        return self._total
 
-    @functools.cached_property
-    def _in_place(self) -> tuple[Array, Array, Array | None] | None:
-        return self._read_in_place(self._weighed[0])
-
-    def _read_in_place(self, examples: Data) -> tuple[Array, Array, Array | None] | None:
-        """Return X, labels and weights as the kernel reads them in place; None where one of them has to be staged."""
-        X, y, weight, dtype, _ = examples
-        labels = staging.by_model_in_place(y, dtype)
-        if not self._X_in_place or labels is None or not isinstance(X, np.ndarray):
-            return None
-        if weight is None:
-            return X, labels, None
-        weights = staging.by_model_in_place(weight, dtype)
-        return None if weights is None else (X, labels, weights)
-
-    def means(self, point: Point) -> Sums:
+    def means(self, theta: FloatArray, direction: FloatArray | None = None, models: Models | None = None) -> Sums:
         """Return each model's sums over all rows divided by its total weight, of shape (k, n + 2).
 
         The mean loss is finite wherever that of each row is, although their sum may overflow.
+
+        Parameters
+        ----------
+        theta, direction, models
+            As in `Point`, which would take a small problem 0.2 microseconds to make.
 
         Raises
         ------
@@ -176,12 +153,13 @@ class Pass:
             If a value of the input is NaN or infinite, a label lies outside [0, 1] or a weight is negative, or the
             ratio of two weights is beyond the dtype of the computation.
         """
-        sums = self._sums(point)
+        sums = self._sums(theta, direction, models)
         if self._y_is_narrowed or not _all_finite(sums):
-            self._check_values(sums, point)
+            self._check_values(sums, theta, direction)
             if not _all_finite(sums):
-                return self._with_small_weights()._means_as_they_are(point)
-        return np.divide(sums, self._divisor(point.models), sums)
+                return self._with_small_weights()._means_as_they_are(theta, direction, models)
+        total = self._total
+        return np.divide(sums, self._divisor(models) if total is None or total.ndim else total, sums)
 
     def _divisor(self, models: Models | None) -> Vector:
         """Return the total weight, or a column of those of some models."""
@@ -190,13 +168,13 @@ class Pass:
             return totals
         return (totals if models is None else totals[models])[:, np.newaxis]
 
-    def _means_as_they_are(self, point: Point) -> Sums:
+    def _means_as_they_are(self, theta: FloatArray, direction: FloatArray | None, models: Models | None) -> Sums:
         with np.errstate(all="ignore"):
-            return np.divide(self._sums(point), self._divisor(point.models))
+            return np.divide(self._sums(theta, direction, models), self._divisor(models))
 
     def _with_small_weights(self) -> Pass:
         """Return the same pass with weights whose total is at most 1, so that no sum exceeds its largest term."""
-        (X, y, weight, dtype, k), totals = self._weighed
+        (X, y, weight, dtype, k), _, totals = self._known or self._weigh()
         if weight is None:
             weight = np.broadcast_to(np.ones(1), X.shape[0])
         _, exponents = np.frexp(totals)
@@ -204,11 +182,11 @@ class Pass:
             small = np.ldexp(weight.astype(np.float64, copy=False), -exponents)
         return Pass(self._kernel, Data(X, y, small, dtype, k), self.threads)
 
-    def _check_values(self, sums: Sums, point: Point) -> None:
+    def _check_values(self, sums: Sums, theta: FloatArray, direction: FloatArray | None) -> None:
         """Raise ValueError for the first value that is wrong, by what the sums show."""
         # Every number of the input is a factor or a term of its row's loss, so one that is not finite shows there.
         if not _all_finite(sums):
-            validate.raise_for_culprit(self._given, point.theta, point.direction)
+            validate.raise_for_culprit(self._given, theta, direction)
         if self._y_is_narrowed and not isinstance(self._given.y, OneAgainstRest):
             # A label just outside [0, 1] may be rounded to 0 or 1.
             validate.require_labels(self._given.y)
@@ -229,8 +207,21 @@ class Pass:
             first += length
         return joining.nodes()
 
-    def _sums(self, point: Point) -> Sums:
-        point = self._native(point)
+    def _sums(self, theta: FloatArray, direction: FloatArray | None, models: Models | None) -> Sums:
+        _, in_place, _ = self._known or self._weigh()
+        if not self._is_small or in_place is None or models is not None:
+            return self._sums_at(self._native(Point(theta, direction, models)))
+        if theta.dtype is not self._given.dtype:
+            theta, direction, _ = self._native(Point(theta, direction))
+        k, width = theta.shape
+        sums = np.empty((1, k, width + 1))
+        X, y, weight = in_place
+        self._kernel.partial_sums(X, y, theta, self._block_rows, sums, weight, direction)
+        of_models: Sums = sums[0]
+        return of_models
+
+    def _sums_at(self, point: Point) -> Sums:
+        """Return the sums over all rows at a point in the dtype of the computation."""
         if not self._tries_ways:
             return self._sums_by(self._kernel.partial_sums, self.threads, point)
         trial = self._trial(point)
@@ -290,7 +281,7 @@ class Pass:
             staging.lies_by_rows(X),
             X.shape[1],
             min(X.nbytes, _MOST_CACHED_BYTES).bit_length(),
-            self._in_place is None,
+            (self._known or self._weigh())[1] is None,
         )
 
     def way(self, point: Point) -> Way:
@@ -336,19 +327,19 @@ class Pass:
 
     def _native(self, point: Point) -> Point:
         """Return the point as the kernel reads it, rounded to the dtype of the computation."""
+        theta, direction, models = point
         dtype = self._given.dtype
-        if dtype.itemsize == 8:
+        if theta.dtype is dtype and (direction is None or direction.dtype is dtype):
             return point
         # An overflow here makes the sums infinite or NaN, and these are reported.
         with np.errstate(all="ignore"):
-            direction = None if point.direction is None else point.direction.astype(dtype)
-            return Point(point.theta.astype(dtype), direction, point.models)
+            return Point(theta.astype(dtype), None if direction is None else direction.astype(dtype), models)
 
     def _rows(self, first: int, last: int) -> slice:
         return slice(first * self._block_rows, last * self._block_rows)
 
     def _sum_blocks(self, first: int, last: int, point: Point, sums: Sums, partial_sums: PartialSums) -> None:
-        in_place = self._in_place
+        _, in_place, _ = self._known or self._weigh()
         if in_place is None or point.models is not None:
             self._sum_staged_blocks(first, last, point, sums, partial_sums)
             return
@@ -360,9 +351,9 @@ class Pass:
 
     def _sum_staged_blocks(self, first: int, last: int, point: Point, sums: Sums, partial_sums: PartialSums) -> None:
         """Sum block by block, copying what the kernel cannot read in place into small reused buffers."""
-        (X, y, weight, dtype, _), _ = self._weighed
+        (X, y, weight, dtype, _), _, _ = self._known or self._weigh()
         most = min(self._block_rows, len(X))
-        read_X = staging.rows_reader(X, self._X_in_place, dtype, most)
+        read_X = staging.rows_reader(X, self._narrow_dtypes, dtype, most)
         read_y = staging.by_model_reader(y, dtype, most, point.models)
         read_weight = None if weight is None else staging.by_model_reader(weight, dtype, most, point.models)
         for block in range(first, last):
@@ -370,6 +361,12 @@ class Pass:
             c = None if read_weight is None else read_weight(rows)
             out = sums[block - first : block - first + 1]
             partial_sums(read_X(rows), read_y(rows), point.theta, most, out, c, point.direction)
+
+
+@functools.lru_cache(maxsize=64)
+def _number(m: int) -> Vector:
+    """Return m as a 0-d array: to divide by a float takes NumPy twice as long, and to make an array as long again."""
+    return np.array(float(m))
 
 
 def _all_finite(sums: Sums) -> bool:

@@ -32,8 +32,7 @@ __all__ = ["ConvergenceWarning", "GradientDescentClassifier"]
 Vector = NDArray[np.floating[Any]]
 
 
-# scikit-learn has no types, so to mypy its classes are Any.
-class ConvergenceWarning(outcomes.ConvergenceWarning, sklearn.exceptions.ConvergenceWarning):  # type: ignore[misc]
+class ConvergenceWarning(outcomes.ConvergenceWarning, sklearn.exceptions.ConvergenceWarning):  # type: ignore[misc]  # scikit-learn has no types
     """A `GradientDescentClassifier` stopped before it found a minimum; the message says what to change.
 
     It is scikit-learn's warning of that name and gradstep's, so what silences either of them silences it.
@@ -45,8 +44,7 @@ class ConvergenceWarning(outcomes.ConvergenceWarning, sklearn.exceptions.Converg
     """
 
 
-# scikit-learn has no types, so to mypy its classes are Any.
-class GradientDescentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class GradientDescentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Logistic regression for scikit-learn, trained with gradstep's fastest kernel.
 
     For two classes it minimizes what ``LogisticRegression`` does. With more, each class is separated from the others,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradstep.contract import Gradient, Vector
-from gradstep.cost import Cost, Matrix, parameters
+from gradstep.cost import Cost, Matrix, gradient_at, parameters
 from gradstep.staging import Models
 from gradstep.validate import Data
 
@@ -57,6 +57,8 @@ Points = dict[int, tuple[Vector, float]]
 
 def gradients(cost: Cost, points: Points) -> dict[int, Gradient]:
     """Return the costs and gradients of some models, each at its point (w, b), in one pass over X."""
+    if cost.examples.k is None:
+        return {number: gradient_at(cost, *point) for number, point in points.items()}
     numbers, models = _in_order(cost, points)
     J, grad = cost.evaluate(_rows(points, numbers), models)
     return {j: Gradient(J.item(row), grad[row, :-1], grad.item(row, -1)) for row, j in enumerate(numbers)}

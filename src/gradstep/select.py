@@ -140,7 +140,7 @@ def _measured_fastest(m: int, n: int, dtype: np.dtype[np.generic]) -> Kernel:
     for _ in range(_MEASURED_ROUNDS):
         for name, run in passes.items():
             start = time.perf_counter_ns()
-            run.means(at_w)
+            run.means(*at_w)
             durations[name].append(time.perf_counter_ns() - start)
     return registry.load(min(durations, key=lambda name: float(np.median(durations[name]))))
 
@@ -148,7 +148,7 @@ def _measured_fastest(m: int, n: int, dtype: np.dtype[np.generic]) -> Kernel:
 def _runs(run: engine.Pass, point: engine.Point) -> bool:
     """Make the first call, in which a kernel may compile; return whether it could."""
     try:
-        run.means(point)
+        run.means(*point)
     except KernelUnavailable:
         return False
     return True

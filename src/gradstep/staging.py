@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradstep.one_against_rest import OneAgainstRest
 from gradstep.rows import Rows
-from gradstep.validate import Array
+from gradstep.validate import Array, Data
 
 Models = NDArray[np.intp]
 Reader = Callable[[slice], Array]
+
+
+def in_place(examples: Data, narrow_dtypes: Collection[str]) -> tuple[Array, Array, Array | None] | None:
+    """Return X, labels and weights as a kernel reads them in place; None where one of them has to be staged."""
+    X, y, weight, dtype, _ = examples
+    if _lies_as_most(X, dtype) and _lies_as_most(y, dtype) and y.ndim == 1:
+        if weight is None:
+            return X, y, None
+        if _lies_as_most(weight, dtype) and weight.ndim == 1:
+            return X, y, weight
+    labels = by_model_in_place(y, dtype)
+    if labels is None or not isinstance(X, np.ndarray) or not rows_in_place(X, dtype, narrow_dtypes):
+        return None
+    if weight is None:
+        return X, labels, None
+    weights = by_model_in_place(weight, dtype)
+    return None if weights is None else (X, labels, weights)
+
+
+def _lies_as_most(values: object, dtype: np.dtype[Any]) -> TypeGuard[Array]:
+    """Whether these are an array in C order of this dtype: a small problem has no time for a closer look."""
+    if type(values) is not np.ndarray or values.dtype is not dtype:
+        return False
+    flags = values.flags
+    return flags.c_contiguous and flags.aligned
 
 
 def rows_in_place(X: Array | Rows, dtype: np.dtype[Any], narrow_dtypes: Collection[str]) -> bool:
@@ -60,9 +85,9 @@ def by_model_in_place(values: Array | OneAgainstRest, dtype: np.dtype[Any]) -> A
     return values.T if in_place else None
 
 
-def rows_reader(X: Array | Rows, in_place: bool, dtype: np.dtype[Any], most: int) -> Reader:
+def rows_reader(X: Array | Rows, narrow_dtypes: Collection[str], dtype: np.dtype[Any], most: int) -> Reader:
     """Return a function that reads up to `most` rows of X at a time."""
-    if in_place:
+    if rows_in_place(X, dtype, narrow_dtypes):
         return X.__getitem__
     if isinstance(X, Rows):
         return _lazy_reader(X, dtype, most)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TypeGuard
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -49,6 +49,11 @@ class Data(NamedTuple):
         return Data(self.X, y, weight, self.dtype)
 
 
+def _is_usual(values: object, length: int) -> TypeGuard[Vector]:
+    """Whether these are a vector of so many float64, as nearly all are, at which nothing is left to check."""
+    return type(values) is np.ndarray and values.dtype is _FLOAT64 and values.ndim == 1 and len(values) == length
+
+
 def compute_dtype(dtype: DTypeLike) -> np.dtype[np.floating[Any]]:
     """Return the dtype in which data of `dtype` is computed: float32 for float16 and float32, else float64."""
     return _compute_dtype(np.dtype(dtype))
@@ -71,10 +76,12 @@ def data(X: ArrayLike, y: Labels, sample_weight: ArrayLike | None = None, k: int
     m, n = rows.shape
     if m == 0 or n == 0:
         raise ValueError(f"X has shape {rows.shape}; it should hold at least one example and one feature")
-    y = _labels(y, m, k) if isinstance(y, OneAgainstRest) else _column("y", y, m, k, "one label per row of X")
-    if sample_weight is not None:
+    if not _is_usual(y, m):
+        y = _labels(y, m, k) if isinstance(y, OneAgainstRest) else _column("y", y, m, k, "one label per row of X")
+    if not (sample_weight is None or _is_usual(sample_weight, m)):
         sample_weight = _column("sample_weight", sample_weight, m, k, "one weight per row of X")
-    return Data(rows, y, sample_weight, _compute_dtype(rows.dtype), k)
+    dtype = rows.dtype
+    return Data._make((rows, y, sample_weight, _FLOAT64 if dtype is _FLOAT64 else _compute_dtype(dtype), k))
 
 
 def _labels(y: OneAgainstRest, m: int, k: int | None) -> OneAgainstRest:
@@ -110,6 +117,8 @@ def real_dtype(name: str, dtype: DTypeLike) -> np.dtype[Any]:
 def weights(name: str, w: ArrayLike, n: int, default: np.dtype[np.floating[Any]], k: int | None = None) -> FloatArray:
     """Check w and return it as float32 or float64: its own dtype where it is one of these, else `default`."""
     if k is None:
+        if _is_usual(w, n):
+            return w
         w = _vector(name, w, n, "one weight per column of X")
     else:
         w = _real_array(name, w)
@@ -144,17 +153,19 @@ def shape_of(values: object) -> tuple[int, ...]:
 
 def per_model(name: str, values: Any, k: int | None, check: Callable[[str, object], float]) -> Vector:
     """Return one number for each model, checked with `check`; a single number stands for all."""
-    if k is None or np.ndim(values) == 0:
-        return np.full(1 if k is None else k, check(name, values))
+    if k is None:
+        return np.array([check(name, values)])
+    if np.ndim(values) == 0:
+        return np.full(k, check(name, values))
     array = _vector(name, values, k, "one number per model")
     return np.array([check(f"{name}[{j}]", value) for j, value in enumerate(array.tolist())])
 
 
 def theta(name: str, values: ArrayLike, length: int) -> Vector:
     """Check the parameters ``[w, b]`` from an optimizer, or a direction, and return them as contiguous float64."""
+    if _is_usual(values, length) and (flags := values.flags).c_contiguous and flags.aligned:
+        return values
     array = _vector(name, values, length, "the n weights and then the intercept")
-    if array.dtype is _FLOAT64 and array.flags.c_contiguous and array.flags.aligned:
-        return array
     with np.errstate(all="ignore"):
         return np.array(array, np.float64)
 
@@ -222,7 +233,7 @@ def count(name: str, value: object, least: int) -> int:
 
 def total_weight(values: Vector) -> Vector:
     """Return the sums of the sample weights, one or one for each model, if none of them is zero."""
-    if not values.all():
+    if np.count_nonzero(values) < values.size:
         model = f" of model {int(np.argmin(values != 0.0))}" if values.size > 1 else ""
         raise ValueError(f"sample_weight{model} is 0 everywhere; at least one weight should be positive")
     return values

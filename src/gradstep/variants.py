@@ -125,6 +125,11 @@ def trial(work: Hashable, ways: Callable[[], list[Way]]) -> Trial:
     return _trials.get(work) or _trials.setdefault(work, Trial(ways()))
 
 
+def in_question() -> int:
+    """Return for how many sorts of work, of those met so far, the fastest way is not known for good."""
+    return sum(not each.choice.settled for each in list(_trials.values()))
+
+
 def of(kernel: Kernel) -> Mapping[str, PartialSums]:
     """Return the variants of a kernel by name, the default first; a kernel that names none has itself."""
     variants: Mapping[str, PartialSums] | None = getattr(kernel, "variants", None)

@@ -3,6 +3,7 @@
 import email
 import importlib.metadata
 import json
+import math
 import os
 import re
 import shutil
@@ -26,6 +27,54 @@ needs_compiler = pytest.mark.skipif(
     os.environ.get("GRADSTEP_NO_EXTENSIONS", "0") not in ("", "0"),
     reason="GRADSTEP_NO_EXTENSIONS is set, so there need not be a compiler",
 )
+
+# Users of the functions for compiled code, each built or found outside the checkout: they return [J, dw, db].
+CIMPORTER = """# cython: language_level=3
+from gradstep.kernels.cython_loop cimport (
+    Posterior, logistic_gradient_f32, logistic_gradient_f64, logistic_posterior, logistic_sums_f32, logistic_sums_f64,
+)
+
+def use():
+    cdef double *X = [1.0, 2.0, 3.0, 5.0]
+    cdef double *y = [0.0, 1.0]
+    cdef double *theta = [0.0, 0.0, 0.0]
+    cdef float *Xf = [1.0, 2.0, 3.0, 5.0]
+    cdef float *yf = [0.0, 1.0]
+    cdef float *thetaf = [0.0, 0.0, 0.0]
+    cdef double[5] J
+    cdef double[2] dw, dwf
+    cdef double[5] db
+    cdef double[4] out, outf
+    cdef Posterior posterior = Posterior(X, y, NULL, 2, 2, 2, 1, 2.0, 0.0, 0.0)
+    cdef int code
+    with nogil:
+        code = logistic_gradient_f64(X, 2, 2, 2, 1, y, NULL, 2.0, theta, 0.0, 0.0, J, dw, db)
+        code += logistic_gradient_f32(Xf, 2, 2, 2, 1, yf, NULL, 2.0, thetaf, 0.0, 0.0, J, dwf, db)
+        code += logistic_sums_f64(X, 2, 2, 2, 1, y, 0, NULL, 0, theta, NULL, 1, 2, out)
+        code += logistic_sums_f32(Xf, 2, 2, 2, 1, yf, 0, NULL, 0, thetaf, NULL, 1, 2, outf)
+        density = logistic_posterior(3, theta, &posterior)
+    return code, dw, dwf, out, outf, density
+"""
+
+CONSUME = """
+import ctypes, json, pathlib, sys
+sys.path.insert(0, ".")
+import consumer, scipy, gradstep.kernels.cython_loop as kernel
+from numba.extending import get_cython_function_address
+
+name, pointer = "logistic_posterior", ctypes.pythonapi.PyCapsule_GetPointer
+pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+called = scipy.LowLevelCallable.from_cython(kernel, name)
+print(json.dumps({
+    "package": kernel.__file__,
+    "used": consumer.use(),
+    "scipy": called.signature,
+    "addresses": [
+        pointer(kernel.__pyx_capi__[name], called.signature.encode()),
+        get_cython_function_address(kernel.__name__, name),
+    ],
+}))
+"""
 
 # Run in a fresh interpreter: one gradient with each kernel, and what the installation reports.
 USE = """
@@ -166,7 +215,7 @@ def test_wheel_holds_the_package_and_nothing_else(built, checkout):
     kernels = {
         f"gradstep/kernels/{path.as_posix()}"
         for path in files_below(checkout / "kernels")
-        if path.suffix in (".py", ".pyi")
+        if path.suffix in (".py", ".pyi", ".pxd")
     }
     assert names - metadata - extensions == library | kernels
 
@@ -200,6 +249,23 @@ def test_wheel_computes_with_every_kernel(built, environment):
     assert found["version"] == importlib.metadata.version("gradstep")
     assert not any(found["available"].values())
     assert found["dw"] == dict.fromkeys(found["dw"], DW)
+
+
+@needs_compiler
+def test_compiled_code_uses_the_kernel_of_a_wheel(built, environment):
+    environment.install(built[0])
+    (environment.folder / "consumer.pyx").write_text(CIMPORTER)
+    cythonize = (environment.python, "-c", "from Cython.Build.Cythonize import main; main(['-i', 'consumer.pyx'])")
+    run(*cythonize, cwd=environment.folder)
+    found = json.loads(run(environment.python, "-c", CONSUME, cwd=environment.folder))
+    assert Path(found["package"]).is_relative_to(environment.folder)
+    code, dw, dw_of_floats, sums, sums_of_floats, density = found["used"]
+    assert (code, dw, dw_of_floats) == (0, DW, DW)
+    assert sums == pytest.approx([-1.0, -1.5, 0.0, 2 * math.log(2)], rel=1e-15)
+    assert sums_of_floats == pytest.approx(sums, rel=1e-6)
+    assert density == pytest.approx(0.25, rel=1e-14)
+    assert found["scipy"] == "double (int, double *, void *)"
+    assert len(set(found["addresses"])) == 1
 
 
 @needs_compiler

@@ -61,9 +61,7 @@ class Scale:
     largest : int
         The largest number of elements over which the choice of threads, of kernels and of variants is judged.
     rounds, most_rounds : int
-        The least number of samples of each time, and the number after which no more are taken.
-    cell_seconds : float
-        Rounds beyond the least are added until a cell has taken so long.
+        The least number of samples of each time, and the most where there is time for more.
     short_rounds : int
         Samples of a short call. They are cheap, and many of them even out the changes of a processor's clock.
     draws : int
@@ -75,8 +73,7 @@ class Scale:
     largest: int = 10**7
     rounds: int = 7
     most_rounds: int = 21
-    cell_seconds: float = 8.0
-    short_rounds: int = 77
+    short_rounds: int = 51
     draws: int = 60
 
     @classmethod
@@ -138,6 +135,7 @@ class Bench:
         self._progress = progress
         self._measured: dict[tuple[object, ...], Cell] = {}
         self._deadline = math.inf
+        self._cells_left = 1
 
     @property
     def limits_blas(self) -> bool:
@@ -148,9 +146,13 @@ class Bench:
     def _values(self) -> NDArray[np.float64]:
         return np.random.default_rng(0).standard_normal(self.scale.data_bytes // 8)
 
-    def allow(self, seconds: float) -> None:
-        """Let what is measured from now on take so long: once that is over, only what has been measured is read."""
+    def allow(self, seconds: float, cells: int) -> None:
+        """Let what is measured from now on take so long: once that is over, only what has been measured is read.
+
+        So many cells share the time evenly; those with a fixed number of rounds do not count.
+        """
         self._deadline = time.perf_counter() + seconds
+        self._cells_left = cells
 
     @property
     def seconds_left(self) -> float:
@@ -199,7 +201,8 @@ class Bench:
     def _timed(
         self, contenders: Sequence[Contender], problem: AnyProblem, threads: int | None, rounds: int | None
     ) -> Cell:
-        end = time.perf_counter() + min(self.scale.cell_seconds, self.seconds_left)
+        end = time.perf_counter() + self.seconds_left / max(1, self._cells_left)
+        self._cells_left -= rounds is None
         settings = Settings([], rounds=rounds or self.scale.rounds)
         # An empty forecast skips no contender.
         timing = Timing(contenders, problem, threads, settings, Forecast())

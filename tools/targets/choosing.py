@@ -1,50 +1,34 @@
-"""Variants of kernels, as the targets need them: each one alone, and gradstep's own choice once it has been made."""
+"""gradstep's own choice, made before it is measured, and each variant alone, to hold the choice against."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from typing import NamedTuple
 
-from gradstep import registry
-from gradstep import variants as choices
+from gradstep import registry, variants
 from gradstep.compare.measure.contenders import Call, Contender
 from gradstep.compare.measure.problems import Examples
-from gradstep.contract import Kernel, PartialSums
+from gradstep.variants import Pinned
 
-LEAST_CALLS, MOST_CALLS = 24, 150
-"""gradstep finds out which variant is the fastest within the first number of passes over a large X, of many blocks;
-where a pass is few of them, or one, within the second."""
-
-_SECONDS = 0.6
-
-
-class Pinned(NamedTuple):
-    """One variant of a kernel, as a kernel of its own: with nothing to choose."""
-
-    name: str
-    releases_gil: bool
-    partial_sums: PartialSums
-    narrow_dtypes: frozenset[str]
+# What has not been chosen by then is measured as it is: nearly all calls go the best way so far.
+_MOST_CALLS, _MOST_SECONDS = 400, 2.0
 
 
 def pinned(name: str) -> list[Pinned]:
     """Return each variant of the kernel of this name as a kernel."""
     kernel = registry.load(name)
-    narrow = registry.KERNELS[name].narrow_dtypes
-    return [
-        Pinned(name if variant == name else f"{name} {variant}", kernel.releases_gil, sums, narrow)
-        for variant, sums in choices.of(kernel).items()
-    ]
+    return [variants.pinned(kernel, variant) for variant in variants.of(kernel)]
 
 
 def settle(call: Call) -> None:
     """Call as often as gradstep needs to choose a variant, and a number of threads, for calls like this one."""
-    start = time.perf_counter()
-    for number in range(MOST_CALLS):
-        if number >= LEAST_CALLS and time.perf_counter() - start > _SECONDS:
-            return
+    before, start, unchanged = variants.in_question(), time.perf_counter(), 0
+    for _ in range(_MOST_CALLS):
         call()
+        # Of the variants the first question comes in the call after that in which the number of threads was answered.
+        unchanged = 0 if variants.in_question() > before else unchanged + 1
+        if unchanged == 2 or time.perf_counter() - start > _MOST_SECONDS:
+            return
 
 
 def settled(contender: Contender) -> Contender:

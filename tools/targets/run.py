@@ -90,7 +90,7 @@ class _Run:
         """Measure one row after the other; what a section has no time for is left out."""
         self._progress.plan(sum(len(section.targets) for section in sections))
         for section in sections:
-            self._bench.allow(section.seconds)
+            self._bench.allow(section.seconds, section.cells)
             for target in section.targets:
                 self._session.look()
                 self._results.append(_result(target, self._bench))

@@ -6,13 +6,13 @@ from tools.targets import curvature, forms, in_memory, models, peak_memory, regr
 from tools.targets.target import Section, Target
 
 SECTIONS: tuple[Section, ...] = (
-    Section(245.0, in_memory.TARGETS),
+    Section(245.0, in_memory.TARGETS, cells=26),
     Section(130.0, regret.TARGETS),
-    Section(35.0, thread_choice.TARGETS),
+    Section(30.0, thread_choice.TARGETS),
     Section(25.0, small_calls.TARGETS),
-    Section(30.0, forms.TARGETS),
-    Section(20.0, peak_memory.TARGETS),
-    Section(80.0, (*models.TARGETS, *curvature.TARGETS)),
+    Section(35.0, forms.TARGETS, cells=7),
+    Section(15.0, peak_memory.TARGETS),
+    Section(90.0, (*models.TARGETS, *curvature.TARGETS), cells=10),
 )
 """The sections, in ten minutes together."""
 

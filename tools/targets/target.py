@@ -46,7 +46,11 @@ class Section:
         The rows that are not measured by then are left out.
     targets : tuple of Target
         The rows.
+    cells : int
+        How many problems they are measured on, apart from those with a fixed number of rounds: each has its share of
+        the time.
     """
 
     seconds: float
     targets: tuple[Target, ...]
+    cells: int = 1

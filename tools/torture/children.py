@@ -12,7 +12,7 @@ import textwrap
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 TIMED_OUT = -1000
 """The exit code of a child that had to be killed because it took too long."""
@@ -134,9 +134,9 @@ class Child:
         return True
 
 
-def run(code: str, seconds: float = 120.0, **options: object) -> Ended:
+def run(code: str, seconds: float = 120.0, **options: Any) -> Ended:
     """Run a piece of Python to its end; the options are those of `Child`."""
-    return Child(code, **options).end(seconds)  # type: ignore[arg-type]
+    return Child(code, **options).end(seconds)
 
 
 def after(first: str, code: str) -> str:

@@ -43,6 +43,7 @@ class _Wanted:
     positive: str | None
     dtypes: tuple[str, ...] | None
     orders: tuple[str, ...] | None
+    models: int
     threads: tuple[int | None, ...] | None
     rounds: int
     limit: float
@@ -82,6 +83,9 @@ _of_time = partial(_option, group="Time")
 @_of_problems("--dtype", "dtypes", callback=options.dtypes, metavar="LIST", help="float64, float32 or both.")
 @_of_problems(
     "--order", "orders", callback=options.orders, metavar="LIST", help="C (rows are contiguous), F (columns) or both."
+)
+@_of_problems(
+    "--models", callback=options.models, default="1", metavar="NUMBER", help="How many models to step at once (1)."
 )
 @_of_contenders(
     "--kernels", callback=options.kernel_names, metavar="LIST", help=f"Some of {','.join(registry.KERNELS)}."
@@ -169,6 +173,7 @@ def _run(asked: _Wanted, interrupts: Interrupts, quiet: bool) -> Record:
     started = time.perf_counter()
     preset = presets.PRESETS[asked.preset]
     chosen, reasons = peers.chosen(asked.peer_names or preset.peers)
+    in_turn = [] if asked.models == 1 else peers.one_after_another(chosen)
     names = asked.kernels or preset.kernels
     known = [*names, *(peer.name for peer in chosen)]
     if asked.base is not None and asked.base not in known:
@@ -198,7 +203,7 @@ def _run(asked: _Wanted, interrupts: Interrupts, quiet: bool) -> Record:
             settings,
             skip_unavailable=asked.kernels is None,
             unavailable=reasons,
-            notes=notes,
+            notes=[*notes, *in_turn],
             progress=Heeding(progress, interrupts),
             still_open=still_open,
             started=started,
@@ -216,13 +221,16 @@ def _problems(
     notes = []
     data: list[problems.AnyProblem] = []
     if asked.data is not None:
-        data = [problems.from_name_or_file(asked.data, asked.label, asked.positive, *kind) for kind in kinds]
+        data = [
+            problems.from_name_or_file(asked.data, asked.label, asked.positive, *kind, models=asked.models)
+            for kind in kinds
+        ]
     elif preset.data is not None and not sized:
         try:
-            data = [problems.bundled(preset.data, *kind) for kind in kinds]
+            data = [problems.bundled(preset.data, *kind, models=asked.models) for kind in kinds]
         except MissingExtra as error:
             notes = [f"{preset.data} is left out. {error}"]
-    return [*data, *(problems.Problem(m, n, *kind) for kind in kinds for m, n in grid)], notes
+    return [*data, *(problems.Problem(m, n, *kind, models=asked.models) for kind in kinds for m, n in grid)], notes
 
 
 def _inputs(data: str | None, baseline: Path | None) -> dict[str, Path]:

@@ -26,6 +26,7 @@ Examples
   gradstep compare --m 50000 --n 40                            your own size
   gradstep compare --data patients.csv --label outcome --positive ill
   gradstep compare --m 1e6 --n 10 --kernels cython --peers all --base torch
+  gradstep compare --m 1e5 --n 100 --models 8                  eight at once
   gradstep compare --preset scaling --json run.json --html run.html
 """
 

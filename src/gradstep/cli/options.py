@@ -73,6 +73,14 @@ def rounds(context: click.Context, option: click.Parameter, text: str) -> int:
     return number
 
 
+def models(context: click.Context, option: click.Parameter, text: str) -> int:
+    """Turn a number of models into an integer."""
+    number = _integer(text)
+    if number is None or not 1 <= number < 2**63:
+        raise click.BadParameter(f"{text!r} should be an integer, at least 1")
+    return number
+
+
 def _integer(text: str) -> int | None:
     """Return the integer that digits spell, without the underscores and the digits of other scripts of int()."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < _DIGITS else None

@@ -33,7 +33,7 @@ FAIL_ON = click.option(
 _DIFF_HELP = """Show what became faster or slower from one record to another, beyond noise.
 
 BEFORE and AFTER are files that `gradstep compare --json` wrote. Times belong together where problem, m, n, dtype,
-order, threads and contender are the same.
+order, threads, models and contender are the same.
 
 Where the machine changed much between the two runs, small changes are too close to call: the read limits show it,
 which are the same code in both. Of all changes that are named, at most 5 % are chance. docs/record.md explains more.

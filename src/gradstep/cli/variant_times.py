@@ -41,7 +41,7 @@ def _times(kernel: Kernel, X: FloatArray, threads: int) -> dict[str, float]:
     for _ in range(1 + _ROUNDS):
         for name, run in passes.items():
             start = time.perf_counter()
-            run.means(point)
+            run.means(*point)
             times[name].append(time.perf_counter() - start)
     # The first round warms up.
     return {name: statistics.median(each[1:]) for name, each in times.items()}

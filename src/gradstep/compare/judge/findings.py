@@ -215,7 +215,8 @@ class _Context:
         self.base = record.settings.base or _default_base(record)
         self.caches: Mapping[str, int] = record.machine.caches
         self._smallest_calls = {
-            (first.contender, first.dtype, first.order, first.threads): first.smallest for first in record.first_calls
+            (each.contender, each.dtype, each.order, each.threads, each.models): each.smallest
+            for each in record.first_calls
         }
         self._medians: dict[tuple[str, Setup, int], dict[int, float]] = collections.defaultdict(dict)
         for cell in record.cells:
@@ -225,7 +226,7 @@ class _Context:
 
     def smallest_call(self, cell: Cell, contender: str) -> float | None:
         """Return the time of the smallest call, which no time of the contender falls below."""
-        return self._smallest_calls.get((contender, cell.dtype, cell.order, cell.threads))
+        return self._smallest_calls.get((contender, cell.dtype, cell.order, cell.threads, cell.models))
 
     def slope_from_below(self, cell: Cell, contender: str) -> float | None:
         """Return the exponent between the next smaller m and this one, all else being the same."""

@@ -222,7 +222,8 @@ def roofs(found: Findings) -> list[Roof]:
     """Return rates against arithmetic intensity, for all that stays the same.
 
     A row of n features in a dtype of s bytes costs 4 n + 60 operations and s (n + 1) bytes (docs/performance.md,
-    section 1), whatever computes it. Reading X twice, or computing more, earns no credit.
+    section 1), whatever computes it; for k models it costs k (4 n + 60) operations and s (n + k) bytes. Reading X
+    twice, or computing more, earns no credit.
 
     Raises
     ------
@@ -258,15 +259,16 @@ def _bandwidths(cells: Sequence[CellFindings], caches: dict[str, int]) -> dict[s
     return fastest
 
 
-def operations(m: int, n: int) -> int:
+def operations(m: int, n: int, models: int = 1) -> int:
     """Return how many operations the formula asks for."""
-    return m * (4 * n + OPERATIONS_OF_A_ROW)
+    return models * m * (4 * n + OPERATIONS_OF_A_ROW)
 
 
 def _roof_points(each: CellFindings) -> Iterator[RoofPoint]:
     cell = each.cell
-    computed = operations(cell.m, cell.n)
-    read = cell.X_bytes + cell.X_bytes // cell.n
+    computed = operations(cell.m, cell.n, cell.models)
+    # Each of several models has labels of its own; with those of a data set there is no roofline, which needs two n.
+    read = cell.X_bytes + cell.models * (cell.X_bytes // cell.n)
     for name, (seconds, _, _) in each.times.items():
         yield RoofPoint(name, cell.m, cell.n, seconds, computed / read, computed / seconds, read / seconds)
 

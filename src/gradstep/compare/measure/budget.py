@@ -27,7 +27,7 @@ _CHEAP = 0.1
 # The first call of a kind on a small problem, and some more to see how long the next ones take.
 _FIRST_CALL = 0.02
 
-# The vectors of length m that contenders make at the same time, of 8 bytes a row each.
+# The vectors of length m, and of length n, that contenders make of each model at the same time; 8 bytes a number.
 _VECTORS = 8
 
 # This part of the free memory stays free.
@@ -89,12 +89,14 @@ class Planner:
         if self.has_called(contender.name, kind):
             return 0.0
         # A kernel of gradstep, which has no version of its own, compiles nothing for another number of threads.
-        same_arrays = any(who.name == contender.name and who.kind[:2] == kind[:2] for who in self._called)
+        same_arrays = any(
+            who.name == contender.name and who.kind._replace(threads=kind.threads) == kind for who in self._called
+        )
         return _FIRST_CALL + (0.0 if same_arrays and not contender.version else contender.one_time())
 
     def overhead(self, place: Place) -> float:
         """Return what a place takes with any contenders: the arrays, the reference and the read limit."""
-        preparation = self._forecast.seconds(PREPARATION, place.problem.m, place.problem.n)
+        preparation = self._forecast.seconds(PREPARATION, place.problem.m, place.problem.n * place.problem.models)
         return preparation + self.seconds(READ_LIMIT, place)
 
     def plan(
@@ -202,18 +204,23 @@ def affordable(costs: Mapping[Any, float], needs: Mapping[Any, Mapping[Hashable,
 
 
 def needed_bytes(problem: AnyProblem, contenders: Iterable[Contender]) -> int:
-    """Return the memory that a problem takes at its peak: X, the contenders' copies of it, and vectors of length m.
+    """Return the memory that a problem takes at its peak: X, the contenders' copies of it, and the vectors.
 
     An X in Fortran order is made in C order and then copied.
 
     Examples
     --------
     >>> from gradstep.compare.measure.problems import Problem
-    >>> needed_bytes(Problem(1000, 100), []) == 1000 * (100 * 8 + 64)
+    >>> needed_bytes(Problem(1000, 100), []) == 1000 * 100 * 8 + (1000 + 100) * 64
+    True
+    >>> needed_bytes(Problem(1000, 100, models=8), []) == 1000 * 100 * 8 + 8 * (1000 + 100) * 64
     True
     """
     copies = sum(each.copies.get(problem.order, 0) for each in contenders)
-    return problem.X_bytes * (1 + max(copies, problem.order == "F")) + problem.m * 8 * _VECTORS
+    return (
+        problem.X_bytes * (1 + max(copies, problem.order == "F"))
+        + (problem.m + problem.n) * problem.models * 8 * _VECTORS
+    )
 
 
 def shortage(problem: AnyProblem, contenders: Iterable[Contender], available: int) -> str | None:

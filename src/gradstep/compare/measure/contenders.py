@@ -10,10 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+
 import gradstep
-from gradstep import registry
+from gradstep import engine, registry, validate, variants
 from gradstep.compare.measure.problems import ALPHA, Examples
-from gradstep.contract import KernelName, Step
+from gradstep.contract import KernelName, Step, Steps
 
 Call = Callable[[], Any]
 
@@ -28,12 +30,15 @@ class Contender:
         The head of its column.
     prepare : callable
         Given `Examples`, returns the call that is timed: a function without arguments that takes one step with the
-        learning rate `problems.ALPHA` and returns a `gradstep.Step`. The preparation itself is not timed.
+        learning rate `problems.ALPHA` and returns a `gradstep.Step`, or `gradstep.Steps` of several models. The
+        preparation itself is not timed.
     setting : callable
         Given `Examples`, returns the context in which the calls of a sample are made, such as a library's number of
         threads. Entering and leaving it is not timed.
     as_step : callable
-        Turns the result of the call into a `gradstep.Step` for the check, if the call returns something else.
+        Turns the result of the call into such a step for the check, if the call returns something else.
+    variant : callable
+        Given `Examples`, returns which of its variants with the same bits ran last on them; None where it has one.
     version : str
         The version of the library; empty for gradstep's own kernels.
     load : callable
@@ -50,7 +55,8 @@ class Contender:
     name: str
     prepare: Callable[[Examples], Call]
     setting: Callable[[Examples], AbstractContextManager[object]] = lambda examples: nullcontext()
-    as_step: Callable[[Any, Examples], Step] = lambda result, examples: result
+    as_step: Callable[[Any, Examples], Step | Steps] = lambda result, examples: result
+    variant: Callable[[Examples], str | None] = lambda examples: None
     version: str = ""
     load: Callable[[], float] = lambda: 0.0
     one_time: Callable[[], float] = lambda: 0.0
@@ -65,14 +71,32 @@ def kernel_contender(name: str, threads: int | None = 1) -> Contender:
         X, y, w, b = examples
         kernel = cast(KernelName, name)
 
-        def call() -> Step:
-            return gradstep.step(X, y, w, b, ALPHA, kernel=kernel, threads=threads)
+        def call() -> Step | Steps:
+            taken: Step | Steps = gradstep.step(X, y, w, b, ALPHA, kernel=kernel, threads=threads)
+            return taken
 
         return call
 
     compiles = registry.KERNELS[name].compiles
     one_time = partial(_one_time, name) if compiles else lambda: 0.0
-    return Contender(name, prepare, load=partial(_import_kernel, name), one_time=one_time, compiles=compiles)
+    return Contender(
+        name,
+        prepare,
+        variant=partial(variant_in_use, name, threads),
+        load=partial(_import_kernel, name),
+        one_time=one_time,
+        compiles=compiles,
+    )
+
+
+def variant_in_use(name: str, threads: int | None, examples: Examples) -> str | None:
+    """Return the fastest variant of a kernel on such examples, as far as it is known; None for one without variants."""
+    kernel = registry.load(name)
+    if list(variants.of(kernel)) == [name]:
+        return None
+    models = None if examples.w.ndim == 1 else examples.models
+    step = engine.Pass(kernel, validate.data(examples.X, examples.y, k=models), threads)
+    return step.way(engine.Point(np.zeros((examples.models, examples.X.shape[1] + 1)))).variant
 
 
 _import_seconds: dict[str, float] = {}

@@ -19,11 +19,12 @@ class Kind(NamedTuple):
     dtype: str
     order: str
     threads: int | None
+    models: int = 1
 
     @classmethod
     def of(cls, problem: AnyProblem, threads: int | None) -> Kind:
         """Return the kind of a problem that is measured with a number of threads."""
-        return cls(problem.dtype, problem.order, threads)
+        return cls(problem.dtype, problem.order, threads, problem.models)
 
 
 class Who(NamedTuple):
@@ -34,7 +35,9 @@ class Who(NamedTuple):
 
 
 PREPARATION = Who("preparation", Kind("", "", None))
-"""Stands for a contender in the forecast: making the arrays of a problem and the reference for the check."""
+"""Stands for a contender in the forecast: making the arrays of a problem and the reference for the check.
+
+There k models count as k times as many features."""
 
 
 class Forecast:

@@ -29,19 +29,39 @@ _ROWS_PER_LABELLING = 4096
 
 
 class Examples(NamedTuple):
-    """The arguments of one call of `gradstep.step`, apart from alpha."""
+    """The arguments of one call of `gradstep.step`, apart from alpha.
+
+    For one model y has shape (m,), w (n,), and b is a number. For k models w has shape (n, k) and b (k,); y has shape
+    (m, k), or (m,) where all models have the same labels.
+    """
 
     X: FloatArray
     y: FloatArray
     w: FloatArray
-    b: float
+    b: Any
+
+    @property
+    def models(self) -> int:
+        """The number of models."""
+        return 1 if self.w.ndim == 1 else int(self.w.shape[1])
+
+    @property
+    def labels(self) -> FloatArray:
+        """The labels in a shape that goes with scores: (m,) for one model, (m, k) or (m, 1) for several."""
+        return self.y[:, np.newaxis] if self.w.ndim > self.y.ndim else self.y
+
+    def one_by_one(self) -> list[Examples]:
+        """Return the examples of each model alone, whose arrays are contiguous; X is shared."""
+        labels = [np.ascontiguousarray(self.y if self.y.ndim == 1 else self.y[:, j]) for j in range(self.models)]
+        return [Examples(self.X, y, np.ascontiguousarray(self.w[:, j]), float(self.b[j])) for j, y in enumerate(labels)]
 
 
 @dataclass(frozen=True)
 class Problem:
     """A random problem: normal features, weights scaled so that z does not grow with n, labels from that model.
 
-    In the order "C" each row is contiguous in memory, in "F" each column is. The seed fixes every value.
+    In the order "C" each row is contiguous in memory, in "F" each column is. The seed fixes every value. Several models
+    have weights and labels of their own.
 
     Examples
     --------
@@ -54,8 +74,10 @@ class Problem:
     dtype: str = "float64"
     order: str = "C"
     seed: int = 0
+    models: int = 1
     name: ClassVar[str] = "random"
     task: ClassVar[str] = _DRAWN
+    labels_are_shared: ClassVar[bool] = False
     load_seconds: ClassVar[float] = 0.0
 
     @property
@@ -67,9 +89,9 @@ class Problem:
         """Make the arrays; the same ones each time."""
         generator = np.random.default_rng([self.seed, self.m, self.n])
         X = generator.standard_normal((self.m, self.n), dtype=np.dtype(self.dtype).type)
-        w, b = _weights(generator, self.n)
+        w, b = _weights(generator, self.n, self.models)
         z = X @ w.astype(self.dtype) + b
-        y = generator.random(self.m) < 1.0 / (1.0 + np.exp(-z))
+        y = generator.random(z.shape) < 1.0 / (1.0 + np.exp(-z))
         return _laid_out(X, y, w, b, self.dtype, self.order)
 
 
@@ -95,7 +117,7 @@ class RealProblem(_OfMatrix):
     """Given data with standardized columns, as usual before gradient descent.
 
     The name is that of the data set or file, and the task says what the labels mean. X is as it was read: `make`
-    standardizes it. The seed fixes w and b.
+    standardizes it. The seed fixes w and b. Several models have the same labels.
     """
 
     name: str
@@ -105,6 +127,8 @@ class RealProblem(_OfMatrix):
     dtype: str = "float64"
     order: str = "C"
     seed: int = 0
+    models: int = 1
+    labels_are_shared: ClassVar[bool] = True
 
     @property
     def X_bytes(self) -> int:
@@ -114,7 +138,7 @@ class RealProblem(_OfMatrix):
     def make(self) -> Examples:
         """Make the arrays; the same ones each time."""
         standardized = Standardization.of(self.X).apply(self.X)
-        w, b = _weights(np.random.default_rng([self.seed, self.m, self.n]), self.n)
+        w, b = _weights(np.random.default_rng([self.seed, self.m, self.n]), self.n, self.models)
         return _laid_out(standardized, self.labels, w, b, self.dtype, self.order)
 
 
@@ -124,7 +148,9 @@ class GivenX(_OfMatrix):
 
     name: str
     X: NDArray[Any]
+    models: int = 1
     task: ClassVar[str] = _DRAWN
+    labels_are_shared: ClassVar[bool] = False
 
     @property
     def dtype(self) -> str:
@@ -144,25 +170,28 @@ class GivenX(_OfMatrix):
     def make(self) -> Examples:
         """Make the labels and weights; the same ones each time."""
         generator = np.random.default_rng([self.m, self.n])
-        w, b = _weights(generator, self.n)
+        w, b = _weights(generator, self.n, self.models)
         computed = compute_dtype(self.X.dtype)
         some = self.X[:_ROWS_PER_LABELLING].astype(np.float64)
         w /= max(float(some.std()), np.finfo(np.float64).tiny)
         # In the middle of the values z is about 0, so both classes appear.
-        b -= float(some.mean()) * float(w.sum())
-        y = np.empty(self.m, computed)
+        b = b - float(some.mean()) * (float(w.sum()) if self.models == 1 else w.sum(axis=0))
+        y = np.empty((self.m, *w.shape[1:]), computed)
         for first in range(0, self.m, _ROWS_PER_LABELLING):
             rows = slice(first, first + _ROWS_PER_LABELLING)
             z = self.X[rows] @ w + b
-            y[rows] = generator.random(z.shape[0]) < 1.0 / (1.0 + np.exp(-z))
+            y[rows] = generator.random(z.shape) < 1.0 / (1.0 + np.exp(-z))
         return Examples(self.X, y, w.astype(computed), b)
 
 
-def _weights(generator: np.random.Generator, n: int) -> tuple[NDArray[np.float64], float]:
-    return generator.standard_normal(n) / math.sqrt(n), 0.1
+def _weights(generator: np.random.Generator, n: int, models: int) -> tuple[NDArray[np.float64], Any]:
+    """Return w and b of one model, or of several, each of which has its own."""
+    if models == 1:
+        return generator.standard_normal(n) / math.sqrt(n), 0.1
+    return generator.standard_normal((n, models)) / math.sqrt(n), np.linspace(0.1, 0.5, models)
 
 
-def _laid_out(X: FloatArray, y: NDArray[Any], w: NDArray[np.float64], b: float, dtype: str, order: str) -> Examples:
+def _laid_out(X: FloatArray, y: NDArray[Any], w: NDArray[np.float64], b: Any, dtype: str, order: str) -> Examples:
     array = np.asfortranarray if order == "F" else np.ascontiguousarray
     return Examples(array(X, dtype=dtype), y.astype(dtype), w.astype(dtype), b)
 
@@ -197,6 +226,8 @@ class BundledProblem:
     dtype: str = "float64"
     order: str = "C"
     seed: int = 0
+    models: int = 1
+    labels_are_shared: ClassVar[bool] = True
 
     @property
     def m(self) -> int:
@@ -228,7 +259,7 @@ class BundledProblem:
         loader, question, is_positive, _, _ = DATA_SETS[self.name]
         X, target = getattr(_datasets(self.name), loader)(return_X_y=True)
         labels = is_positive(target).astype(np.float64)
-        return RealProblem(self.name, question, X, labels, self.dtype, self.order, self.seed).make()
+        return RealProblem(self.name, question, X, labels, self.dtype, self.order, self.seed, self.models).make()
 
 
 AnyProblem = Problem | RealProblem | GivenX | BundledProblem
@@ -236,11 +267,27 @@ AnyProblem = Problem | RealProblem | GivenX | BundledProblem
 
 def conditions(problem: AnyProblem, threads: int | None) -> dict[str, Any]:
     """Return the fields of the record's `Conditions`."""
-    fields = {name: getattr(problem, name) for name in ("m", "n", "dtype", "order")}
+    fields = {name: getattr(problem, name) for name in ("m", "n", "dtype", "order", "models")}
     return {"problem": problem.name, **fields, "threads": threads}
 
 
-def bundled(name: str, dtype: str = "float64", order: str = "C", seed: int = 0) -> BundledProblem:
+def task(problem: AnyProblem) -> str:
+    """Return what the labels mean, and whether each of several models has its own.
+
+    Examples
+    --------
+    >>> task(BundledProblem("iris", models=8))
+    'is the flower an Iris virginica? Each model has the same labels'
+    """
+    if problem.models == 1:
+        return problem.task
+    return f"{problem.task}{'' if problem.task.endswith('?') else '.'} {_LABELS[problem.labels_are_shared]}"
+
+
+_LABELS = {True: "Each model has the same labels", False: "Each model has labels of its own"}
+
+
+def bundled(name: str, dtype: str = "float64", order: str = "C", seed: int = 0, models: int = 1) -> BundledProblem:
     """Return one of the data sets that scikit-learn bundles; nothing is downloaded.
 
     Raises
@@ -250,7 +297,7 @@ def bundled(name: str, dtype: str = "float64", order: str = "C", seed: int = 0) 
     """
     if find_spec("sklearn") is None:
         _datasets(name)
-    return BundledProblem(name, dtype, order, seed)
+    return BundledProblem(name, dtype, order, seed, models)
 
 
 def _datasets(name: str) -> Any:
@@ -264,6 +311,7 @@ def from_name_or_file(
     dtype: str = "float64",
     order: str = "C",
     seed: int = 0,
+    models: int = 1,
 ) -> RealProblem | BundledProblem:
     """Return the bundled data set of this name or the content of the file of this name.
 
@@ -275,7 +323,7 @@ def from_name_or_file(
         As `gradstep.data.tables.read` and `bundled` do.
     """
     if source in DATA_SETS:
-        return bundled(source, dtype, order, seed)
+        return bundled(source, dtype, order, seed, models)
     path = Path(source)
     if not path.suffix and not path.exists():
         raise FileNotFoundError(f"{source}: neither a file nor one of the data sets {', '.join(DATA_SETS)}")
@@ -284,4 +332,4 @@ def from_name_or_file(
     table.standardization()
     # Bytes that are no UTF-8 stand in a name as halves of characters, which no file could hold.
     name = path.name.encode("utf-8", "backslashreplace").decode("utf-8")
-    return RealProblem(name, f"{table.label} = {table.positive}", table.X, table.y, dtype, order, seed)
+    return RealProblem(name, f"{table.label} = {table.positive}", table.X, table.y, dtype, order, seed, models)

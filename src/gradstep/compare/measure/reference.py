@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gradstep.compare.measure.problems import ALPHA, Examples
 from gradstep.compare.record.records import Check
-from gradstep.contract import Step
+from gradstep.contract import Step, Steps
 from gradstep.validate import compute_dtype
 
 # The allowed error, relative to the size of the terms in the sum: a hundred thousand roundings in float64, and a
@@ -38,51 +38,54 @@ class Reference:
 
     Attributes
     ----------
-    w, b, J
-        The result.
-    w_size : ndarray of shape (n,)
+    w : ndarray of shape (n,) or (n, k)
+        The result, in the shape of the examples' w.
+    b, J : ndarray of shape () or (k,)
+        The others.
+    w_size : ndarray of the shape of w
         For each component of w the sum of the absolute values of all terms: ``|w_j| + alpha/m sum_i |dz_i x_ij|``.
-    b_size : float
+    b_size : ndarray of the shape of b
         The same for b.
     """
 
     w: NDArray[np.float64]
-    b: float
-    J: float
+    b: NDArray[np.float64]
+    J: NDArray[np.float64]
     w_size: NDArray[np.float64]
-    b_size: float
+    b_size: NDArray[np.float64]
 
     @classmethod
     def of(cls, examples: Examples) -> Reference:
         """Evaluate the formula of `gradstep.contract`."""
-        X, y, w, b = examples
+        X, _, w, b = examples
         m, n = X.shape
-        w = w.astype(np.float64)
-        dw, dw_size = np.zeros(n), np.zeros(n)
-        db = db_size = loss = 0.0
-        block_rows = max(1, _ELEMENTS_PER_BLOCK // n)
+        w, y, b = w.astype(np.float64), examples.labels, np.asarray(b, np.float64)
+        dw, dw_size = np.zeros(w.shape), np.zeros(w.shape)
+        db, db_size, loss = np.zeros(b.shape), np.zeros(b.shape), np.zeros(b.shape)
+        block_rows = max(1, _ELEMENTS_PER_BLOCK // max(n, examples.models))
         for start in range(0, m, block_rows):
             rows = slice(start, start + block_rows)
             X_block, y_block = X[rows].astype(np.float64, copy=False), y[rows].astype(np.float64, copy=False)
             z = X_block @ w + b
             with np.errstate(over="ignore"):
                 dz = 1.0 / (1.0 + np.exp(-z)) - y_block
-            dw += dz @ X_block
-            dw_size += np.abs(dz) @ np.abs(X_block)
-            db += float(dz.sum())
-            db_size += float(np.abs(dz).sum())
-            loss += float((np.logaddexp(0.0, z) - y_block * z).sum())
+            dw += X_block.T @ dz
+            dw_size += np.abs(X_block).T @ np.abs(dz)
+            db += dz.sum(axis=0)
+            db_size += np.abs(dz).sum(axis=0)
+            loss += (np.logaddexp(0.0, z) - y_block * z).sum(axis=0)
         scale = ALPHA / m
-        return cls(w - scale * dw, b - scale * db, loss / m, np.abs(w) + scale * dw_size, abs(b) + scale * db_size)
+        return cls(w - scale * dw, b - scale * db, loss / m, np.abs(w) + scale * dw_size, np.abs(b) + scale * db_size)
 
-    def check(self, step: Step, tolerance: float) -> Check:
-        """Compare a result with this one."""
-        w = np.asarray(step.w, dtype=np.float64)
-        if w.shape != self.w.shape:
+    def check(self, step: Step | Steps, tolerance: float) -> Check:
+        """Compare a result with this one, all models alike."""
+        found = [np.asarray(part, dtype=np.float64) for part in (step.w, step.b, step.J)]
+        expected = (self.w, self.b, self.J)
+        if any(one.shape != other.shape for one, other in zip(found, expected, strict=True)):
             return Check(False, None, tolerance)
+        differences = np.concatenate([np.abs(one - other).ravel() for one, other in zip(found, expected, strict=True)])
         # J is a mean of terms that are never negative, so its size is J itself.
-        differences = np.concatenate([np.abs(w - self.w), [abs(step.b - self.b), abs(step.J - self.J)]])
-        sizes = np.concatenate([self.w_size, [self.b_size, self.J]])
+        sizes = np.concatenate([size.ravel() for size in (self.w_size, self.b_size, self.J)])
         error = float((differences / np.maximum(sizes, np.finfo(np.float64).tiny)).max())
         if not math.isfinite(error):
             return Check(False, None, tolerance)

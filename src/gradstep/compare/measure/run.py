@@ -115,6 +115,11 @@ def run(
         raise RunInterrupted(whole.record()) from None
 
 
+def _small(kind: Kind) -> Problem:
+    """Return what the first call of a kind is made on. With very many models even that may not fit into the memory."""
+    return Problem(100, 10, kind.dtype, kind.order, models=kind.models)
+
+
 class _Run:
     """The state of a run."""
 
@@ -146,6 +151,7 @@ class _Run:
         self._open: dict[int, Timing] = {}
         self._complete = False
         in_order = [(problem, threads) for problem in problems for threads in settings.threads]
+        self._models = max((problem.models for problem in problems), default=1)
         self._places = [Place(number, *place) for number, place in enumerate(in_order)]
 
     def measure(self, still_open: Callable[[Cell], bool], skip_unavailable: bool) -> None:
@@ -186,7 +192,7 @@ class _Run:
                 for each in self._contenders[place.threads]
                 if (place.number, each.name) in plan and not self._planner.has_called(each.name, place.kind)
             }
-            if not new:
+            if not new or budget.shortage(_small(place.kind), list(new.values()), available_memory()) is not None:
                 return plan
             costs = {name: self._planner.one_time(each, place.kind) for name, each in new.items()}
             for name in [name for name in costs if costs[name] == min(costs.values())]:
@@ -207,8 +213,7 @@ class _Run:
             self._make_first_call(contender, kind)
 
     def _make_first_call(self, contender: Contender, kind: Kind) -> None:
-        small = Problem(100, 10, kind.dtype, kind.order)
-        first = timing.first_call(contender, small, kind.threads, self._forecast)
+        first = timing.first_call(contender, _small(kind), kind.threads, self._forecast)
         if any(each.contender == contender.name for each in self._first_calls):
             first = records.changed(first, imported=None)
         self._first_calls.append(first)
@@ -305,5 +310,6 @@ class _Run:
             notes=self._notes,
             left_out=self._left_out,
             cells=[self._cells[number] for number in sorted(self._cells)],
+            models=self._models,
             peers={name: versions_of[name] for name in present if versions_of.get(name)},
         )

@@ -59,6 +59,8 @@ class Sampler:
         Returns the context in which the calls are made.
     clock : callable
         Given the call and a number, returns the seconds of that many calls.
+    variant : callable
+        Returns which of its variants the contender used last, if it has any.
     first_seconds : float
         What the call that was checked took.
     calls : int
@@ -76,6 +78,7 @@ class Sampler:
     expected_per_round: float
     setting: Callable[[], AbstractContextManager[object]]
     clock: Callable[[Call, int], float] = seconds_for
+    variant: Callable[[], str | None] = lambda: None
     first_seconds: float = 0.0
     calls: int = 1
     samples: list[float] = field(default_factory=list)

@@ -70,6 +70,7 @@ class Session:
         notes: Sequence[str],
         first_calls: Sequence[FirstCall] = (),
         left_out: Sequence[LeftOut] = (),
+        models: int = 1,
     ) -> Record:
         """Return the record of what was measured so far."""
         return Record(
@@ -77,7 +78,7 @@ class Session:
             seconds=self.seconds,
             complete=complete,
             commit=commit(),
-            timed=TIMED,
+            timed=TIMED if models == 1 else TIMED.replace(":", f" of {models:,} models:"),
             machine=Machine.here(),
             versions=versions(),
             settings=settings,

@@ -17,7 +17,7 @@ from gradstep.compare.measure import reference as references
 from gradstep.compare.measure import sampling
 from gradstep.compare.measure.contenders import Contender
 from gradstep.compare.measure.forecast import PREPARATION, Forecast, Kind, Who, rough
-from gradstep.compare.measure.problems import AnyProblem, Examples, Problem, conditions
+from gradstep.compare.measure.problems import AnyProblem, Examples, Problem, conditions, task
 from gradstep.compare.measure.read_limit import ReadLimit
 from gradstep.compare.measure.reference import Reference
 from gradstep.compare.measure.sampling import Sampler
@@ -44,7 +44,9 @@ def first_call(contender: Contender, problem: Problem, threads: int | None, fore
     forecast.learn(who, problem.m, problem.n, later)
     forecast.learn_fixed(who, fixed)
     compiled = max(0.0, first - second) if contender.compiles else None
-    return FirstCall(contender.name, problem.dtype, problem.order, threads, imported, compiled, first, fixed)
+    return FirstCall(
+        contender.name, problem.dtype, problem.order, threads, imported, compiled, first, fixed, problem.models
+    )
 
 
 def measure(
@@ -135,10 +137,10 @@ class Timing:
         results = dict(self._results)
         for sampler in self._samplers:
             name, samples = sampler.name, list(sampler.samples)
-            results[name] = timed(name, sampler.check, samples, sampler.calls, sampler.warm_up)
+            results[name] = timed(name, sampler.check, samples, sampler.calls, sampler.warm_up, sampler.variant())
         return Cell(
             **conditions(self._problem, self._threads),
-            task=self._problem.task,
+            task=task(self._problem),
             X_bytes=self._problem.X_bytes,
             results=[results[name] for name in self._names],
             read_limit=results.get(READ_LIMIT),
@@ -209,7 +211,7 @@ class Timing:
             start = time.perf_counter()
             samplers += self._read_limit(examples) if samplers else []
             preparation += time.perf_counter() - start
-            self._forecast.learn(PREPARATION, self._problem.m, self._problem.n, preparation)
+            self._forecast.learn(PREPARATION, self._problem.m, self._problem.n * self._problem.models, preparation)
         except MemoryError as error:
             for contender in affordable:
                 self._results[contender.name] = Result(contender.name, "skipped", f"not enough memory: {error}")
@@ -233,9 +235,16 @@ class Timing:
             return None
         # One long call may have been a hiccup; it counts as long only if the forecast agrees.
         usual = self._forecast.seconds(self._who(contender.name), self._problem.m, self._problem.n)
-        setting = functools.partial(contender.setting, examples)
-        per_round = expected / self._settings.rounds
-        return Sampler(contender.name, call, check, min(first, usual), per_round, setting, first_seconds=first)
+        return Sampler(
+            contender.name,
+            call,
+            check,
+            call_seconds=min(first, usual),
+            expected_per_round=expected / self._settings.rounds,
+            setting=functools.partial(contender.setting, examples),
+            variant=functools.partial(contender.variant, examples),
+            first_seconds=first,
+        )
 
     def _read_limit(self, examples: Examples) -> list[Sampler]:
         """Return the sampler of the read limit; where there is none, its result says why."""

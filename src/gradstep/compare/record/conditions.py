@@ -29,6 +29,7 @@ Order = Annotated[
 Threads = Annotated[
     Count | None, says("With how many threads it is called; null lets each call choose by the size of X.")
 ]
+Models = Annotated[Count, says("How many models one call takes a step of, in one pass over X where it can.")]
 
 
 class Part(Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,6 +43,7 @@ class Setup(Part, frozen=True, kw_only=True):
     dtype: Annotated[Words, says("Of X.")]
     order: Order
     threads: Threads
+    models: Models = 1
 
     @property
     def data(self) -> str:
@@ -50,10 +52,16 @@ class Setup(Part, frozen=True, kw_only=True):
 
     @property
     def kind(self) -> str:
-        """How X is stored and computed on, in words."""
-        if self.threads is None:
-            return f"{self.dtype}, {self.order} order, threads by size"
-        return f"{self.dtype}, {self.order} order, {self.threads:,} thread{'' if self.threads == 1 else 's'}"
+        """How X is stored and computed on, and for how many models unless that is one, in words.
+
+        Examples
+        --------
+        >>> Setup(problem="random", dtype="float64", order="C", threads=None, models=8).kind
+        'float64, C order, threads by size, 8 models'
+        """
+        threads = "threads by size" if self.threads is None else _counted(self.threads, "thread")
+        models = [] if self.models == 1 else [_counted(self.models, "model")]
+        return ", ".join([self.dtype, f"{self.order} order", threads, *models])
 
     @property
     def words(self) -> str:
@@ -77,12 +85,13 @@ class Setup(Part, frozen=True, kw_only=True):
         """
         letters = (letter if letter.isascii() and letter.isalnum() else " " for letter in self.problem)
         problem = "-".join("".join(letters).split())
-        return f"{problem}-{self.dtype}-{self.order}-{'auto' if self.threads is None else self.threads}"
+        models = "" if self.models == 1 else f"-{self.models}-models"
+        return f"{problem}-{self.dtype}-{self.order}-{'auto' if self.threads is None else self.threads}{models}"
 
     @property
     def setup(self) -> Setup:
         """All conditions but the size."""
-        return Setup(problem=self.problem, dtype=self.dtype, order=self.order, threads=self.threads)
+        return Setup(**{name: getattr(self, name) for name in Setup.__struct_fields__})
 
 
 class Conditions(Setup, frozen=True, kw_only=True):
@@ -105,6 +114,8 @@ class Conditions(Setup, frozen=True, kw_only=True):
     @property
     def conditions(self) -> Conditions:
         """The conditions alone, which can be a key of a dict."""
-        return Conditions(
-            problem=self.problem, dtype=self.dtype, order=self.order, threads=self.threads, m=self.m, n=self.n
-        )
+        return Conditions(**{name: getattr(self, name) for name in Conditions.__struct_fields__})
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -31,6 +31,8 @@ class Row(NamedTuple):
         The version of gradstep.
     version : str or None
         Of a peer; None for the kernels of gradstep.
+    variant : str or None
+        Of the kernel, if it has several that give the same bits.
     round : int or None
         The number of the sample, from 0; samples of one cell with the same number were taken one after another. None
         for a contender that was not timed, which has one row without a sample.
@@ -51,9 +53,11 @@ class Row(NamedTuple):
     dtype: str
     order: str
     threads: int | None
+    models: int
     X_bytes: int
     contender: str
     version: str | None
+    variant: str | None
     status: str
     reason: str | None
     calls_per_sample: int | None
@@ -166,7 +170,8 @@ def _named_results(record: Record) -> Iterator[tuple[str, Result]]:
         if result.status != "timed":
             continue
         threads = "auto" if cell.threads is None else cell.threads
-        size = f"m={cell.m}, n={cell.n}, {cell.dtype}, {cell.order}, threads={threads}"
+        models = "" if cell.models == 1 else f", models={cell.models}"
+        size = f"m={cell.m}, n={cell.n}, {cell.dtype}, {cell.order}, threads={threads}{models}"
         name = f"{result.contender}: {cell.problem}, {size}"
         seen[name] = seen.get(name, 0) + 1
         yield name if seen[name] == 1 else f"{name}, repetition {seen[name]}", result

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
 
 T = TypeVar("T")
+
+Upgrade = Callable[[Any], None]
+"""Turns what the JSON of a record holds into what the next version would hold, in place."""
 
 
 class _Head(msgspec.Struct):
@@ -17,8 +22,19 @@ class _Head(msgspec.Struct):
     schema: Any = msgspec.UNSET
 
 
-def decode(content: bytes, kind: type[T], version: int) -> T:
+def decode(content: bytes, kind: type[T], version: int, upgrades: Mapping[int, Upgrade] = MappingProxyType({})) -> T:
     """Return JSON as a value of a type that is made of Structs and dataclasses, with all keys and no others.
+
+    Parameters
+    ----------
+    content : bytes
+        The JSON.
+    kind : type
+        What it is read as.
+    version : int
+        The version of the format that the type describes.
+    upgrades : mapping
+        Each older version that can be read, and what makes it one version newer.
 
     Raises
     ------
@@ -29,14 +45,17 @@ def decode(content: bytes, kind: type[T], version: int) -> T:
     --------
     >>> decode(b'{"schema": 2}', dict, version=3)
     Traceback (most recent call last):
-    ValueError: this is a record of version 2, and this gradstep reads version 3 only: measure again
+    ValueError: this is a record of version 2, and this gradstep reads version 3: measure again
     >>> decode(b"[]", dict, version=3)
     Traceback (most recent call last):
     ValueError: this is no record of gradstep compare: it should be object, not array
     """
     try:
         content.decode("utf-8")
-        _require_version(msgspec.json.decode(content, type=_Head).schema, version)
+        found = msgspec.json.decode(content, type=_Head).schema
+        _require_version(found, [*sorted(upgrades), version])
+        if found != version:
+            content = _upgraded(content, range(found, version), upgrades)
         whole = msgspec.json.decode(content, type=kind)
         # To msgspec, fields with defaults may be absent, and a dataclass may have any other key.
         _require_same_keys(msgspec.json.decode(content), msgspec.to_builtins(whole), "")
@@ -60,14 +79,24 @@ def schema(kind: type) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **content}
 
 
-def _require_version(found: Any, known: int) -> None:
+def _require_version(found: Any, known: Sequence[int]) -> None:
+    readable = f"version{'' if len(known) == 1 else 's'} {' and '.join(map(str, known))}"
     if found is msgspec.UNSET:
         raise ValueError('this is no record of gradstep compare: it lacks the key "schema"')
     if not isinstance(found, int) or isinstance(found, bool) or found < 1:
-        raise ValueError(f"its version (the key schema) is {_shortened(found)}; this gradstep reads {known}")
-    if found != known:
-        advice = "measure again" if found < known else "use a newer gradstep"
-        raise ValueError(f"this is a record of version {found}, and this gradstep reads version {known} only: {advice}")
+        raise ValueError(f"its version (the key schema) is {_shortened(found)}; this gradstep reads {readable}")
+    if found not in known:
+        advice = "measure again" if found < known[-1] else "use a newer gradstep"
+        raise ValueError(f"this is a record of version {found}, and this gradstep reads {readable}: {advice}")
+
+
+def _upgraded(content: bytes, versions: Iterable[int], upgrades: Mapping[int, Upgrade]) -> bytes:
+    """Return JSON of an older version as that of the newest one."""
+    record = json.loads(content)
+    for version in versions:
+        upgrades[version](record)
+        record["schema"] = version + 1
+    return json.dumps(record).encode()
 
 
 def _require_same_keys(found: Any, expected: Any, place: str) -> None:

@@ -16,11 +16,12 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from gradstep.compare.record import reading
+from gradstep.compare.record import older, reading
 from gradstep.compare.record.conditions import (
     Conditions,
     Count,
     Duration,
+    Models,
     Order,
     Part,
     Sample,
@@ -37,7 +38,7 @@ __all__ = [
     "Noise", "Record", "Result", "Settings", "Setup", "Status", "as_json", "changed", "load", "save", "schema", "timed",
 ]  # fmt: skip
 
-SCHEMA = 3
+SCHEMA = 4
 """The version of the format. It grows by one whenever a key is added, changes its meaning or goes away."""
 
 READ_LIMIT = "read limit"
@@ -85,6 +86,13 @@ class Result(Part, frozen=True):
         list[Sample], says("The samples taken before, until the time no longer fell; they count for nothing.")
     ] = msgspec.field(default_factory=list)
     calls_per_sample: Annotated[Count | None, says("How many calls one sample lasts.")] = None
+    variant: Annotated[
+        Words | None,
+        says(
+            "Which of its variants, all of which give the same bits, the kernel had found to be the fastest by the "
+            "last round; null where it has none, and for peers."
+        ),
+    ] = None
 
     @property
     def median(self) -> float | None:
@@ -93,11 +101,22 @@ class Result(Part, frozen=True):
 
 
 def timed(
-    contender: str, check: Check, samples: list[float], calls_per_sample: int, warm_up: Sequence[float] = ()
+    contender: str,
+    check: Check,
+    samples: list[float],
+    calls_per_sample: int,
+    warm_up: Sequence[float] = (),
+    variant: str | None = None,
 ) -> Result:
     """Return the result of a contender that passed the check and was timed."""
     return Result(
-        contender, "timed", check=check, samples=samples, warm_up=list(warm_up), calls_per_sample=calls_per_sample
+        contender,
+        "timed",
+        check=check,
+        samples=samples,
+        warm_up=list(warm_up),
+        calls_per_sample=calls_per_sample,
+        variant=variant,
     )
 
 
@@ -162,6 +181,7 @@ class FirstCall(Part, frozen=True):
     smallest: Annotated[
         Duration, says("A warm call with one example and one feature: what a call costs whatever the size.")
     ]
+    models: Models = 1
 
 
 class Noise(Part, frozen=True):
@@ -239,11 +259,11 @@ def load(path: Path) -> Record:
     Raises
     ------
     ValueError
-        If it is cut off, not JSON, no record of this version, or contradicts itself; the message names the file and
-        the place in it.
+        If it is cut off, not JSON, no record of a version that can be read, or contradicts itself; the message names
+        the file and the place in it.
     """
     try:
-        record = reading.decode(path.read_bytes(), Record, SCHEMA)
+        record = reading.decode(path.read_bytes(), Record, SCHEMA, older.UPGRADES)
         for contradiction in _contradictions(record):
             raise ValueError(f"this is no valid record: {contradiction}")
     except ValueError as error:

@@ -125,4 +125,5 @@ def _beyond_budget(record: Record) -> Iterator[Text]:
 
 
 def _place(left: LeftOut) -> str:
-    return f"{left.problem} {left.m:,} x {left.n:,} ({left.dtype} {left.order} {left.threads or 'auto'})"
+    models = "" if left.models == 1 else f", {words.counted(left.models, 'model')}"
+    return f"{left.problem} {left.m:,} x {left.n:,} ({left.dtype} {left.order} {left.threads or 'auto'}{models})"

@@ -16,7 +16,7 @@ from gradstep.compare.show.console import print_lines, print_whole
 from gradstep.compare.show.words import counted, micro, times
 
 # The parts of a key that become columns where they vary within a table; else they stand in its heading.
-_CONDITIONS = ("problem", "dtype", "order", "threads")
+_CONDITIONS = ("problem", "dtype", "order", "threads", "models")
 
 # At most this many of the changes of a kind, and of the times that could not be compared, are named in short and whole.
 _MOST_CHANGES = 5
@@ -83,10 +83,13 @@ def _shared(changes: Sequence[Change]) -> str:
     """Return the conditions that all changes of a table share, as part of its heading."""
     varying = _varying(changes)
     shared = [_condition(changes[0].key, name) for name in _CONDITIONS if name not in varying]
-    return f": {', '.join(shared)}" if shared else ""
+    return f": {', '.join(filter(None, shared))}" if shared else ""
 
 
 def _condition(key: Key, name: str) -> str:
+    """Return one condition in words; nothing where it is a single model."""
+    if name == "models":
+        return "" if key.models == 1 else counted(key.models, "model")
     if name == "threads":
         return "threads by size" if key.threads is None else f"threads = {key.threads}"
     return f"{key.order} order" if name == "order" else str(getattr(key, name))
@@ -158,7 +161,7 @@ def _counted(changes: Sequence[Change], verdict: str) -> str:
 
 def _where(key: Key) -> str:
     """Return a time's name within a sentence."""
-    conditions = ", ".join(_condition(key, name) for name in ("dtype", "order", "threads"))
+    conditions = ", ".join(filter(None, (_condition(key, name) for name in _CONDITIONS[1:])))
     return f"{key.contender}, {key.problem} {key.m:,} x {key.n:,}, {conditions}"
 
 

@@ -14,7 +14,7 @@ from gradstep.compare.show import words
 from gradstep.compare.show.console import table, width
 
 # What differs between two problems of one size; it has a column where it varies.
-_CONDITIONS = ("dtype", "order", "threads")
+_CONDITIONS = ("dtype", "order", "threads", "models")
 
 
 class _Column(NamedTuple):

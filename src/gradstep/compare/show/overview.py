@@ -70,7 +70,8 @@ def _data(record: Record) -> str:
 def _kinds(record: Record) -> str:
     """Say how X is stored and computed on, as far as that is the same in all rows."""
     kinds = [cell.kind.split(", ") for cell in record.cells]
-    shared = [parts[0] for parts in zip(*kinds, strict=True) if len(set(parts)) == 1]
+    # The number of models comes last, and only where it is not 1.
+    shared = [parts[0] for parts in zip(*kinds, strict=False) if len(set(parts)) == 1]
     return ", ".join(shared)
 
 

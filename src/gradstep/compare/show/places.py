@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 from gradstep.compare.record.records import Conditions
 from gradstep.compare.show.words import counted, listed
 
+# What may vary beside the size.
+_CONDITIONS = ("problem", "dtype", "order", "threads", "models")
+
 # At most this many problems are named one by one; the others are described, or counted.
 _MOST_NAMED = 2
 
@@ -38,7 +41,9 @@ class Places:
 
     def __init__(self, problems: Iterable[Conditions]) -> None:
         self._all = [each.conditions for each in problems]
-        self._varying = [name for name in ("problem", "dtype", "order", "threads") if len(self._values(name)) > 1]
+        self._varying = [
+            name for name in ("problem", "dtype", "order", "threads", "models") if len(self._values(name)) > 1
+        ]
         # A data set has a size like any other problem; in another dtype or order the same size is another problem.
         self._at, self._noun = ("at", "size") if set(self._varying) <= {"problem"} else ("on", "problem")
         self._parts = list(self._conditions())
@@ -94,6 +99,8 @@ def _phrase(name: str, problem: Conditions) -> str:
         return f"on {problem.data}"
     if name == "threads":
         return "with threads by size" if problem.threads is None else f"on {counted(problem.threads, 'thread')}"
+    if name == "models":
+        return f"with {counted(problem.models, 'model')}"
     return f"in {problem.dtype}" if name == "dtype" else f"in {problem.order} order"
 
 

@@ -47,6 +47,7 @@ def _block(found: CellFindings) -> Iterator[Text]:
     yield from map(_line, found.lines)
     if found.read_limit is not None:
         yield _line(found.read_limit)
+    yield from _variants(found)
 
 
 def _line(line: Line) -> Text:
@@ -63,6 +64,13 @@ def _line(line: Line) -> Text:
         *_speed_up(line),
     )
     return Text(row.rstrip(), style="bold green" if line.is_fastest else "")
+
+
+def _variants(found: CellFindings) -> Iterator[Text]:
+    """Name the variant that each kernel used, where it has several with the same bits."""
+    used = [f"{line.name} {line.result.variant}" for line in found.lines if line.result.variant is not None]
+    if used:
+        yield Text(f"{'variants':<14}{', '.join(used)}", style="dim")
 
 
 def _speed_up(line: Line) -> tuple[str, str]:
@@ -117,14 +125,15 @@ def _one_time_costs(record: Record) -> Iterator[Text]:
     if not record.first_calls:
         return
     columns = "{:<13}{:>10}{:>10}{:>12}{:>15}  {}"
-    several = len({(call.dtype, call.order, call.threads) for call in record.first_calls}) > 1
+    several = len({(call.dtype, call.order, call.threads, call.models) for call in record.first_calls}) > 1
     yield Text()
     yield Text("One-time costs, part of no time above", style="bold")
     yield Text(columns.format("", "import", "compile", "first call", "smallest call", "").rstrip(), style="dim")
     for call in record.first_calls:
         seconds = (call.imported, call.compiled, call.first, call.smallest)
         times = ("-" if each is None else duration(each) for each in seconds)
-        kind = f"{call.dtype} {call.order} {call.threads or 'auto'}" if several else ""
+        models = "" if call.models == 1 else f", {words.counted(call.models, 'model')}"
+        kind = f"{call.dtype} {call.order} {call.threads or 'auto'}{models}" if several else ""
         yield Text(columns.format(call.contender, *times, kind).rstrip())
 
 

@@ -51,6 +51,15 @@ def chosen(names: Sequence[str]) -> tuple[list[Peer], dict[str, str]]:
     return present, {}
 
 
+def one_after_another(present: Sequence[Peer]) -> list[str]:
+    """Say which of these peers have no function for several models, so that they take one after another."""
+    names = [peer.name for peer in present if not peer.takes_many]
+    if not names:
+        return []
+    takes = "takes one model after another: it has" if len(names) == 1 else "take one model after another: they have"
+    return [f"{' and '.join(names)} {takes} no function for several at once."]
+
+
 def beside(kernels: Sequence[Contender], present: Sequence[Peer], threads: int | None) -> list[Contender]:
     """Return kernels and peers as contenders; beside a peer that calls BLAS, NumPy code gets its threads, no more."""
     if any(peer.setting is blas_threads for peer in present):
@@ -58,4 +67,4 @@ def beside(kernels: Sequence[Contender], present: Sequence[Peer], threads: int |
     return [*kernels, *(peer.contender(threads) for peer in present)]
 
 
-__all__ = ["ALL", "PEERS", "Peer", "beside", "chosen", "installed", "with_blas_threads"]
+__all__ = ["ALL", "PEERS", "Peer", "beside", "chosen", "installed", "one_after_another", "with_blas_threads"]

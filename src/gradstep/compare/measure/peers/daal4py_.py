@@ -7,7 +7,7 @@ from importlib import import_module
 import numpy as np
 
 from gradstep.compare.measure.contenders import Call
-from gradstep.compare.measure.peers.peer import Peer, rows_contiguous, step
+from gradstep.compare.measure.peers.peer import Peer, one_after_another, rows_contiguous, step
 from gradstep.compare.measure.problems import Examples
 from gradstep.contract import Step
 
@@ -15,7 +15,7 @@ from gradstep.contract import Step
 def _prepare(examples: Examples, threads: int) -> Call:
     daal4py = import_module("daal4py")
     daal4py.daalinit(threads)
-    X, y, w, b = rows_contiguous(examples)
+    X, y, w, b = examples
     algorithm = daal4py.optimization_solver_logistic_loss(
         numberOfTerms=X.shape[0],
         fptype="float" if X.dtype == np.float32 else "double",
@@ -36,12 +36,18 @@ def _prepare(examples: Examples, threads: int) -> Call:
     return call
 
 
+def _prepare_all(examples: Examples, threads: int) -> Call:
+    # Before the models are parted, so that they share one copy of X.
+    return one_after_another(_prepare)(rows_contiguous(examples), threads)
+
+
 PEER = Peer(
     "daal4py",
     "oneDAL's logistic loss, value and gradient",
     ("daal4py",),
     ("scikit-learn-intelex",),
-    _prepare,
+    _prepare_all,
     import_seconds=1.5,
     copies={"F": 1},
+    takes_many=False,
 )

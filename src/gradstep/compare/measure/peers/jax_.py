@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 
 from gradstep.compare.measure.contenders import Call
-from gradstep.compare.measure.peers.peer import Peer, rows_contiguous, step
+from gradstep.compare.measure.peers.peer import Peer, rows_contiguous, step, steps
 from gradstep.compare.measure.problems import Examples
-from gradstep.contract import Step
+from gradstep.contract import Step, Steps
 
 
 def _prepare(examples: Examples, threads: int) -> Call:
+    return _prepare_one(examples, threads) if examples.models == 1 else _prepare_many(examples, threads)
+
+
+def _prepare_one(examples: Examples, threads: int) -> Call:
     jax = _jax_on(threads)
     jnp = jax.numpy
 
@@ -30,6 +34,26 @@ def _prepare(examples: Examples, threads: int) -> Call:
     def call() -> Step:
         J, (dw, db) = jax.block_until_ready(value_and_grad(w, b, X, y))
         return step(examples, float(J), np.asarray(dw), float(db))
+
+    return call
+
+
+def _prepare_many(examples: Examples, threads: int) -> Call:
+    jax = _jax_on(threads)
+    jnp = jax.numpy
+
+    def costs(w: Any, b: Any, X: Any, y: Any) -> Any:
+        z = X @ w + b
+        J = jnp.mean(jnp.logaddexp(0.0, z) - y * z, axis=0)
+        return J.sum(), J
+
+    value_and_grad = jax.jit(jax.value_and_grad(costs, argnums=(0, 1), has_aux=True))
+    X, _, w, b = rows_contiguous(examples)
+    X, y, w, b = (jax.device_put(each) for each in (X, examples.labels, w, b.astype(w.dtype)))
+
+    def call() -> Steps:
+        (_, J), (dw, db) = jax.block_until_ready(value_and_grad(w, b, X, y))
+        return steps(examples, np.asarray(J), np.asarray(dw), np.asarray(db))
 
     return call
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from gradstep.compare.measure.contenders import Call, Contender
 from gradstep.compare.measure.problems import ALPHA, Examples
-from gradstep.contract import FloatArray, Step
+from gradstep.contract import FloatArray, Step, Steps, Vector
 from gradstep.extras import MissingExtra, install, require
 from gradstep.threads import threads_for
 
@@ -42,6 +42,8 @@ class Peer:
         About how long importing it takes; a budget is planned with it.
     compiles, copies
         As of `Contender`.
+    takes_many : bool
+        Whether it takes a step of several models at once; else its call takes one model after another.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Peer:
     import_seconds: float = 0.0
     compiles: bool = False
     copies: Mapping[str, int] = field(default_factory=dict, hash=False)
+    takes_many: bool = True
 
     def require(self) -> None:
         """Raise MissingExtra if a package that it needs is not installed. Nothing is imported."""
@@ -126,8 +129,30 @@ def threads_of(examples: Examples, threads: int | None) -> int:
 
 
 def step(examples: Examples, J: float, dw: FloatArray, db: float) -> Step:
-    """Return the step from the cost and its gradient."""
+    """Return the step of one model from the cost and its gradient."""
     return Step(examples.w - ALPHA * dw, examples.b - ALPHA * db, J)
+
+
+def steps(examples: Examples, J: Vector, dw: FloatArray, db: Vector) -> Steps:
+    """Return the step of several models from their costs and gradients."""
+    return Steps(examples.w - ALPHA * dw, examples.b - ALPHA * db, J)
+
+
+def one_after_another(prepare: Callable[[Examples, int], Call]) -> Callable[[Examples, int], Call]:
+    """Return a preparation for any number of models from that for one: the call takes one model after another."""
+
+    def prepare_all(examples: Examples, threads: int) -> Call:
+        if examples.models == 1:
+            return prepare(examples, threads)
+        calls = [prepare(each, threads) for each in examples.one_by_one()]
+
+        def call() -> Steps:
+            w, b, J = zip(*(each() for each in calls), strict=True)
+            return Steps(np.stack(w, axis=1), np.array(b), np.array(J))
+
+        return call
+
+    return prepare_all
 
 
 def rows_contiguous(examples: Examples) -> Examples:

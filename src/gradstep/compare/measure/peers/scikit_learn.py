@@ -7,7 +7,7 @@ from importlib import import_module
 import numpy as np
 
 from gradstep.compare.measure.contenders import Call
-from gradstep.compare.measure.peers.peer import Peer, blas_threads, step
+from gradstep.compare.measure.peers.peer import Peer, blas_threads, one_after_another, step
 from gradstep.compare.measure.problems import Examples
 from gradstep.contract import Step
 
@@ -32,7 +32,8 @@ PEER = Peer(
     "LinearModelLoss.loss_gradient with HalfBinomialLoss",
     ("sklearn.linear_model._linear_loss", "sklearn._loss", "threadpoolctl"),
     ("scikit-learn",),
-    _prepare,
+    one_after_another(_prepare),
     blas_threads,
     import_seconds=1.5,
+    takes_many=False,
 )

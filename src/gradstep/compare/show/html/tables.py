@@ -53,10 +53,13 @@ _WORDS = {"data", "dtype", "order", "contender", "bound by", "along", "sizes", "
 _NOTHING = Entry("")
 
 # Columns that often hold the same in every row.
-_OFTEN_THE_SAME = {"data", "dtype", "order", "threads"}
+_OFTEN_THE_SAME = {"data", "dtype", "order", "threads", "models"}
 
-_SETUP = ("dtype", "order", "threads")
+_SETUP = ("dtype", "order", "threads", "models")
 _CONDITIONS = ("data", "m", "n", *_SETUP)
+
+# What goes without saying.
+_ONE_MODEL = ("models", "1")
 
 
 class Place(NamedTuple):
@@ -140,7 +143,7 @@ def _table(caption: str, note: str, heads: Sequence[str], rows: list[Row]) -> Ta
     for column, head in enumerate(heads):
         entries = {row.entries[column].words for row in rows}
         if head in _OFTEN_THE_SAME and len(entries) == 1:
-            common.append(f"{head} {entries.pop()}")
+            common += [f"{head} {value}" for value in entries if (head, value) != _ONE_MODEL]
         else:
             kept.append(column)
     return Table(
@@ -161,7 +164,7 @@ def _interval(value: Interval, form: Callable[[float], str], verdict: str = "") 
 
 def _setup(setup: Setup | Cell | LeftOut | FirstCall) -> list[Entry]:
     threads = Entry("auto") if setup.threads is None else _number(setup.threads)
-    return [Entry(setup.dtype), Entry(setup.order), threads]
+    return [Entry(setup.dtype), Entry(setup.order), threads, _number(setup.models)]
 
 
 def _conditions(conditions: Conditions) -> list[Entry]:
@@ -180,7 +183,7 @@ def _measured(line: Line) -> list[Entry]:
         return [Entry(line.name), Entry(status), _NOTHING, *_conditions(line.cell), *[_NOTHING] * 3, reason]
     over_limit = line.over_read_limit
     return [
-        Entry(line.name),
+        Entry(line.name, detail=line.result.variant or ""),
         _interval(line.time, micro),
         _speed_up(line),
         *_conditions(line.cell),
