@@ -44,10 +44,14 @@ _MOST_CACHED_BYTES = 1 << 26
 def block_rows(n: int, dtype: DTypeLike) -> int:
     """Return the number of rows in a block of an array of n columns of `dtype`; the last block may be shorter."""
     given = np.dtype(dtype)
-    # Of the row as the kernel computes with it: a staged block should fit the cache as well.
-    computed_row_bytes = n * max(given.itemsize, validate.compute_dtype(given).itemsize)
-    least = -(-_BLOCK_TO_SUMS * (n + 2) * 8 // (n * given.itemsize))
-    rows = max(least, BLOCK_BYTES // computed_row_bytes)
+    # A row as the kernel computes with it: a staged block should fit the cache as well.
+    return rows_of_block(n, given.itemsize, max(given.itemsize, validate.compute_dtype(given).itemsize))
+
+
+def rows_of_block(n: int, itemsize: int, computed_itemsize: int) -> int:
+    """Return the same for numbers of these sizes, in bytes; Numba compiles it for `gradstep.njit`."""
+    least = -(-_BLOCK_TO_SUMS * (n + 2) * 8 // (n * itemsize))
+    rows = max(least, BLOCK_BYTES // (n * computed_itemsize))
     # Kernels take eight rows at a time: a few left over at the end of each block took up to 7 % longer.
     return -(-rows // 8) * 8
 
