@@ -98,8 +98,8 @@ INLINE void ROWS(products)(const ELEMENT *x, ptrdiff_t stride, int rows, int mod
 }
 
 /* Does the same as add_products for eight rows longer than WIDE_ROW_BYTES, which share each load of w; that pays when w
- * does not stay in the L1 cache. A product has one accumulator, state[4 * (8 * model + row)]. Unless `next` is NULL, each
- * row is prefetched PREFETCH_DISTANCE ahead. */
+ * does not stay in the L1 cache. A product has one accumulator, state[4 * (8 * model + row)]. Unless `next` is NULL,
+ * each row is prefetched PREFETCH_DISTANCE ahead. */
 INLINE void ROWS(add_products_of_wide_rows)(const ELEMENT *x, ptrdiff_t stride, int models, const ELEMENT *next,
     const REAL *w, ptrdiff_t span, ptrdiff_t n, ptrdiff_t first, ptrdiff_t last, VECTOR *state)
 {
