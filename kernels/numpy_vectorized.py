@@ -15,7 +15,7 @@ Product = Callable[..., FloatArray]
 _MOST_BYTES = 4 << 20
 _MOST_ROWS = 32_768
 
-# OpenBLAS multiplies so many rows at a time, and a rest of them several times as slowly.
+# OpenBLAS multiplies groups of this many rows; rows left over are several times slower.
 _ROWS_AT_ONCE = 4
 
 # From 460,800 elements of a matrix and 10,001 of a vector on, OpenBLAS starts its own threads inside the engine's

@@ -72,7 +72,7 @@ def _labels_are_classes(examples: Data) -> bool:
 
 
 def _least_share(weight: Array | None, m: int) -> float:
-    """Return the smallest share of an example in the total weight, of those that have one."""
+    """Return the smallest nonzero weight of an example, as a fraction of the total weight."""
     if weight is None:
         return 1.0 / m
     wide = weight.astype(np.float64)

@@ -29,7 +29,7 @@ _CONVERTED_AT_ONCE = 8192
 @_compiled
 def _sum(values: FloatArray, first: int, count: int) -> float:
     """Return the sum of some numbers, added in NumPy's order."""
-    # Ranges that are not added up yet, and sums of those that are. A range of -1 numbers adds the last two sums.
+    # The ranges still to add, and the sums so far. A count of -1 means: add the last two sums.
     firsts, counts, sums = np.empty(128, np.intp), np.empty(128, np.intp), np.empty(64)
     firsts[0], counts[0] = first, count
     ranges, done = 1, 0

@@ -50,7 +50,7 @@ class Data(NamedTuple):
 
 
 def _is_usual(values: object, length: int) -> TypeGuard[Vector]:
-    """Whether these are a vector of so many float64, as nearly all are, at which nothing is left to check."""
+    """Whether this is already a float64 vector of the given length, so that nothing is left to check."""
     return type(values) is np.ndarray and values.dtype is _FLOAT64 and values.ndim == 1 and len(values) == length
 
 

@@ -18,7 +18,7 @@ from gradstep.contract import Kernel, PartialSums
 # A pass over a smaller X, in bytes, goes the default way: it is over before a choice could pay.
 LEAST_BYTES = 1 << 18
 
-# The last two of so many turns are for another way than the best one so far.
+# Turns come in cycles of this length. The last two of a cycle try a way other than the best one so far.
 _CYCLE = 12
 
 # A shorter turn, in seconds, counts only after another one of the same way, for the caches and the clock that it finds.
@@ -31,7 +31,7 @@ _ENOUGH_TURNS = 6
 # A way whose best turn takes this many times as long as the best way is tried no more.
 _HOPELESS = 1.25
 
-# After so many turns the best so far is kept, whatever the clock said: that of a debugger may stand still.
+# After this many turns the best so far is kept, whatever the clock said: under a debugger it may stand still.
 _MOST_TURNS = 1000
 
 
