@@ -144,7 +144,7 @@ def test_an_exception_of_a_helper_reaches_the_caller_and_the_helper_stays():
     for _ in range(20):
         helped.clear()
         try:
-            threads.share(work, 100, 2, 1)
+            threads.share(work, 100, 2, 100)
         except ZeroDivisionError as error:
             assert str(error) == "in a helper"
         else:

@@ -20,7 +20,7 @@ from gradstep import staging, tree, validate, variants, weighing
 from gradstep.contract import FloatArray, Kernel, PartialSums, Vector
 from gradstep.one_against_rest import OneAgainstRest
 from gradstep.staging import Models
-from gradstep.threads import blocks_per_turn, named_threads, share, threads_for
+from gradstep.threads import named_threads, share, threads_for, turns_for
 from gradstep.tree import Node, Sums, join
 from gradstep.validate import Array, Data
 from gradstep.variants import Way
@@ -203,11 +203,9 @@ class Pass:
         point = self._native(point)
         partial_sums = self.way(point).partial_sums
         joining = tree.Joining()
-        while first < last:
-            length = min(_largest_turn(first, last - first), self._most_blocks_of_a_turn(point))
-            level = length.bit_length() - 1
-            joining.add(Node(level, first >> level, self._turn(first, first + length, point, partial_sums)))
-            first += length
+        most = self._most_blocks_of_a_turn(point)
+        for begin in range(first, last, most):
+            self._turn(begin, min(begin + most, last), point, partial_sums, joining)
         return joining.nodes()
 
     def _sums(self, theta: FloatArray, direction: FloatArray | None, models: Models | None) -> Sums:
@@ -244,16 +242,14 @@ class Pass:
             self._sum_blocks(0, 1, point, sums, partial_sums)
             only: Sums = sums[0]
             return only
-        length = self._blocks_of_a_turn(threads, point)
-        if length >= self.n_blocks:
-            return self._turn(0, self.n_blocks, point, partial_sums)
-        level = length.bit_length() - 1
         joining = tree.Joining()
 
         def work(first: int, last: int) -> None:
-            joining.add(Node(level, first >> level, self._turn(first, last, point, partial_sums)))
+            self._turn(first, last, point, partial_sums, joining)
 
-        share(work, self.n_blocks, threads, length)
+        least = -(-self.n_blocks // self._most_blocks_of_a_turn(point))
+        turns = least if threads == 1 else max(least, turns_for(self.n_blocks, threads))
+        share(work, self.n_blocks, threads, turns)
         return joining.total()
 
     def _trial(self, point: Point) -> variants.Trial:
@@ -295,28 +291,24 @@ class Pass:
     def _default(self) -> Way:
         return Way(next(iter(variants.of(self._kernel))), self._kernel.partial_sums, self.threads)
 
-    def _blocks_of_a_turn(self, threads: int, point: Point) -> int:
-        """Return how many blocks a thread claims at a time: a power of two, so that they are a node of the tree."""
-        most = self._most_blocks_of_a_turn(point)
-        if threads == 1:
-            return most
-        return min(most, 1 << (blocks_per_turn(self.n_blocks, threads).bit_length() - 1))
-
     def _most_blocks_of_a_turn(self, point: Point) -> int:
-        blocks: int = max(1, _TURN_BYTES // (8 * (point.theta.size + len(point.theta))))
-        return 1 << (blocks.bit_length() - 1)
+        return max(1, _TURN_BYTES // (8 * (point.theta.size + len(point.theta))))
 
-    def _turn(self, first: int, last: int, point: Point, partial_sums: PartialSums) -> Sums:
-        """Return the sum over some consecutive blocks, the first of which begins a node that holds them all."""
+    def _turn(self, first: int, last: int, point: Point, partial_sums: PartialSums, joining: tree.Joining) -> None:
+        """Add the sums over some consecutive blocks: the fewest nodes that cover them."""
         k, width = point.theta.shape
         spare = self._take_spare(last - first, k, width + 1)
-        sums = spare[: last - first]
-        self._sum_blocks(first, last, point, sums, partial_sums)
-        with np.errstate(all="ignore"):
-            tree.fold(sums)
-        total: Sums = sums[0].copy()
+        self._sum_blocks(first, last, point, spare[: last - first], partial_sums)
+        begin = first
+        while begin < last:
+            length = _largest_node(begin, last - begin)
+            sums = spare[begin - first : begin - first + length]
+            with np.errstate(all="ignore"):
+                tree.fold(sums)
+            level = length.bit_length() - 1
+            joining.add(Node(level, begin >> level, sums[0].copy()))
+            begin += length
         self._spare.append(spare)
-        return total
 
     def _take_spare(self, blocks: int, k: int, width: int) -> Sums:
         """Return an array for the sums of some blocks: one of an earlier turn where it fits."""
@@ -377,7 +369,7 @@ def _all_finite(sums: Sums) -> bool:
     return math.isfinite(sums.item(-1)) if len(sums) == 1 else bool(np.isfinite(sums[:, -1]).all())
 
 
-def _largest_turn(first: int, blocks: int) -> int:
-    """Return the largest power of two of at most so many blocks that begins a node of the tree at block `first`."""
+def _largest_node(first: int, blocks: int) -> int:
+    """Return the largest number of at most so many blocks that are a node of the tree from block `first` on."""
     largest = 1 << (blocks.bit_length() - 1)
     return min(largest, first & -first) if first else largest

@@ -14,20 +14,24 @@ from gradstep.limits import usable_cores
 if TYPE_CHECKING:
     from queue import SimpleQueue
 
-__all__ = ["Turns", "blocks_per_turn", "named_threads", "share", "threads_for", "usable_cores"]
+__all__ = ["Turns", "named_threads", "share", "threads_for", "turns_for", "usable_cores"]
 
 # Below this size of X one thread is faster: handing work to another one and waiting for it costs 50 to 70 microseconds
 # (docs/performance.md), in which one thread reads about this much.
 _BYTES_PER_THREAD = 1 << 20
 
 
-# Each thread claims blocks about this many times, so that a thread that is held up leaves its share to the others.
+# Each thread takes at most this many turns, so that one that is held up leaves its share to the others.
 _TURNS_PER_THREAD = 8
 
 
-def blocks_per_turn(n_blocks: int, threads: int) -> int:
-    """Return how many blocks a thread should claim at a time."""
-    return max(1, round(n_blocks / (threads * _TURNS_PER_THREAD)))
+def turns_for(n_blocks: int, threads: int) -> int:
+    """Return in how many turns some threads should share some blocks.
+
+    Between two turns a thread needs the interpreter, which has one thread at a time: the more threads there are, the
+    longer a turn has to be. With 16 of them turns of one block each took three times as long as a turn for each.
+    """
+    return threads * min(_TURNS_PER_THREAD, max(1, n_blocks // threads**2))
 
 
 def named_threads() -> int | None:
@@ -71,7 +75,7 @@ def threads_for(X_bytes: int) -> tuple[int, str]:
     return cores, "all cores that this process may use"
 
 
-def share(work: Callable[[int, int], None], n_blocks: int, threads: int, turn: int) -> None:
+def share(work: Callable[[int, int], None], n_blocks: int, threads: int, turns: int) -> None:
     """Let several threads, the calling one among them, claim runs of blocks until none is left.
 
     Parameters
@@ -82,25 +86,25 @@ def share(work: Callable[[int, int], None], n_blocks: int, threads: int, turn: i
         The number of blocks.
     threads : int
         The number of threads.
-    turn : int
-        The number of blocks in a run; the last one may be shorter.
+    turns : int
+        The number of runs, if there are as many blocks; none is longer than another by more than a block.
 
     Examples
     --------
     >>> claimed = []
-    >>> share(lambda first, last: claimed.extend(range(first, last)), n_blocks=10, threads=2, turn=1)
+    >>> share(lambda first, last: claimed.extend(range(first, last)), n_blocks=10, threads=2, turns=4)
     >>> sorted(claimed)
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
     """
-    turns = Turns(n_blocks, turn)
+    runs = Turns(n_blocks, turns)
 
     def work_in_turns() -> None:
         try:
-            for first, last in turns:
+            for first, last in runs:
                 work(first, last)
         finally:
             # Done, failed or interrupted: in any case there is nothing left for the others to begin.
-            turns.stop()
+            runs.stop()
 
     if threads == 1 or sys.is_finalizing():
         work_in_turns()
@@ -111,7 +115,7 @@ def share(work: Callable[[int, int], None], n_blocks: int, threads: int, turn: i
         pool.hand_out(work_in_turns, threads - 1, tasks)
         work_in_turns()
     finally:
-        turns.stop()
+        runs.stop()
         pool.take_back(tasks)
     for task in tasks:
         if task.error is not None:
@@ -125,29 +129,29 @@ class Turns:
     ----------
     n_blocks : int
         The number of blocks.
-    blocks_per_turn : int
-        The length of a run; the last one may be shorter.
+    turns : int
+        The number of runs, if there are as many blocks.
     """
 
-    def __init__(self, n_blocks: int, blocks_per_turn: int) -> None:
+    def __init__(self, n_blocks: int, turns: int) -> None:
         self._n_blocks = n_blocks
-        self._blocks_per_turn = blocks_per_turn
-        self._claimed = 0
+        self._turns = min(turns, n_blocks)
+        self._next = 0
         self._lock = threading.Lock()
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         while True:
             with self._lock:
-                first = self._claimed
-                self._claimed = last = min(first + self._blocks_per_turn, self._n_blocks)
-            if first == last:
+                turn = self._next
+                self._next = turn + 1
+            if turn >= self._turns:
                 return
-            yield first, last
+            yield turn * self._n_blocks // self._turns, (turn + 1) * self._n_blocks // self._turns
 
     def stop(self) -> None:
         """Hand out no more: the caller is done, has failed or was interrupted."""
         with self._lock:
-            self._claimed = self._n_blocks
+            self._next = self._turns
 
 
 class _Task:

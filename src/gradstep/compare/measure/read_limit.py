@@ -9,7 +9,7 @@ import numpy as np
 from gradstep import engine, processor
 from gradstep.compare.record.records import Check
 from gradstep.contract import FloatArray, KernelUnavailable
-from gradstep.threads import blocks_per_turn, share, threads_for
+from gradstep.threads import share, threads_for, turns_for
 from gradstep.validate import Array
 
 # X is cut into blocks as an X with rows of this many bytes would be: they are so short that only the size of the blocks
@@ -69,7 +69,7 @@ class ReadLimit:
         def read(first: int, last: int) -> None:
             sums.append(self._read(self._values[first * self._block : last * self._block]))
 
-        share(read, self._n_blocks, self.threads, blocks_per_turn(self._n_blocks, self.threads))
+        share(read, self._n_blocks, self.threads, turns_for(self._n_blocks, self.threads))
         return math.fsum(sums)
 
     def check(self) -> Check:
