@@ -98,13 +98,13 @@ def _called_from_njit_code(
 
 def _refusal(fault: str) -> PartialSums:
     def refuse(
-        X: FloatArray,
-        y: FloatArray,
-        theta: FloatArray,
-        block_rows: int,
-        out: Sums,
-        sample_weight: FloatArray | None = None,
-        direction: FloatArray | None = None,
+        X: Any,
+        y: Any,
+        theta: Any,
+        block_rows: Any,
+        out: Any,
+        sample_weight: Any = None,
+        direction: Any = None,
     ) -> None:
         # A constant of this function: Numba 0.61 mixes up the words that two functions from its cache hand to a third.
         raise ValueError(fault)

@@ -11,16 +11,16 @@ import functools
 import math
 import time
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from gradstep import staging, tree, validate, variants, weighing
-from gradstep.contract import FloatArray, Kernel, PartialSums, Vector
+from gradstep.contract import FloatArray, Kernel, PartialSums, TeamSums, Vector
 from gradstep.one_against_rest import OneAgainstRest
 from gradstep.staging import Models
-from gradstep.threads import named_threads, share, threads_for, turns_for
+from gradstep.threads import has_teams, named_threads, share, team, threads_for, turns_for
 from gradstep.tree import Node, Sums, join
 from gradstep.validate import Array, Data
 from gradstep.variants import Way
@@ -35,6 +35,11 @@ _BLOCK_TO_SUMS = 64
 
 # The blocks' sums of one turn of a thread take about this much memory at most, or are those of a single block.
 _TURN_BYTES = 1 << 20
+
+# The blocks' sums of one call of a team take about so much memory for each thread, or are those of so many blocks: a
+# thread that has finished its last block waits for those of the others.
+_SUMS_BYTES_PER_THREAD = 1 << 20
+_LEAST_BLOCKS_PER_THREAD = 4
 
 # Above this size, in bytes, X is in no cache: which way is the fastest depends no more on it, and all threads pay on
 # every machine measured.
@@ -91,6 +96,7 @@ class Pass:
         m, n = X.shape
         self._kernel = kernel
         self._narrow_dtypes: Collection[str] = getattr(kernel, "narrow_dtypes", ())
+        self._takes_team: bool = getattr(kernel, "takes_team", False) and has_teams()
         self._given = examples
         # Most calls are for small problems: they skip what shares out larger ones, a quarter of a microsecond of five.
         # Whatever its dtype, such a problem has one block, and no variant is tried on it.
@@ -242,6 +248,9 @@ class Pass:
             self._sum_blocks(0, 1, point, sums, partial_sums)
             only: Sums = sums[0]
             return only
+        in_place = self._in_place(point) if threads > 1 and self._takes_team else None
+        if in_place is not None:
+            return self._sums_by_team(cast(TeamSums, partial_sums), threads, point, in_place)
         joining = tree.Joining()
 
         def work(first: int, last: int) -> None:
@@ -250,6 +259,26 @@ class Pass:
         least = -(-self.n_blocks // self._most_blocks_of_a_turn(point))
         turns = least if threads == 1 else max(least, turns_for(self.n_blocks, threads))
         share(work, self.n_blocks, threads, turns)
+        return joining.total()
+
+    def _sums_by_team(
+        self, total_sums: TeamSums, threads: int, point: Point, in_place: tuple[Array, Array, Array | None]
+    ) -> Sums:
+        """Return the sums over all blocks, by a kernel that shares them among a team itself."""
+        k, width = point.theta.shape
+        most = threads * max(_LEAST_BLOCKS_PER_THREAD, _SUMS_BYTES_PER_THREAD // (8 * k * (width + 1)))
+        # Up to a power of two, so that each part is a node of the tree.
+        level = (min(most, self.n_blocks) - 1).bit_length()
+        joining = tree.Joining()
+        with team(threads) as helpers:
+            for first in range(0, self.n_blocks, 1 << level):
+                last = min(first + (1 << level), self.n_blocks)
+                spare = self._take_spare(last - first, k, width + 1)
+                X, y, weight = self._part(in_place, first, last)
+                sums = spare[: last - first]
+                total_sums(X, y, point.theta, self._block_rows, sums, weight, point.direction, helpers)
+                joining.add(Node(level, first >> level, sums[0].copy()))
+                self._spare.append(spare)
         return joining.total()
 
     def _trial(self, point: Point) -> variants.Trial:
@@ -333,16 +362,27 @@ class Pass:
     def _rows(self, first: int, last: int) -> slice:
         return slice(first * self._block_rows, last * self._block_rows)
 
+    def _in_place(self, point: Point) -> tuple[Array, Array, Array | None] | None:
+        """Return what the kernel reads in place of the examples; None if it cannot, or not for such a point."""
+        return None if point.models is not None else (self._known or self._weigh())[1]
+
     def _sum_blocks(self, first: int, last: int, point: Point, sums: Sums, partial_sums: PartialSums) -> None:
-        _, in_place, _ = self._known or self._weigh()
-        if in_place is None or point.models is not None:
+        in_place = self._in_place(point)
+        if in_place is None:
             self._sum_staged_blocks(first, last, point, sums, partial_sums)
             return
-        X, y, weight = in_place
-        if last - first < self.n_blocks:
-            rows = self._rows(first, last)
-            X, y, weight = X[rows], y[..., rows], None if weight is None else weight[..., rows]
+        X, y, weight = self._part(in_place, first, last)
         partial_sums(X, y, point.theta, self._block_rows, sums, weight, point.direction)
+
+    def _part(
+        self, in_place: tuple[Array, Array, Array | None], first: int, last: int
+    ) -> tuple[Array, Array, Array | None]:
+        """Return the examples of some blocks."""
+        if last - first == self.n_blocks:
+            return in_place
+        X, y, weight = in_place
+        rows = self._rows(first, last)
+        return X[rows], y[..., rows], None if weight is None else weight[..., rows]
 
     def _sum_staged_blocks(self, first: int, last: int, point: Point, sums: Sums, partial_sums: PartialSums) -> None:
         """Sum block by block, copying what the kernel cannot read in place into small reused buffers."""

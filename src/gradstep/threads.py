@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from gradstep import environment
 from gradstep.limits import usable_cores
 
 if TYPE_CHECKING:
-    from queue import SimpleQueue
+    from gradstep.team import Seat
 
-__all__ = ["Turns", "named_threads", "share", "threads_for", "turns_for", "usable_cores"]
+__all__ = ["Turns", "has_teams", "named_threads", "share", "team", "threads_for", "turns_for", "usable_cores"]
 
 # Below this size of X one thread is faster: handing work to another one and waiting for it costs 50 to 70 microseconds
 # (docs/performance.md), in which one thread reads about this much.
@@ -109,17 +113,59 @@ def share(work: Callable[[int, int], None], n_blocks: int, threads: int, turns: 
     if threads == 1 or sys.is_finalizing():
         work_in_turns()
         return
-    tasks: list[_Task] = []
     pool = _pool_of_this_mode()
+    seats: list[Seat] = []
+    tasks: list[_Task] = []
     try:
-        pool.hand_out(work_in_turns, threads - 1, tasks)
+        pool.lend(threads - 1, seats)
+        for seat in seats:
+            task = _Task(work_in_turns)
+            tasks.append(task)
+            seat.send(task)
         work_in_turns()
     finally:
         runs.stop()
-        pool.take_back(tasks)
+        _take_back(tasks)
+        pool.take_back(seats)
     for task in tasks:
         if task.error is not None:
             raise task.error
+
+
+def has_teams() -> bool:
+    """Whether there can be a `team`: not where gradstep was installed without its extensions."""
+    return _teams() is not None
+
+
+@contextmanager
+def team(threads: int) -> Iterator[object]:
+    """Lend a compiled kernel the helpers that make up so many threads with the caller, while the context lasts.
+
+    Yields
+    ------
+    object
+        What `gradstep.contract.TeamSums` takes. It has fewer helpers, or none, where there are no more to have.
+    """
+    teams = _teams()
+    if teams is None:
+        raise AssertionError("gradstep was installed without its extensions, so no kernel can take a team")
+    if threads == 1:
+        yield teams.of([])
+        return
+    pool = _pool_of_this_mode()
+    seats: list[Seat] = []
+    try:
+        pool.lend(threads - 1, seats)
+        yield teams.of(seats)
+    finally:
+        pool.take_back(seats)
+
+
+def _take_back(tasks: list[_Task]) -> None:
+    """Wait for the helpers that have begun; those that have not need not begin."""
+    for task in tasks:
+        if not task.claim():
+            task.wait()
 
 
 class Turns:
@@ -181,6 +227,30 @@ class _Task:
         self._running.acquire()
 
 
+@functools.cache
+def _teams() -> ModuleType | None:
+    """Return the compiled module of helpers' seats, or None where gradstep was installed without its extensions."""
+    try:
+        return import_module("gradstep.team")
+    except ImportError:
+        return None
+
+
+class _QueueSeat:
+    """A seat where there is no compiled one: a helper waits there for errands alone."""
+
+    def __init__(self) -> None:
+        from queue import SimpleQueue
+
+        self._errands: SimpleQueue[Any] = SimpleQueue()
+
+    def send(self, errand: Any) -> None:
+        self._errands.put(errand)
+
+    def wait(self) -> Any:
+        return self._errands.get()
+
+
 class _Pool:
     """Helper threads that compute in the floating-point mode of the thread that made the pool.
 
@@ -189,62 +259,68 @@ class _Pool:
     """
 
     def __init__(self, mode: tuple[float, ...]) -> None:
-        # Imported here: small problems never need a second thread.
-        from queue import SimpleQueue
-
         self.mode = mode
-        self._queue: SimpleQueue[_Task | None] = SimpleQueue()
+        teams = _teams()
+        self._new_seat: Callable[[], Any] = _QueueSeat if teams is None else teams.Seat
         # Reentrant, because Python may run a signal's handler or a finalizer of the caller's anywhere.
         self._lock = threading.RLock()
-        self._helpers: list[threading.Thread] = []
-        self._in_use: set[_Task] = set()
+        self._seats: list[Seat] = []
+        self._lent: set[Seat] = set()
+        self._retired = False
 
-    def hand_out(self, work: Callable[[], None], wanted: int, tasks: list[_Task]) -> None:
-        """Let up to `wanted` helpers do `work`; append a task to `tasks` for each that is free or can be started."""
+    def lend(self, wanted: int, seats: list[Seat]) -> None:
+        """Append to `seats` those of up to `wanted` helpers that are free or can be started."""
         with self._lock:
             most = usable_cores() - 1
-            while len(tasks) < wanted and len(self._in_use) < most:
-                if len(self._in_use) >= len(self._helpers) and not self._start():
+            free = [seat for seat in self._seats if seat not in self._lent]
+            while len(seats) < wanted and len(self._lent) < most:
+                seat = free.pop() if free else self._start()
+                if seat is None:
                     return
-                task = _Task(work)
                 # In this order, so that an interruption between any two lines leaves nothing that is not taken back.
-                tasks.append(task)
-                self._in_use.add(task)
-                self._queue.put(task)
+                seats.append(seat)
+                self._lent.add(seat)
 
-    def take_back(self, tasks: list[_Task]) -> None:
-        """Wait for the helpers that have begun; those that have not need not begin."""
-        try:
-            for task in tasks:
-                if not task.claim():
-                    task.wait()
-        finally:
-            with self._lock:
-                self._in_use.difference_update(tasks)
+    def take_back(self, seats: list[Seat]) -> None:
+        """Let others have these helpers, which do nothing now."""
+        with self._lock:
+            self._lent.difference_update(seats)
+            if self._retired:
+                _send_home(seats)
 
     def retire(self) -> None:
         """End the helpers as soon as they are idle."""
-        for _ in self._helpers:
-            self._queue.put(None)
+        with self._lock:
+            self._retired = True
+            _send_home([seat for seat in self._seats if seat not in self._lent])
 
-    def _start(self) -> bool:
-        """Start a helper; return False if the system, or an interpreter that is ending, has no thread to give."""
-        helper = threading.Thread(target=_help, args=(self._queue, self.mode), name="gradstep", daemon=True)
-        self._helpers.append(helper)
+    def _start(self) -> Seat | None:
+        """Start a helper; return None if the system, or an interpreter that is ending, has no thread to give."""
+        try:
+            seat: Seat = self._new_seat()
+        except MemoryError:
+            return None
+        helper = threading.Thread(target=_help, args=(seat, self.mode), name="gradstep", daemon=True)
+        self._seats.append(seat)
         try:
             helper.start()
         except (RuntimeError, MemoryError, OSError):
-            self._helpers.remove(helper)
-            return False
-        return True
+            self._seats.remove(seat)
+            return None
+        return seat
 
 
-def _help(queue: SimpleQueue[_Task | None], mode: tuple[float, ...]) -> None:
+def _send_home(seats: list[Seat]) -> None:
+    for seat in seats:
+        seat.send(None)
+
+
+def _help(seat: Seat, mode: tuple[float, ...]) -> None:
     """Run tasks until there is a None: what a helper thread does."""
     if _floating_point_mode() != mode:
         # Not every system gives a new thread the mode of the one that started it; the callers take their tasks back.
         return
-    while (task := queue.get()) is not None:
+    while (task := seat.wait()) is not None:
         if task.claim():
             task.run()
         # An idle helper keeps no caller's arrays alive.

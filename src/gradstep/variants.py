@@ -143,10 +143,15 @@ class Pinned(NamedTuple):
     releases_gil: bool
     partial_sums: PartialSums
     narrow_dtypes: Collection[str]
+    takes_team: bool
 
 
 def pinned(kernel: Kernel, variant: str) -> Pinned:
     """Return a kernel that is one variant of another, called ``KERNEL:VARIANT``."""
     return Pinned(
-        f"{kernel.name}:{variant}", kernel.releases_gil, of(kernel)[variant], getattr(kernel, "narrow_dtypes", ())
+        f"{kernel.name}:{variant}",
+        kernel.releases_gil,
+        of(kernel)[variant],
+        getattr(kernel, "narrow_dtypes", ()),
+        getattr(kernel, "takes_team", False),
     )
