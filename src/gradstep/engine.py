@@ -290,7 +290,9 @@ class Pass:
         work = *self._work, *sort
         threads = self.threads
         if self._chooses_threads:
-            trial = variants.trial((work, None), lambda: [self._default, self._default._replace(threads=1)])
+            # All, the half of them, and so on: on many cores the best number for an X of this size may lie in between.
+            numbers = [threads >> halvings for halvings in range(threads.bit_length())]
+            trial = variants.trial((work, None), lambda: [self._default._replace(threads=number) for number in numbers])
             if not trial.choice.settled:
                 return trial
             threads = trial.best.threads
