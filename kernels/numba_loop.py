@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from threading import Lock
+import os
+import warnings
+from threading import RLock
 from typing import Any
 
 import numba
@@ -216,7 +218,13 @@ _sums_for_njit_code = _compiled(_check_and_sum)
 # What Python calls has a signature for each dtype and number of axes: all else follows addresses and strides, so one
 # takes arrays of any layout, read-only or not. None is compiled yet.
 _sums: Any = None
-_compiling = Lock()
+# Reentrant, because the handler of a signal or a finalizer may call the kernel while it compiles.
+_compiling = RLock()
+if hasattr(os, "register_at_fork"):
+    # A child of a process that compiles would wait for ever: for this lock, and for Numba's own.
+    os.register_at_fork(
+        before=_compiling.acquire, after_in_parent=_compiling.release, after_in_child=_compiling.release
+    )
 
 
 def compiled_sums() -> Any:
@@ -253,6 +261,12 @@ def _compile_for(*arguments: Any) -> None:
         sums: Any = _compiled(_check_and_sum)
         for result in compiled.values():
             sums.add_overload(result)
-        sums.compile(signature)
+        try:
+            sums.compile(signature)
+        except Warning:
+            # Warnings are errors here. Numba's are about our code, and about variables of its own.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                sums.compile(signature)
         sums.disable_compile()
         _sums = sums
