@@ -92,6 +92,7 @@ class Pass:
         self._kernel = kernel
         self._narrow_dtypes: Collection[str] = getattr(kernel, "narrow_dtypes", ())
         self._given = examples
+        self._wanted = threads
         # Most calls are for small problems: they skip what shares out larger ones, a quarter of a microsecond of five.
         # Whatever its dtype, such a problem has one block, and no variant is tried on it.
         self._is_small = 8 * m * n < variants.LEAST_BYTES and 8 * m * n <= BLOCK_BYTES
@@ -114,6 +115,10 @@ class Pass:
 
     # Those of a small problem.
     _chooses_threads = _tries_ways = False
+
+    def __reduce__(self) -> tuple[type[Pass], tuple[Kernel, Data, int | None]]:
+        """Pickle and copy as what it was made of: all that is known of the ways holds for this process."""
+        return Pass, (self._kernel, self._given, self._wanted)
 
     def _threads(self, wanted: int | None) -> int:
         if wanted is None:
