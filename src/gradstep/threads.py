@@ -37,21 +37,29 @@ def named_threads() -> int | None:
         return None
     number = _positive(named)
     if number is None:
-        raise environment.BadVariable(f"GRADSTEP_THREADS is {named!r}; it should be an integer, at least 1")
+        raise environment.bad("GRADSTEP_THREADS", f"it should be an integer, at least 1 and at most {_MOST_THREADS:,}")
     return number
 
 
-def _openmp_threads() -> int | None:
-    """Return the number in ``OMP_NUM_THREADS``, the first one of a list; None for what OpenMP would ignore.
+# What limits OpenMP: joblib, Dask and schedulers set the first for their workers, each of which would take all cores
+# otherwise.
+_OPENMP = ("OMP_NUM_THREADS", "OMP_THREAD_LIMIT")
 
-    Joblib, Dask and schedulers set it for their workers, each of which would take all cores otherwise.
-    """
-    return _positive((environment.variable("OMP_NUM_THREADS") or "").partition(",")[0].strip())
+
+def _openmp_limit() -> tuple[int, str] | None:
+    """Return the least of OpenMP's limits, of a list the first number, and its variable; None without one."""
+    numbers = [(_positive((environment.variable(name) or "").partition(",")[0].strip()), name) for name in _OPENMP]
+    return min(((number, name) for number, name in numbers if number is not None), default=None)
+
+
+_MOST_THREADS = 999_999_999
 
 
 def _positive(digits: str) -> int | None:
     """Return the number that some digits are, None if it is 0 or larger than any number of threads or they are none."""
-    return int(digits) or None if digits.isascii() and digits.isdecimal() and len(digits) < 10 else None
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= len(str(_MOST_THREADS))):
+        return None
+    return int(digits) or None
 
 
 def threads_for(X_bytes: int) -> tuple[int, str]:
@@ -63,12 +71,11 @@ def threads_for(X_bytes: int) -> tuple[int, str]:
     why = f"a thread pays from {_BYTES_PER_THREAD >> 20} MiB of X on"
     if worthwhile == 1:
         return 1, why
-    cores, limit = usable_cores(), _openmp_threads()
-    if worthwhile < min(cores, limit or cores):
-        return worthwhile, why
-    if limit is not None and limit < cores:
-        return limit, "OMP_NUM_THREADS says so"
-    return cores, "all cores that this process may use"
+    most, whose = usable_cores(), "all cores that this process may use"
+    limit = _openmp_limit()
+    if limit is not None and limit[0] < most:
+        most, whose = limit[0], f"{limit[1]} says so"
+    return (worthwhile, why) if worthwhile < most else (most, whose)
 
 
 def share(work: Callable[[int, int], None], n_blocks: int, threads: int, turn: int) -> None:
@@ -105,8 +112,11 @@ def share(work: Callable[[int, int], None], n_blocks: int, threads: int, turn: i
     if threads == 1 or sys.is_finalizing():
         work_in_turns()
         return
-    tasks: list[_Task] = []
     pool = _pool_of_this_mode()
+    if pool is None:
+        work_in_turns()
+        return
+    tasks: list[_Task] = []
     try:
         pool.hand_out(work_in_turns, threads - 1, tasks)
         work_in_turns()
@@ -225,13 +235,12 @@ class _Pool:
 
     def _start(self) -> bool:
         """Start a helper; return False if the system, or an interpreter that is ending, has no thread to give."""
-        helper = threading.Thread(target=_help, args=(self._queue, self.mode), name="gradstep", daemon=True)
-        self._helpers.append(helper)
         try:
+            helper = threading.Thread(target=_help, args=(self._queue, self.mode), name="gradstep", daemon=True)
             helper.start()
-        except (RuntimeError, MemoryError, OSError):
-            self._helpers.remove(helper)
+        except Exception:  # noqa: BLE001 - for whatever reason, the callers can do without
             return False
+        self._helpers.append(helper)
         return True
 
 
@@ -260,14 +269,18 @@ def _floating_point_mode() -> tuple[float, ...]:
 _pools: list[_Pool] = []
 
 
-def _pool_of_this_mode() -> _Pool:
-    """Return the pool, or a new one if its helpers compute in another mode than this thread."""
+def _pool_of_this_mode() -> _Pool | None:
+    """Return the pool, or a new one if its helpers compute in another mode than this thread; None if there is none."""
     mode = _floating_point_mode()
     with _pools_lock:
         if not _pools or _pools[-1].mode != mode:
+            try:
+                new = _Pool(mode)
+            except Exception:  # noqa: BLE001 - it imports a module: no file can be opened, or another has its name
+                return None
             for pool in _pools:
                 pool.retire()
-            _pools[:] = [_Pool(mode)]
+            _pools[:] = [new]
         return _pools[-1]
 
 
