@@ -70,6 +70,29 @@ def test_what_the_handler_of_a_signal_raises_is_no_reason_against_a_kernel(tmp_p
     assert processes.run(code).split() == [name, name, "True"]
 
 
+def test_an_import_that_was_interrupted_begins_anew(tmp_path):
+    (tmp_path / "numba").mkdir()
+    (tmp_path / "numba" / "part.py").write_text("name = 'part'")
+    (tmp_path / "numba" / "__init__.py").write_text(
+        "import os\n"
+        "import numba.part\n"
+        "if os.environ.setdefault('TIMES', 'first') == 'first':\n"
+        "    os.environ['TIMES'] = 'second'\n"
+        "    raise KeyboardInterrupt\n"
+        "raise OSError(numba.part.name)\n"
+    )
+    code = f"""
+        import sys
+        sys.path.insert(0, {str(tmp_path)!r})
+        import gradstep
+        try:
+            gradstep.available()
+        except KeyboardInterrupt:
+            print(gradstep.available()["numba"])
+    """
+    assert processes.run(code).startswith("the numba kernel is not available: OSError: part. Fix: ")
+
+
 USUAL_GRADIENT = """
     import gradstep
     print(gradstep.gradient([[1.0]], [1.0], [0.0], 0.0, kernel="numba").db)
@@ -144,6 +167,33 @@ def test_a_child_of_a_process_that_compiles_does_not_wait_for_ever(tmp_path):
         print(os.waitpid(child, 0)[1])
     """
     assert processes.run(code, {"NUMBA_CACHE_DIR": str(tmp_path)}) == "0\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+def test_the_handler_of_a_signal_cannot_compile_what_is_being_compiled(tmp_path):
+    load_or_explain("numba")
+    code = """
+        import signal
+        import numpy as np
+        import gradstep
+
+        def call(dtype):
+            return gradstep.gradient(np.ones((9, 2), dtype), np.ones(9), np.zeros(2), 0.0, kernel="numba").db
+
+        def handle(number, frame):
+            try:
+                call("f4")
+            except gradstep.KernelUnavailable as error:
+                print(error)
+
+        gradstep.registry.load("numba")
+        signal.signal(signal.SIGALRM, handle)
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        print(call("f8"))
+    """
+    said = processes.run(code, {"NUMBA_CACHE_DIR": str(tmp_path)}).splitlines()
+    assert said[0].startswith("the numba kernel is not available: this thread is compiling it, and was interrupted")
+    assert said[1] == "-0.5"
 
 
 LARGE = """

@@ -175,6 +175,22 @@ def test_an_exception_of_a_helper_reaches_the_caller_and_the_helper_stays():
     assert processes.run(PROBLEM + code).split() == ["1"]
 
 
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="CPython alone can raise in another thread")
+def test_a_helper_that_has_died_is_replaced():
+    code = """
+    import ctypes
+    assert bits(2) == serial
+    helper = next(thread for thread in threading.enumerate() if thread.name == "gradstep")
+    assert ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(helper.ident), ctypes.py_object(SystemExit)) == 1
+    # It wakes up, and goes.
+    while helper.is_alive():
+        assert bits(2) == serial
+    assert bits(2) == serial
+    print(helpers())
+    """
+    assert processes.run(PROBLEM + code).split() == ["1"]
+
+
 @pytest.mark.skipif(threads.usable_cores() == 1, reason="there is one core, so no helper")
 def test_an_idle_helper_keeps_no_array_alive():
     X = np.ones((1 << 20, 2))

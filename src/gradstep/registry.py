@@ -6,6 +6,7 @@ A fifth kernel is one file that defines ``partial_sums``, and one entry here: he
 from __future__ import annotations
 
 import functools
+import sys
 import traceback
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -210,16 +211,29 @@ _failures: dict[Callable[[], ModuleType], BaseException] = {}
 def _module(name: str, entry: Entry) -> ModuleType:
     error = _failures.get(entry.load_module)
     if error is None:
+        before = set(sys.modules)
         try:
             return entry.load_module()
-        except (KernelUnavailable, BadVariable, KeyboardInterrupt):
+        except (KernelUnavailable, BadVariable):
             raise
         except BaseException as failure:
-            if _is_of_a_signal(failure):
+            if isinstance(failure, KeyboardInterrupt) or _is_of_a_signal(failure):
+                _forget_halves(before)
                 raise
             # Whatever a package raises while it starts is a reason against it, an exit or a panic of Rust as well.
             error = _failures[entry.load_module] = failure.with_traceback(None)
     raise _unavailable(name, error) from error
+
+
+def _forget_halves(before: set[str]) -> None:
+    """Let an import that was interrupted begin anew: Python forgets the package, and not what it had imported of it."""
+    while halves := [name for name in sys.modules.keys() - before if _parent(name) not in sys.modules]:
+        for name in halves:
+            sys.modules.pop(name, None)
+
+
+def _parent(module: str) -> str:
+    return module.rpartition(".")[0] or module
 
 
 def _is_of_a_signal(error: BaseException) -> bool:

@@ -204,14 +204,19 @@ class _Pool:
         self._lock = threading.RLock()
         self._helpers: list[threading.Thread] = []
         self._in_use: set[_Task] = set()
+        self._can_help = True
 
     def hand_out(self, work: Callable[[], None], wanted: int, tasks: list[_Task]) -> None:
         """Let up to `wanted` helpers do `work`; append a task to `tasks` for each that is free or can be started."""
         with self._lock:
             most = usable_cores() - 1
+            # One that was interrupted while it started is not among them, nor is one that has ended.
+            helpers = sum(helper.is_alive() for helper in self._helpers)
             while len(tasks) < wanted and len(self._in_use) < most:
-                if len(self._in_use) >= len(self._helpers) and not self._start():
-                    return
+                if len(self._in_use) >= helpers:
+                    if not self._start():
+                        return
+                    helpers += 1
                 task = _Task(work)
                 # In this order, so that an interruption between any two lines leaves nothing that is not taken back.
                 tasks.append(task)
@@ -235,25 +240,27 @@ class _Pool:
 
     def _start(self) -> bool:
         """Start a helper; return False if the system, or an interpreter that is ending, has no thread to give."""
+        if not self._can_help:
+            return False
         try:
-            helper = threading.Thread(target=_help, args=(self._queue, self.mode), name="gradstep", daemon=True)
+            helper = threading.Thread(target=self._help, name="gradstep", daemon=True)
+            self._helpers = [*(each for each in self._helpers if each.is_alive()), helper]
             helper.start()
         except Exception:  # noqa: BLE001 - for whatever reason, the callers can do without
             return False
-        self._helpers.append(helper)
         return True
 
-
-def _help(queue: SimpleQueue[_Task | None], mode: tuple[float, ...]) -> None:
-    """Run tasks until there is a None: what a helper thread does."""
-    if _floating_point_mode() != mode:
-        # Not every system gives a new thread the mode of the one that started it; the callers take their tasks back.
-        return
-    while (task := queue.get()) is not None:
-        if task.claim():
-            task.run()
-        # An idle helper keeps no caller's arrays alive.
-        del task
+    def _help(self) -> None:
+        """Run tasks until there is a None: what a helper thread does."""
+        if _floating_point_mode() != self.mode:
+            # Not every system gives a thread the mode of the one that started it; the callers take their tasks back.
+            self._can_help = False
+            return
+        while (task := self._queue.get()) is not None:
+            if task.claim():
+                task.run()
+            # An idle helper keeps no caller's arrays alive.
+            del task
 
 
 # Variables, because Python computes with constants when it compiles.
