@@ -96,8 +96,8 @@ class Pass:
         m, n = X.shape
         self._kernel = kernel
         self._narrow_dtypes: Collection[str] = getattr(kernel, "narrow_dtypes", ())
-        self._takes_team: bool = getattr(kernel, "takes_team", False) and has_teams()
         self._given = examples
+        self._wanted = threads
         # Most calls are for small problems: they skip what shares out larger ones, a quarter of a microsecond of five.
         # Whatever its dtype, such a problem has one block, and no variant is tried on it.
         self._is_small = 8 * m * n < variants.LEAST_BYTES and 8 * m * n <= BLOCK_BYTES
@@ -116,10 +116,15 @@ class Pass:
             is_free = threads is None and named_threads() is None
             self._chooses_threads = is_free and self.threads > 1 and X.nbytes <= _MOST_CACHED_BYTES
             self._tries_ways = X.nbytes >= variants.LEAST_BYTES
+            self._has_team = getattr(kernel, "takes_team", False) and has_teams()
             self._trials: dict[tuple[bool, bool], variants.Trial] = {}
 
     # Those of a small problem.
     _chooses_threads = _tries_ways = False
+
+    def __reduce__(self) -> tuple[type[Pass], tuple[Kernel, Data, int | None]]:
+        """Pickle and copy as what it was made of: all that is known of the ways holds for this process."""
+        return Pass, (self._kernel, self._given, self._wanted)
 
     def _threads(self, wanted: int | None) -> int:
         if wanted is None:
@@ -248,7 +253,7 @@ class Pass:
             self._sum_blocks(0, 1, point, sums, partial_sums)
             only: Sums = sums[0]
             return only
-        in_place = self._in_place(point) if threads > 1 and self._takes_team else None
+        in_place = self._in_place(point) if threads > 1 and self._has_team else None
         if in_place is not None:
             return self._sums_by_team(cast(TeamSums, partial_sums), threads, point, in_place)
         joining = tree.Joining()
@@ -282,24 +287,14 @@ class Pass:
         return joining.total()
 
     def _trial(self, point: Point) -> variants.Trial:
-        """Return what is known of the ways for such a point: first of the number of threads, then of the variants."""
+        """Return what is known of the ways for such a point."""
         sort = len(point.theta) == 1, point.direction is None
         known = self._trials.get(sort)
-        if known is not None:
-            return known
-        work = *self._work, *sort
-        threads = self.threads
-        if self._chooses_threads:
-            # All, the half of them, and so on: on many cores the best number for an X of this size may lie in between.
-            numbers = [threads >> halvings for halvings in range(threads.bit_length())]
-            trial = variants.trial((work, None), lambda: [self._default._replace(threads=number) for number in numbers])
-            if not trial.choice.settled:
-                return trial
-            threads = trial.best.threads
-        self._trials[sort] = variants.trial(
-            (work, threads), lambda: [Way(*each, threads) for each in variants.of(self._kernel).items()]
-        )
-        return self._trials[sort]
+        if known is None:
+            known, is_final = variants.trial_of(self._kernel, (*self._work, *sort), self.threads, self._chooses_threads)
+            if is_final:
+                self._trials[sort] = known
+        return known
 
     @functools.cached_property
     def _work(self) -> tuple[Any, ...]:
@@ -316,11 +311,7 @@ class Pass:
 
     def way(self, point: Point) -> Way:
         """Return the variant of the kernel and the number of threads that sum, the fastest ones known so far."""
-        return self._trial(point).best if self._tries_ways else self._default
-
-    @functools.cached_property
-    def _default(self) -> Way:
-        return Way(next(iter(variants.of(self._kernel))), self._kernel.partial_sums, self.threads)
+        return self._trial(point).best if self._tries_ways else variants.ways(self._kernel, self.threads)[0]
 
     def _most_blocks_of_a_turn(self, point: Point) -> int:
         return max(1, _TURN_BYTES // (8 * (point.theta.size + len(point.theta))))
