@@ -50,6 +50,14 @@ def test_a_weight_that_float32_holds_as_zero(kernel, weights):
     assert str(raised.value) == f"sample_weight has 1e-50 at index 1; {expected}"
 
 
+@pytest.mark.parametrize("weights", [[1.0, 1e-40, 1.0, 0.0], np.float32([1e30, 1.1e-10, 1.0, 0.0])])
+def test_a_weight_of_which_float32_holds_few_digits(kernel, weights):
+    with pytest.raises(ValueError, match=r"^sample_weight has 1.* at index 1; beside 1.* float32 holds it as .*[1-9]"):
+        gradient(FLOAT32, Y, W, 0.1, sample_weight=weights, kernel=kernel)
+    subnormal = np.ldexp(np.float32(3.0), -149)
+    gradient(FLOAT32, Y, W, 0.1, sample_weight=[1.0, subnormal, 1.0, 0.0], kernel=kernel)
+
+
 def test_weights_whose_ratio_is_beyond_float64(kernel):
     weights = [1e300, 1e-300, 1.0, 1.0]
     with pytest.raises(ValueError, match="^sample_weight has 1e-300 at index 1; beside 1e"):
@@ -61,6 +69,8 @@ def test_signs_are_checked_before_rounding(kernel):
         gradient(FLOAT32, Y, W, 0.1, sample_weight=[1.0, 1.0, -1e-50, 1.0], kernel=kernel)
     with pytest.raises(ValueError, match=r"^sample_weight has -1e-50 at index 2; weights should not be negative$"):
         gradient(FLOAT32, Y, W, 0.1, sample_weight=[1e-50, 1e-50, -1e-50, 1e-50], kernel=kernel)
+    with pytest.raises(ValueError, match="^sample_weight has -5e-324 at index 0; weights should not be negative$"):
+        gradient(FLOAT32, Y, W, 0.1, sample_weight=[-5e-324, 0.0, 0.0, 0.0], kernel=kernel)
     for label in (-1e-50, np.nextafter(1.0, 2.0)):
         with pytest.raises(ValueError, match=rf"^y has {label} at index 2; labels should lie in \[0, 1\]$"):
             gradient(FLOAT32, [0.0, 1.0, label, 0.0], W, 0.1, kernel=kernel)
@@ -82,6 +92,19 @@ def test_a_penalty_whose_square_overflows(kernel):
     assert with_penalty.J == pytest.approx(0.5e20, rel=1e-12)
     weighted = gradient(np.zeros((1, 2)), [0], far, 0.0, sample_weight=[2.0], kernel=kernel)
     assert weighted.J == pytest.approx(math.log(2.0))
+
+
+@pytest.mark.parametrize("name", ["w", "b"])
+def test_a_parameter_that_saturates_every_row(kernel, name):
+    """Where each score is infinite all curvature is 0, which is the right answer only for finite parameters."""
+    for rows, value in ((X[:2], np.inf), (X[:2], -np.inf), (FLOAT32[:2], 1e39)):
+        f = objective(rows, Y[:2], kernel=kernel)
+        theta = [value, 0.0, 0.0] if name == "w" else [0.0, 0.0, value]
+        for product in (f.hessp, f.curvature):
+            with pytest.raises(ValueError, match=f"^{name} (has|is) .*inf.*; it should be finite$"):
+                product(theta, [1.0, 1.0, 1.0])
+    far = objective(X[:2], Y[:2], kernel=kernel)
+    assert far.hessp([1e308, 1e308, 0.0], [1.0, 1.0, 1.0]).tolist() == [0.0, 0.0, 0.0]
 
 
 def test_an_alpha_beyond_float32(kernel):

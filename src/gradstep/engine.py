@@ -161,6 +161,9 @@ class Pass:
             self._check_values(sums, theta, direction)
             if not _all_finite(sums):
                 return self._with_small_weights()._means_as_they_are(theta, direction, models)
+        if direction is not None and not all(sums[:, -1].tolist()):
+            # Where a score is infinite its curvature is 0, whatever the rest of its row.
+            validate.require_parameters(self._given, theta)
         total = self._total
         return np.divide(sums, self._divisor(models) if total is None or total.ndim else total, sums)
 
