@@ -15,6 +15,7 @@ import numpy as np
 from numpy import typing as npt
 
 from gradstep import extras
+from gradstep.contract import mask_of
 from gradstep.rows import KEPT_BYTES, Array, Bits, Chunks, Column, Rows, Slices, joined, settled, side_by_side
 
 REAL_KINDS = "fiub"
@@ -140,20 +141,6 @@ def require_numbers(name: str, dtype: np.dtype[Any]) -> None:
 def place(index: tuple[int, ...]) -> str:
     """Return an index as a message shows it."""
     return str(index[0]) if len(index) == 1 else f"({', '.join(map(str, index))})"
-
-
-def mask_of(values: object) -> Array | None:
-    """Return which values an array hides, or what says so in another way; None where it hides none."""
-    if isinstance(values, np.ndarray):
-        # NumPy's masked arrays have one, and so do those of Astropy; of records it may be a field.
-        mask = None if type(values) is np.ndarray or values.dtype.names else getattr(values, "mask", None)
-    else:
-        interface = getattr(values, "__array_interface__", None)
-        mask = interface.get("mask") if isinstance(interface, dict) else None
-    if mask is None or callable(mask):
-        return None
-    hidden: Array = np.asarray(mask, np.bool_)
-    return hidden if hidden.any() else None
 
 
 def refuse_masked(name: str, values: object) -> None:

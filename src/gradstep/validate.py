@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from gradstep import arrays
 from gradstep.arrays import ArrayLike
-from gradstep.contract import FloatArray, Vector
+from gradstep.contract import FloatArray, Vector, mask_of
 from gradstep.one_against_rest import OneAgainstRest
 from gradstep.rows import Rows
 
@@ -205,7 +205,7 @@ def _require_one_real(value: object) -> None:
     dtype = getattr(value, "dtype", None)
     if isinstance(dtype, np.dtype) and dtype.kind not in arrays.REAL_KINDS:
         raise TypeError("it is not real")
-    if arrays.mask_of(value) is not None:
+    if mask_of(value) is not None:
         raise TypeError("it is masked")
 
 
