@@ -10,7 +10,7 @@ import polars
 import pyarrow
 import pytest
 
-from gradstep import OneAgainstRest
+from gradstep import FitDiverged, OneAgainstRest
 from gradstep.classes import sorted_classes
 from gradstep.estimator import GradientDescentClassifier
 
@@ -122,3 +122,11 @@ def test_a_penalty_that_overflows_names_its_parameter(C):
         GradientDescentClassifier(C=C).fit(X, Y)
     with pytest.raises(ValueError, match="^C is .*; it is too small: the penalty overflows$"):
         GradientDescentClassifier(C=C).fit(X, Y, np.full(4, 1e-10))
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "newton-cg"])
+def test_a_step_beyond_the_dtype_says_so(solver):
+    tiny = np.float32(X * 1e-44)
+    with pytest.raises(FitDiverged, match="^the next step leads beyond float32; the last good J was ") as raised:
+        GradientDescentClassifier(C=np.inf, solver=solver).fit(tiny, [0, 1, 1, 0])
+    assert np.isfinite(raised.value.fit.J)

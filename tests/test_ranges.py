@@ -107,6 +107,15 @@ def test_a_parameter_that_saturates_every_row(kernel, name):
     assert far.hessp([1e308, 1e308, 0.0], [1.0, 1.0, 1.0]).tolist() == [0.0, 0.0, 0.0]
 
 
+def test_a_start_beyond_float32():
+    with pytest.raises(ValueError, match="^w0 has inf at index 1 after conversion to float32; it should be finite$"):
+        fit(FLOAT32, Y, w0=[0.0, 1e39])
+    with pytest.raises(ValueError, match="^b0 is -inf after conversion to float32; it should be finite$"):
+        fit(FLOAT32, Y, b0=-1e39)
+    with pytest.raises(ValueError, match="^b0 has inf at index 1 after conversion to float32; it should be finite$"):
+        fit(FLOAT32, np.transpose([Y, Y]), b0=[0.0, 1e39])
+
+
 def test_an_alpha_beyond_float32(kernel):
     w = np.zeros(1, "float32")
     slopes = gradient(np.float32([[3e38]]), [0], w, 0.0, kernel=kernel).dw

@@ -165,7 +165,7 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         ValueError
             If shapes disagree, X is sparse or holds a NaN, y holds one class, or a parameter is out of its range.
         FitDiverged
-            If `learning_rate` is a number that is too large.
+            If `learning_rate` is a number that is too large, or a step leads beyond the dtype of the computation.
         """
         C, limits, threads = self._checked_parameters()
         # scikit-learn drops masks.

@@ -261,22 +261,22 @@ def raise_for_culprit(examples: Data, theta: FloatArray, direction: FloatArray |
     """
     require_parameters(examples, theta)
     if direction is not None:
-        _require_convertible("v", direction[0] if examples.k is None else direction.T, examples.dtype)
+        require_convertible("v", direction[0] if examples.k is None else direction.T, examples.dtype)
     if not isinstance(examples.y, OneAgainstRest):
         require_finite("y", examples.y)
         require_labels(examples.y)
     if examples.sample_weight is not None:
-        _require_convertible("sample_weight", examples.sample_weight, examples.dtype)
+        require_convertible("sample_weight", examples.sample_weight, examples.dtype)
         require_not_negative(examples.sample_weight)
     for start in range(0, examples.X.shape[0], _ROWS_PER_SEARCH):
-        _require_convertible("X", examples.X[start : start + _ROWS_PER_SEARCH], examples.dtype, first_row=start)
+        require_convertible("X", examples.X[start : start + _ROWS_PER_SEARCH], examples.dtype, first_row=start)
 
 
 def require_parameters(examples: Data, theta: FloatArray) -> None:
     """Raise ValueError for the first parameter that is NaN or infinite in the dtype of the computation."""
     one = examples.k is None
-    _require_convertible("w", theta[0, :-1] if one else theta[:, :-1].T, examples.dtype)
-    _require_convertible("b", theta[0, -1] if one else theta[:, -1], examples.dtype)
+    require_convertible("w", theta[0, :-1] if one else theta[:, :-1].T, examples.dtype)
+    require_convertible("b", theta[0, -1] if one else theta[:, -1], examples.dtype)
 
 
 def require_labels(y: Array) -> None:
@@ -323,14 +323,14 @@ def _vector(name: str, values: ArrayLike, length: int, meaning: str) -> Array:
     return array
 
 
-def _require_convertible(name: str, values: Array, dtype: np.dtype[Any], first_row: int = 0) -> None:
-    """Require values that are finite, in the dtype of the computation as well."""
+def require_convertible(name: str, values: Any, dtype: np.dtype[Any], first_row: int = 0) -> None:
+    """Raise ValueError for the first value that is NaN or infinite, as it is or in the dtype of the computation."""
     require_finite(name, values, first_row=first_row)
     with np.errstate(all="ignore"):
-        require_finite(name, values.astype(dtype, copy=False), f" after conversion to {dtype}", first_row)
+        require_finite(name, np.asarray(values).astype(dtype, copy=False), f" after conversion to {dtype}", first_row)
 
 
-def require_finite(name: str, values: Array, when: str = "", first_row: int = 0) -> None:
+def require_finite(name: str, values: Any, when: str = "", first_row: int = 0) -> None:
     """Raise ValueError for the first value that is NaN or infinite."""
     require(name, values, np.isfinite(values), "it should be finite", when, first_row)
 
