@@ -18,7 +18,8 @@ Every module here defines one function::
 
 All are aligned, of native byte order and without masked values, m, n and k are at least 1, and all but ``out`` may be
 read-only; ``out`` shares no memory with another. The compiled kernels follow raw addresses: they check all this in each
-call and raise ValueError for what breaks it, or TypeError for what is no array.
+call and raise ValueError for what breaks it, or TypeError for what is no array. The others check what they would compute
+a wrong number with.
 
 With, for each row i and model, its weight c_i and z_i = w . x_i + b::
 

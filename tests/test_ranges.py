@@ -158,6 +158,11 @@ def calls(kernel):
     fit(X * 1e3, Y, callback=after_three_steps, l2=1e-300, kernel=kernel)
 
 
+def refuse(kind, flag):
+    """Do what a caller's function for errors may do."""
+    raise LookupError(kind)
+
+
 def test_settings_of_errors_never_raise(kernel):
     calls(kernel)
     state = np.geterr()
@@ -165,6 +170,8 @@ def test_settings_of_errors_never_raise(kernel):
         inside = np.geterr()
         calls(kernel)
         assert np.geterr() == inside
+    with np.errstate(all="call", call=refuse):
+        calls(kernel)
     with warnings.catch_warnings(), np.errstate(all="warn"):
         warnings.simplefilter("error")
         calls(kernel)

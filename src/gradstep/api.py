@@ -284,7 +284,7 @@ def _moved(w: FloatArray, dw: FloatArray, alpha: float) -> FloatArray:
     """Return ``w - alpha dw`` in the dtype of w, whatever NumPy's error state."""
     try:
         return _moved_in_dtype(w, dw, alpha)
-    except (FloatingPointError, RuntimeWarning):
+    except Exception:  # noqa: BLE001 - NumPy's error state may call a function of the caller's, which raises anything
         with np.errstate(all="ignore"):
             return _moved_in_dtype(w, dw, alpha)
 
