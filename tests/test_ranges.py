@@ -86,6 +86,23 @@ def test_a_mean_whose_sum_overflows(kernel):
     assert (many.J, many.db) == (pytest.approx(3e38, rel=1e-6), 1.0)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_models_in_the_company_of_extreme_ones_have_the_bits_that_they_have_alone(kernel, dtype):
+    """Neither the weights of another model nor its sums that overflow change how a model is computed."""
+    generator = np.random.default_rng(0)
+    rows, w = generator.standard_normal((50, 7)).astype(dtype), generator.standard_normal((7, 3))
+    labels = generator.random((50, 3))
+    weights = generator.random((50, 3)) * [1e-30, 1.0, 1e25]
+    largest = float(np.finfo(dtype).max) / 2.0
+    for c, b in ((weights, [0.1, -3.0, 50.0]), (None, [largest, 0.1, 0.2]), (weights, [largest, 0.1, 0.2])):
+        together = gradient(rows, labels, w, b, sample_weight=c, kernel=kernel)
+        for j in range(3):
+            own = None if c is None else c[:, j]
+            alone = gradient(rows, labels[:, j], w[:, j], b[j], sample_weight=own, kernel=kernel)
+            assert (together.J[j], together.db[j]) == (alone.J, alone.db)
+            assert together.dw[:, j].tolist() == alone.dw.tolist()
+
+
 def test_a_penalty_whose_square_overflows(kernel):
     far = [1e160, 0.0]
     with_penalty = gradient(np.zeros((1, 2)), [0], far, 0.0, l2=1e-300, kernel=kernel)

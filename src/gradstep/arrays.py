@@ -147,7 +147,9 @@ def refuse_masked(name: str, values: object) -> None:
     """Raise ValueError for a masked value, which NumPy would convert to whatever the mask hides."""
     if not isinstance(values, (list, tuple)):
         _refuse_mask(name, mask_of(values), ())
-    elif "numpy.ma" in sys.modules and any(issubclass(kind, np.ndarray) and kind is not np.ndarray for kind in set(map(type, values))):
+    elif "numpy.ma" in sys.modules and any(
+        issubclass(kind, np.ndarray) and kind is not np.ndarray for kind in set(map(type, values))
+    ):
         for k, row in enumerate(values):
             _refuse_mask(name, mask_of(row), (k,))
 

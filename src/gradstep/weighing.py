@@ -25,12 +25,15 @@ def held(examples: Data, weight: Array, block_rows: int) -> tuple[Data, Vector]:
     totals = _totals(weight, block_rows)
     low, high = _MEAN_WEIGHTS[dtype.itemsize]
     # One by one: for a single model NumPy takes four times as long.
-    if all(low <= total / len(weight) <= high for total in totals.ravel().tolist()):
+    in_range = [low <= total / len(weight) <= high for total in totals.ravel().tolist()]
+    if all(in_range):
         if weight.dtype.kind == "f" and weight.itemsize > dtype.itemsize:
             _require_nothing_lost("sample_weight", weight, weight.astype(dtype))
         return examples, totals
-    weight = _scaled(weight, dtype)
-    return examples._replace(sample_weight=weight), _totals(weight, block_rows)
+    # A model whose weights are in range keeps them, as it does alone.
+    kept = np.reshape(in_range, totals.shape)
+    weight = _scaled(weight, dtype, kept)
+    return examples._replace(sample_weight=weight), np.where(kept, totals, _totals(weight, block_rows))
 
 
 def _totals(weight: Array, block_rows: int) -> Vector:
@@ -47,10 +50,11 @@ def _totals(weight: Array, block_rows: int) -> Vector:
     return total
 
 
-def _scaled(sample_weight: Array, dtype: np.dtype[Any]) -> Array:
+def _scaled(sample_weight: Array, dtype: np.dtype[Any], kept: Array) -> Array:
     """Return the weights, in the dtype of the computation, times the power of two that makes the largest about 1.
 
-    Each model has a power of its own. Weights that are none are returned as they are: the pass reports them.
+    Each model has a power of its own, 1 for those that are kept. Weights that are none are returned as they are: the
+    pass reports them.
     """
     with np.errstate(all="ignore"):
         largest = sample_weight.max(axis=0)
@@ -59,7 +63,7 @@ def _scaled(sample_weight: Array, dtype: np.dtype[Any]) -> Array:
             validate.require("sample_weight", sample_weight, ~signs_lost, validate.NOT_NEGATIVE)
             return sample_weight
         wide = sample_weight if sample_weight.dtype.kind == "f" else sample_weight.astype(np.float64)
-        exponents = np.frexp(wide.max(axis=0))[1]
+        exponents = np.where(kept, 0, np.frexp(wide.max(axis=0))[1])
         scaled: Array = np.ldexp(wide, -exponents).astype(dtype)
     _require_nothing_lost("sample_weight", wide, scaled, exponents)
     return scaled
