@@ -16,8 +16,10 @@ Every module here defines one function::
 ``direction``             None, or (k, n + 1) like theta: row j is ``v = [v_w, v_b]``, the direction of model j
 ========================  ==========================================================================================
 
-All are aligned and of native byte order, m, n and k are at least 1, and all but ``out`` may be read-only. The compiled
-kernels follow raw addresses: they check all this in each call and raise ValueError for what breaks it.
+All are aligned, of native byte order and without masked values, m, n and k are at least 1, and all but ``out`` may be
+read-only; ``out`` shares no memory with another. The compiled kernels follow raw addresses: they check all this in each
+call and raise ValueError for what breaks it, or TypeError for what is no array. The others check what they would
+compute a wrong number with.
 
 With, for each row i and model, its weight c_i and z_i = w . x_i + b::
 

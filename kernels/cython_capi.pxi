@@ -3,7 +3,7 @@
 cython_loop.pyx includes this file; cython_loop.pxd declares and documents what other modules see of it.
 """
 
-from libc.math cimport NAN, exp, isfinite
+from libc.math cimport INFINITY, NAN, exp, isfinite
 
 cdef enum:
     SUCCESS = 0
@@ -127,7 +127,8 @@ cdef int write_gradient(
     cdef Py_ssize_t j
     if (
         not take_examples(X, m, n, row_stride, column_stride, y, sample_weight, &problem) or w == NULL
-        or not is_at_number(w) or not total_weight > 0.0 or not l2 >= 0.0 or J == NULL or dw == NULL or db == NULL
+        or not is_at_number(w) or not 0.0 < total_weight < INFINITY or not 0.0 <= l2 < INFINITY
+        or J == NULL or dw == NULL or db == NULL
     ):
         return BAD_ARGUMENT
     problem.k, problem.y_span, problem.c_span = 1, 0, 0

@@ -6,7 +6,10 @@ from cpython.buffer cimport (
     PyBUF_CONTIG, PyBUF_FORMAT, PyBUF_ND, PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer,
 )
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from libc.string cimport strchr
+
+import numpy
+
+from gradstep.contract import mask_of
 
 include "cython_blocks.pxi"
 
@@ -50,7 +53,7 @@ cdef Tuning PREFETCHING = Tuning(8192, 8, True, False)
 include "cython_capi.pxi"
 
 
-def partial_sums(X, y, theta, Py_ssize_t block_rows, out, sample_weight=None, direction=None, team=None):
+def partial_sums(X, y, theta, block_rows, out, sample_weight=None, direction=None, team=None):
     """Write the sums over each block of rows, for each model, into `out`.
 
     The contract is in `gradstep.kernels`, the formula in `gradstep.contract`. This kernel follows raw pointers, so it
@@ -71,12 +74,13 @@ def partial_sums(X, y, theta, Py_ssize_t block_rows, out, sample_weight=None, di
 
 
 cdef int sum_checked(
-    X, y, theta, Py_ssize_t block_rows, out, sample_weight, direction, team, const Tuning *tuning,
+    X, y, theta, block_rows, out, sample_weight, direction, team, const Tuning *tuning,
 ) except -1:
     """Check the arrays and sum, tuned as told."""
     # Buffers are acquired by hand: setting up typed memoryviews takes longer than a small problem.
     cdef Py_buffer held[6]
     cdef int n_held = 0
+    cdef int other
     cdef Problem problem
     cdef Work work
     cdef Team *helpers = NULL
@@ -88,20 +92,23 @@ cdef int sum_checked(
         helpers = <Team *> PyCapsule_GetPointer(team, "gradstep.team")
     problem.next_block, problem.marks = 0, NULL
     try:
-        PyObject_GetBuffer(X, &held[0], PyBUF_STRIDED_RO | PyBUF_FORMAT)
+        take_buffer(X, &held[0], PyBUF_STRIDED_RO | PyBUF_FORMAT, "X")
         n_held = 1
         kind = take_rows(&held[0], &problem)
-        require(block_rows >= 1 and problem.m >= 1 and problem.n >= 1, "block_rows, m and n should be at least 1")
+        problem.block_rows = whole(block_rows)
+        require(
+            problem.block_rows >= 1 and problem.m >= 1 and problem.n >= 1,
+            "block_rows, and the rows and columns of X, should be at least 1",
+        )
         problem.tuning = tuning
-        problem.block_rows = block_rows
-        problem.n_blocks = (problem.m - 1) // block_rows + 1
+        problem.n_blocks = (problem.m - 1) // problem.block_rows + 1
 
-        PyObject_GetBuffer(theta, &held[1], PyBUF_ND | PyBUF_FORMAT)
+        take_buffer(theta, &held[1], PyBUF_ND | PyBUF_FORMAT, "theta")
         n_held = 2
         require(held[1].ndim == 2 and held[1].shape[0] >= 1, "theta should have one row for each model, at least 1")
         problem.k = held[1].shape[0]
         theta_at = take_parameters(&held[1], &problem, kind, "theta")
-        PyObject_GetBuffer(out, &held[2], PyBUF_CONTIG | PyBUF_FORMAT)
+        take_buffer(out, &held[2], PyBUF_CONTIG | PyBUF_FORMAT, "out")
         n_held = 3
         require(
             held[2].ndim == 3 and held[2].shape[0] == problem.n_blocks and held[2].shape[1] == problem.k
@@ -110,18 +117,20 @@ cdef int sum_checked(
         )
         problem.out = <double *> held[2].buf
 
-        PyObject_GetBuffer(y, &held[3], PyBUF_STRIDED_RO | PyBUF_FORMAT)
+        take_buffer(y, &held[3], PyBUF_STRIDED_RO | PyBUF_FORMAT, "y")
         n_held = 4
         problem.y = take_by_model(&held[3], &problem, kind, "y", &problem.y_span)
         problem.c, problem.c_span = NULL, 0
         if sample_weight is not None:
-            PyObject_GetBuffer(sample_weight, &held[4], PyBUF_STRIDED_RO | PyBUF_FORMAT)
+            take_buffer(sample_weight, &held[4], PyBUF_STRIDED_RO | PyBUF_FORMAT, "sample_weight")
             n_held = 5
             problem.c = take_by_model(&held[4], &problem, kind, "sample_weight", &problem.c_span)
         if direction is not None:
-            PyObject_GetBuffer(direction, &held[n_held], PyBUF_ND | PyBUF_FORMAT)
+            take_buffer(direction, &held[n_held], PyBUF_ND | PyBUF_FORMAT, "direction")
             n_held += 1
             direction_at = take_parameters(&held[n_held - 1], &problem, kind, "direction")
+        for other in range(n_held):
+            require(other == 2 or not overlap(&held[2], &held[other]), "out should share no memory with another array")
 
         with nogil:
             if helpers != NULL:
@@ -144,7 +153,7 @@ cdef class Variant:
 
     cdef Tuning tuning
 
-    def __call__(self, X, y, theta, Py_ssize_t block_rows, out, sample_weight=None, direction=None, team=None):
+    def __call__(self, X, y, theta, block_rows, out, sample_weight=None, direction=None, team=None):
         sum_checked(X, y, theta, block_rows, out, sample_weight, direction, team, &self.tuning)
 
 
@@ -235,7 +244,7 @@ cdef char take_rows(Py_buffer *X, Problem *problem) except 0:
     require(X.ndim == 2, "X should be 2-D")
     problem.kind = kind_of(X)
     require(
-        problem.kind != 0 and strchr("dfebB?", problem.kind) != NULL,
+        problem.kind != 0,
         "X should be of native byte order, and float64, float32, float16, int8, uint8 or bool",
     )
     problem.X = <const char *> X.buf
@@ -270,7 +279,7 @@ cdef const void *take_by_model(
 ) except NULL:
     """Check labels or weights, note the distance of two models and return where they lie."""
     cdef Py_ssize_t axis = values.ndim - 1
-    cdef Py_ssize_t step = values.itemsize if values.strides == NULL else values.strides[axis]
+    cdef Py_ssize_t step = values.itemsize if values.strides == NULL or axis < 0 else values.strides[axis]
     cdef bint fine = (
         (axis == 0 or axis == 1 and values.shape[0] == problem.k) and values.shape[axis] == problem.m
         and kind_of(values) == kind and is_aligned(values) and (problem.m == 1 or step == values.itemsize)
@@ -287,6 +296,32 @@ cdef const void *take_by_model(
         "computation")
 
 
+cdef object ndarray = numpy.ndarray
+
+
+cdef int take_buffer(values, Py_buffer *held, int flags, str name) except -1:
+    """Acquire the buffer of an array; raise an error that names it where there is none, or none such as is needed."""
+    if type(values) is not ndarray and mask_of(values) is not None:
+        raise ValueError(f"{name} should not be masked")
+    try:
+        PyObject_GetBuffer(values, held, flags)
+    except TypeError as error:
+        raise TypeError(f"{name} should be an array: {error}") from error
+    except (ValueError, BufferError) as error:
+        raise ValueError(f"{name} should be readable as the contract says: {error}") from error
+    return 0
+
+
+cdef Py_ssize_t whole(value) except? -1:
+    """Return a number of rows."""
+    try:
+        return value
+    except TypeError as error:
+        raise TypeError(f"block_rows should be an integer: {error}") from error
+    except OverflowError as error:
+        raise ValueError(f"block_rows is too large: {error}") from error
+
+
 cdef int require(bint fine, str message) except -1:
     if not fine:
         raise ValueError(message)
@@ -294,14 +329,44 @@ cdef int require(bint fine, str message) except -1:
 
 
 cdef char kind_of(Py_buffer *buffer) noexcept nogil:
-    """Return the format's letter if the buffer holds plain numbers of native byte order, else 0."""
+    """Return the format's letter if the buffer holds numbers that the kernel reads, of native byte order, else 0."""
     cdef const char *letter = buffer.format
+    cdef char kind = c'B'
     # No format means bytes. NumPy writes "=" before what is misaligned, which is_aligned judges.
-    if letter == NULL:
-        return c'B'
-    if letter[0] == NATIVE_ORDER or letter[0] == c'=':
-        letter += 1
-    return letter[0] if letter[0] != 0 and letter[1] == 0 else 0
+    if letter != NULL:
+        if letter[0] == NATIVE_ORDER or letter[0] == c'=':
+            letter += 1
+        kind = letter[0] if letter[0] != 0 and letter[1] == 0 else 0
+    return kind if buffer.itemsize == size_of(kind) else 0
+
+
+cdef Py_ssize_t size_of(char kind) noexcept nogil:
+    """Return the size of a number, -1 for a letter that stands for no number that the kernel reads."""
+    if kind == c'd':
+        return 8
+    if kind == c'f':
+        return 4
+    if kind == c'e':
+        return 2
+    return 1 if kind == c'b' or kind == c'B' or kind == c'?' else -1
+
+
+cdef bint overlap(const Py_buffer *out, const Py_buffer *other) noexcept:
+    """Whether two buffers lie in common memory, the second with whatever lies between its numbers."""
+    cdef size_t first = <size_t> out.buf
+    cdef size_t lowest = <size_t> other.buf
+    cdef size_t highest = lowest + <size_t> other.itemsize
+    cdef Py_ssize_t axis, length
+    if other.strides == NULL:
+        highest = lowest + <size_t> other.len
+    else:
+        for axis in range(other.ndim):
+            length = (other.shape[axis] - 1) * other.strides[axis]
+            if length < 0:
+                lowest -= <size_t> -length
+            else:
+                highest += <size_t> length
+    return lowest < first + <size_t> out.len and first < highest
 
 
 cdef bint is_aligned(Py_buffer *buffer) noexcept:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import operator
 import os
+import sys
 import warnings
 from threading import RLock
 from typing import Any
 
-import numba
 import numpy as np
-from numba.core.errors import NumbaError
+from numba import types
 from numba.extending import overload
 
 from gradstep.contract import FloatArray, KernelUnavailable, PartialSums
 from gradstep.kernels.numba_compiler import aligned, compiler, copy_rows, padded, size_of, vector
-from gradstep.kernels.numba_contract import Sums, fault_of_types, general_types, require_contract
+from gradstep.kernels.numba_contract import Sums, fault_of_types, general_types, require_contract, type_of
 from gradstep.kernels.numba_link import LANES, costs, curvatures, flush, take, weigh
 from gradstep.kernels.numba_rows import FEW_FEATURES, Rows, add, copy_columns, move, scores
 from gradstep.kernels.numba_tuning import TUNINGS, VARIANTS, rows_at_a_time, rows_of_columns
@@ -54,10 +55,7 @@ def partial_sums(
     >>> out[0, 0]
     array([-1.        , -1.        ,  0.        ,  1.38629436])
     """
-    try:
-        _sums(X, y, theta, block_rows, out, sample_weight, direction, 0)
-    except TypeError:
-        _compile_and_sum(X, y, theta, block_rows, out, sample_weight, direction, 0)
+    _sum(X, y, theta, block_rows, out, sample_weight, direction, 0)
 
 
 def _variant(number: int) -> PartialSums:
@@ -72,10 +70,7 @@ def _variant(number: int) -> PartialSums:
         sample_weight: FloatArray | None = None,
         direction: FloatArray | None = None,
     ) -> None:
-        try:
-            _sums(X, y, theta, block_rows, out, sample_weight, direction, number)
-        except TypeError:
-            _compile_and_sum(X, y, theta, block_rows, out, sample_weight, direction, number)
+        _sum(X, y, theta, block_rows, out, sample_weight, direction, number)
 
     return sums
 
@@ -228,7 +223,10 @@ _sums_for_njit_code = _compiled(_check_and_sum)
 
 # What Python calls has a signature for each dtype and number of axes: all else follows addresses and strides, so one
 # takes arrays of any layout, read-only or not. None is compiled yet.
-_sums: Any = None
+_sums: Any = _compiled(_check_and_sum)
+_entries: dict[tuple[Any, ...], Any] = {}
+"""The machine code by the kinds of arguments: Numba's look-up of it takes an array of foreign byte order, or a masked
+one, for another that it has seen."""
 # Reentrant, because the handler of a signal or a finalizer may call the kernel while it compiles: Numba cannot.
 _compiling = RLock()
 _in_compilation: list[Any] = []
@@ -241,57 +239,91 @@ if hasattr(os, "register_at_fork"):
 
 def compiled_sums() -> Any:
     """Return the function of Numba that runs, with the signatures that are compiled so far and the cache on disk."""
-    return _sums_for_njit_code if _sums is None else _sums
+    return _sums
 
 
-def _compile_and_sum(*arguments: Any) -> None:
-    """Sum with the first arguments of these types; raise ValueError for types that the contract does not allow."""
-    *given, _ = arguments
-    _compile_for(*given)
-    _sums(*arguments)
-
-
-def _compile_for(*arguments: Any) -> None:
-    """Let `_sums` take arguments of these types; raise ValueError for types that the contract does not allow."""
-    global _sums  # noqa: PLW0603 - a new dispatcher, since other threads may be using the old one
-    # Numba gives such an array the type of one that is aligned and native.
-    if any(isinstance(each, np.ndarray) and not (each.flags.aligned and each.dtype.isnative) for each in arguments):
-        raise ValueError("every array should be aligned and of native byte order")
+def _sum(
+    X: Any, y: Any, theta: Any, block_rows: Any, out: Any, sample_weight: Any, direction: Any, variant: int
+) -> None:
+    """Sum with the machine code for arguments of these kinds."""
     try:
-        given = tuple(map(numba.typeof, arguments))
-    except NumbaError as error:
-        # Such as a foreign byte order.
-        raise ValueError(str(error)) from error
-    fault = fault_of_types(*given)
+        entry = _entries[
+            type(X),
+            X.dtype,
+            X.ndim,
+            type(y),
+            y.dtype,
+            y.ndim,
+            type(theta),
+            theta.dtype,
+            theta.ndim,
+            type(block_rows),
+            type(out),
+            out.dtype,
+            out.ndim,
+            out.flags.writeable,
+            sample_weight if sample_weight is None else (type(sample_weight), sample_weight.dtype, sample_weight.ndim),
+            direction if direction is None else (type(direction), direction.dtype, direction.ndim),
+        ]
+    except (KeyError, AttributeError, TypeError):
+        entry = None
+    if entry is None:
+        _sum_anew(X, y, theta, block_rows, out, sample_weight, direction, variant)
+    else:
+        try:
+            entry(X, y, theta, block_rows, out, sample_weight, direction, variant)
+        except OverflowError as error:
+            raise ValueError(f"block_rows is too large: {block_rows}") from error
+
+
+def _sum_anew(
+    X: Any, y: Any, theta: Any, block_rows: Any, out: Any, sample_weight: Any, direction: Any, variant: int
+) -> None:
+    """Sum with the first arguments of these kinds; raise what names the one that the contract does not allow."""
+    named = {"X": X, "y": y, "theta": theta, "out": out, "sample_weight": sample_weight, "direction": direction}
+    of_arrays = tuple(type_of(name, values) for name, values in named.items())
+    try:
+        rows = operator.index(block_rows)
+    except TypeError as error:
+        raise TypeError(f"block_rows should be an integer: {error}") from error
+    if rows > sys.maxsize:
+        raise ValueError(f"block_rows is too large: {rows}")
+    X_type, y_type, theta_type, *others = of_arrays
+    fault = fault_of_types(X_type, y_type, theta_type, types.intp, *others)
     if fault:
         raise ValueError(fault)
-    signature = general_types(given)
+    entry = _entry_for(general_types(of_arrays))
+    # Without their classes: those that subclasses make of an array are not kept.
+    arrays = [values if values is None else np.asarray(values) for values in named.values()]
+    kinds = [() if values is None else (np.ndarray, values.dtype, values.ndim) for values in arrays]
+    of_X, of_y, of_theta, of_out, *of_others = kinds
+    _entries[*of_X, *of_y, *of_theta, int, *of_out, True, *(kind or None for kind in of_others)] = entry
+    X, y, theta, out, sample_weight, direction = arrays
+    entry(X, y, theta, rows, out, sample_weight, direction, variant)
+
+
+def _entry_for(signature: tuple[Any, ...]) -> Any:
+    """Return the machine code for arguments of these types, compiled where there is none yet."""
     with _compiling:
-        compiled = {} if _sums is None else _sums.overloads
-        if signature in compiled:
-            return
-        if _in_compilation:
-            raise KernelUnavailable(
-                "the numba kernel is not available: this thread is compiling it, and was interrupted by what calls it. "
-                "Fix: call it once before, or name another kernel"
-            )
-        sums: Any = _compiled(_check_and_sum)
-        for result in compiled.values():
-            sums.add_overload(result)
-        _in_compilation.append(signature)
-        try:
-            _compile(sums, signature)
-        finally:
-            _in_compilation.clear()
-        _sums = sums
+        if signature not in _sums.overloads:
+            if _in_compilation:
+                raise KernelUnavailable(
+                    "the numba kernel is not available: this thread is compiling it, and was interrupted by what calls "
+                    "it. Fix: call it once before, or name another kernel"
+                )
+            _in_compilation.append(signature)
+            try:
+                _compile(signature)
+            finally:
+                _in_compilation.clear()
+        return _sums.overloads[signature].entry_point
 
 
-def _compile(sums: Any, signature: Any) -> None:
+def _compile(signature: Any) -> None:
     try:
-        sums.compile(signature)
+        _sums.compile(signature)
     except Warning:
         # Warnings are errors here. Numba's are about our code, and about variables of its own.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            sums.compile(signature)
-    sums.disable_compile()
+            _sums.compile(signature)

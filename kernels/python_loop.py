@@ -36,6 +36,8 @@ def partial_sums(
     models = _as_list(theta)
     directions = None if direction is None else _as_list(direction)
     m = len(X)
+    if block_rows < 1 or len(out) != -(-m // block_rows):
+        raise ValueError("block_rows should be at least 1, and out should have one row for each block of X")
     for block, start in enumerate(range(0, m, block_rows)):
         rows = slice(start, min(start + block_rows, m))
         X_block = _as_list(X[rows])

@@ -125,3 +125,38 @@ def test_kernels_leave_the_mode_alone(name):
 )
 def test_a_changed_mode_is_seen(what, seen):
     assert processes.run(MODE + SPOIL_MXCSR.format(spoil=SPOIL[what])).strip() == seen
+
+
+SUBNORMAL_FLOAT16 = """
+    from gradstep import gradient
+
+    def spoil_mxcsr(bit):
+        spoilt = environment()
+        spoilt[7] |= bit
+        assert libm.fesetenv(spoilt) == 0
+
+    def call(X):
+        y = np.arange(len(X)) % 2.0
+        return [gradient(X, y, np.full(X.shape[1], 1e5), 0.1, kernel={name!r}).J for X in (X, np.asfortranarray(X))]
+
+    numbers = (np.random.default_rng(0).integers(-1023, 1024, (33, 17)) * 2.0**-24).astype("float16")
+    assert 0 < abs(numbers).max() < np.finfo("float16").smallest_normal
+    shapes = [numbers, numbers[:, :2].copy(), numbers[:, :1].copy(), numbers[:3, :9].copy(), numbers[:1].copy()]
+    before = [call(X) for X in shapes]
+    spoil_mxcsr(0x8040)
+    assert [call(X) for X in shapes] == before
+    print("the same")
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() != "x86_64",
+    reason="elsewhere MXCSR is not where this test changes it",
+)
+@pytest.mark.parametrize("build", ["baseline", ""])
+@pytest.mark.parametrize("name", registry.KERNELS)
+def test_a_subnormal_float16_is_no_zero_where_subnormal_operands_are(name, build):
+    """A library that was compiled with -ffast-math sets this mode for the thread that loads it."""
+    load_or_explain(name)
+    environment = {"GRADSTEP_ISA": build}
+    assert processes.run(MODE + SUBNORMAL_FLOAT16.format(name=name), environment) == "the same\n"

@@ -168,6 +168,22 @@ def change(**changes: Callable[[Any], Any]) -> Callable[[dict[str, Any]], dict[s
     return lambda given: given | {name: new(given[name]) for name, new in changes.items()}
 
 
+def overlapping(name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Return a function that lets `out` begin with the last number of another array."""
+
+    def changed(given: dict[str, Any]) -> dict[str, Any]:
+        out, values = given["out"], given[name]
+        memory = np.zeros(values.size + out.size - 1)
+        other = memory[: values.size].reshape(values.shape)
+        other[...] = values
+        return given | {name: other, "out": memory[values.size - 1 :].reshape(out.shape)}
+
+    return changed
+
+
+# How the names of those end that have too many numbers or too few.
+SIZES = {"short", "long", "narrow", "wide", "models"}
+
 BROKEN = {
     "X neither in C nor in F order": change(X=strided),
     "columns backwards in C order": change(X=lambda X: X[:, ::-1]),
@@ -236,6 +252,11 @@ BROKEN = {
     "out models first": change(out=lambda out: out.swapaxes(0, 1).copy().swapaxes(0, 1)),
     "out a window": change(out=lambda out: np.dstack([out, out])[..., : out.shape[-1]]),
     "out misaligned": change(out=misaligned),
+    "out over a part of X": overlapping("X"),
+    "out over a part of y": overlapping("y"),
+    "out over a part of theta": overlapping("theta"),
+    "out over a part of the weights": overlapping("sample_weight"),
+    "out over a part of the direction": overlapping("direction"),
     "out float32": change(out=lambda out: out.astype("float32")),
 }
 
@@ -266,12 +287,89 @@ def test_what_numba_cannot_even_compile(partial_sums, changes):
         partial_sums(**change(**changes)(good()))
 
 
-def test_a_misaligned_argument_is_named():
-    cython = load_or_explain("cython")
-    for name, array in good().items():
-        if isinstance(array, np.ndarray):
-            with pytest.raises(ValueError, match=f"^{name} should be .*aligned"):
-                cython.partial_sums(**(good() | {name: misaligned(array)}))
+def swapped(values: np.ndarray) -> np.ndarray:
+    """Return the same values in the other byte order."""
+    return values.astype(values.dtype.newbyteorder())
+
+
+def masked(values: np.ndarray) -> np.ndarray:
+    """Return the same values with the first one masked."""
+    array = np.ma.array(values, copy=True)
+    array[(0,) * values.ndim] = np.ma.masked
+    return array
+
+
+ODD = {
+    "misaligned": (misaligned, "aligned"),
+    "other byte order": (swapped, ""),
+    "other byte order, read-only": (lambda values: read_only(swapped(values)), ""),
+    "masked": (masked, "not be masked"),
+    "list": (np.ndarray.tolist, "be an array"),
+    "without axes": (lambda values: np.array(1.0), ""),
+    "longdouble": (lambda values: values.astype(np.longdouble), ""),
+    "objects": (lambda values: values.astype(object), ""),
+    "read-only": (read_only, None),
+}
+
+
+@pytest.mark.parametrize("kernel", ["numba", "cython"])
+def test_an_odd_argument_is_named_whatever_came_before(kernel):
+    """What Numba has seen once it takes other arrays for: each kind comes before and after each other."""
+    partial_sums = load_or_explain(kernel).partial_sums
+    expected = good()
+    partial_sums(**expected)
+    names = [name for name, value in expected.items() if isinstance(value, np.ndarray)]
+    for name, (form, (odd, said)) in itertools.product(names, [*ODD.items(), *reversed(ODD.items())]):
+        given = good() | {name: odd(good()[name])}
+        if said is None and name != "out":
+            partial_sums(**given)
+            assert given["out"].tobytes() == expected["out"].tobytes(), (name, form)
+            continue
+        with pytest.raises((TypeError, ValueError), match=f"^{name} should .*{said or ''}"):
+            partial_sums(**given)
+
+
+# What NumPy would compute a wrong number with.
+WRONG = [name for name in BROKEN if name.startswith(("block_rows", "X without")) or name.split()[-1] in SIZES]
+
+
+@pytest.mark.parametrize("broken", WRONG)
+def test_what_the_numpy_kernel_does_not_allow(broken):
+    arguments = BROKEN[broken](good())
+    before = arguments["out"].tobytes()
+    with pytest.raises(ValueError, match=r"^(block_rows|theta|y|sample_weight|direction|out)\b.* should be "):
+        load_or_explain("numpy").partial_sums(**arguments)
+    assert arguments["out"].tobytes() == before, "out was written to"
+
+
+@pytest.mark.parametrize("name", ["X", "y", "theta", "sample_weight", "direction"])
+def test_masked_arguments_of_the_numpy_kernel(name):
+    with pytest.raises(ValueError, match=f"^{name} should not be masked$"):
+        load_or_explain("numpy").partial_sums(**(good() | {name: masked(good()[name])}))
+
+
+@pytest.mark.parametrize("broken", ["block_rows 0", "block_rows negative", "out short", "out long"])
+def test_blocks_that_the_python_kernel_does_not_allow(broken):
+    with pytest.raises(ValueError, match="^block_rows should be at least 1, and out should have one row for each "):
+        load_or_explain("python").partial_sums(**BROKEN[broken](good()))
+
+
+@pytest.mark.parametrize("kernel", ["numba", "cython"])
+@pytest.mark.parametrize("rows", [2.0, 2.5, "2", None, 0, -1, 2**70, np.array([2]), np.float64(2.0)], ids=repr)
+def test_block_rows_that_are_none(kernel, rows):
+    with pytest.raises((TypeError, ValueError), match="^block_rows"):
+        load_or_explain(kernel).partial_sums(**(good() | {"block_rows": rows}))
+
+
+def test_a_subclass_and_every_kind_of_integer():
+    for kernel, rows in itertools.product(
+        ("numba", "cython"), (BLOCK_ROWS, np.int8(BLOCK_ROWS), np.uint64(BLOCK_ROWS))
+    ):
+        given = good() | {"block_rows": rows, "X": np.ma.array(good()["X"])}
+        load_or_explain(kernel).partial_sums(**given)
+        expected = good()
+        load_or_explain(kernel).partial_sums(**expected)
+        assert given["out"].tobytes() == expected["out"].tobytes()
 
 
 def test_a_buffer_without_strides():

@@ -95,6 +95,65 @@ def test_what_it_refuses(njit, change, message):
         njit.gradient(*(given | change).values())
 
 
+def swapped(values):
+    return values.astype(values.dtype.newbyteorder())
+
+
+def masked(values):
+    return np.ma.array(values, mask=values == values[0])
+
+
+@pytest.mark.parametrize("name", ["X", "y", "w", "sample_weight"])
+def test_odd_arrays_are_named_whatever_came_before(njit, name):
+    given = {"X": np.ones((5, 3)), "y": np.ones(5), "w": np.ones(3), "b": 0.0, "sample_weight": np.ones(5), "l2": 0.1}
+    for odd in (swapped, masked, np.ndarray.tolist, lambda values: values.astype(complex), lambda values: values[None]):
+        read_only = given[name].copy()
+        read_only.flags.writeable = False
+        njit.gradient(*(given | {name: read_only}).values())
+        with pytest.raises((TypeError, ValueError), match=f"^{name} should"):
+            njit.gradient(*(given | {name: odd(given[name])}).values())
+    with pytest.raises(ValueError, match=r"^w should be aligned, float32 or float64, with 1 axis$"):
+        njit.gradient(*(given | {"w": np.ones(3, int)}).values())
+
+
+@pytest.mark.parametrize("value", [None, "1", 1j, np.ones(1), np.ma.masked], ids=repr)
+@pytest.mark.parametrize("name", ["b", "l2"])
+def test_what_is_not_one_real_number(njit, name, value):
+    given = {"X": np.ones((5, 3)), "y": np.ones(5), "w": np.ones(3), "b": 0.0, "sample_weight": None, "l2": 0.1}
+    with pytest.raises(TypeError, match=f"^{name} is "):
+        njit.gradient(*(given | {name: value}).values())
+
+
+def test_a_penalty_whose_square_overflows(njit):
+    X, y, w = np.zeros((1, 2)), np.zeros(1), np.array([1e160, 0.0])
+    expected = gradstep.gradient(X, y, w, 0.0, l2=1e-300, kernel="numba")
+    assert expected.J == pytest.approx(0.5e20)
+    assert_same(njit.gradient(X, y, w, 0.0, None, 1e-300), expected)
+
+
+def test_types_that_do_not_compile(njit):
+    import numba
+
+    gradient = njit.gradient
+
+    @numba.njit
+    def cost(X, y, w):
+        return gradient(X, y, w, 0.0).J
+
+    X, y, w = np.ones((5, 3)), np.ones(5), np.ones(3)
+    assert cost(X, y, w) == gradient(X, y, w, 0.0).J
+    with pytest.raises(numba.core.errors.TypingError, match="w should be aligned, float32 or float64, with 1 axis"):
+        cost(X, y, np.ones(3, int))
+
+    @numba.njit
+    def cost_at(X, y, w, b):
+        return gradient(X, y, w, b).J
+
+    assert cost_at(X, y, w, 1) == gradient(X, y, w, 1).J
+    with pytest.raises(numba.core.errors.TypingError, match="b should be a real number"):
+        cost_at(X, y, w, 1j)
+
+
 def test_strides_that_the_kernel_does_not_take(njit):
     X, y, w, b, c = example(10, 6)
     for array in (X, y, w, c):

@@ -50,6 +50,14 @@ def test_a_weight_that_float32_holds_as_zero(kernel, weights):
     assert str(raised.value) == f"sample_weight has 1e-50 at index 1; {expected}"
 
 
+@pytest.mark.parametrize("weights", [[1.0, 1e-40, 1.0, 0.0], np.float32([1e30, 1.1e-10, 1.0, 0.0])])
+def test_a_weight_of_which_float32_holds_few_digits(kernel, weights):
+    with pytest.raises(ValueError, match=r"^sample_weight has 1.* at index 1; beside 1.* float32 holds it as .*[1-9]"):
+        gradient(FLOAT32, Y, W, 0.1, sample_weight=weights, kernel=kernel)
+    subnormal = np.ldexp(np.float32(3.0), -149)
+    gradient(FLOAT32, Y, W, 0.1, sample_weight=[1.0, subnormal, 1.0, 0.0], kernel=kernel)
+
+
 def test_weights_whose_ratio_is_beyond_float64(kernel):
     weights = [1e300, 1e-300, 1.0, 1.0]
     with pytest.raises(ValueError, match="^sample_weight has 1e-300 at index 1; beside 1e"):
@@ -61,6 +69,8 @@ def test_signs_are_checked_before_rounding(kernel):
         gradient(FLOAT32, Y, W, 0.1, sample_weight=[1.0, 1.0, -1e-50, 1.0], kernel=kernel)
     with pytest.raises(ValueError, match=r"^sample_weight has -1e-50 at index 2; weights should not be negative$"):
         gradient(FLOAT32, Y, W, 0.1, sample_weight=[1e-50, 1e-50, -1e-50, 1e-50], kernel=kernel)
+    with pytest.raises(ValueError, match="^sample_weight has -5e-324 at index 0; weights should not be negative$"):
+        gradient(FLOAT32, Y, W, 0.1, sample_weight=[-5e-324, 0.0, 0.0, 0.0], kernel=kernel)
     for label in (-1e-50, np.nextafter(1.0, 2.0)):
         with pytest.raises(ValueError, match=rf"^y has {label} at index 2; labels should lie in \[0, 1\]$"):
             gradient(FLOAT32, [0.0, 1.0, label, 0.0], W, 0.1, kernel=kernel)
@@ -76,12 +86,51 @@ def test_a_mean_whose_sum_overflows(kernel):
     assert (many.J, many.db) == (pytest.approx(3e38, rel=1e-6), 1.0)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_models_in_the_company_of_extreme_ones_have_the_bits_that_they_have_alone(kernel, dtype):
+    """Neither the weights of another model nor its sums that overflow change how a model is computed."""
+    generator = np.random.default_rng(0)
+    rows, w = generator.standard_normal((50, 7)).astype(dtype), generator.standard_normal((7, 3))
+    labels = generator.random((50, 3))
+    weights = generator.random((50, 3)) * [1e-30, 1.0, 1e25]
+    largest = float(np.finfo(dtype).max) / 2.0
+    for c, b in ((weights, [0.1, -3.0, 50.0]), (None, [largest, 0.1, 0.2]), (weights, [largest, 0.1, 0.2])):
+        together = gradient(rows, labels, w, b, sample_weight=c, kernel=kernel)
+        for j in range(3):
+            own = None if c is None else c[:, j]
+            alone = gradient(rows, labels[:, j], w[:, j], b[j], sample_weight=own, kernel=kernel)
+            assert (together.J[j], together.db[j]) == (alone.J, alone.db)
+            assert together.dw[:, j].tolist() == alone.dw.tolist()
+
+
 def test_a_penalty_whose_square_overflows(kernel):
     far = [1e160, 0.0]
     with_penalty = gradient(np.zeros((1, 2)), [0], far, 0.0, l2=1e-300, kernel=kernel)
     assert with_penalty.J == pytest.approx(0.5e20, rel=1e-12)
     weighted = gradient(np.zeros((1, 2)), [0], far, 0.0, sample_weight=[2.0], kernel=kernel)
     assert weighted.J == pytest.approx(math.log(2.0))
+
+
+@pytest.mark.parametrize("name", ["w", "b"])
+def test_a_parameter_that_saturates_every_row(kernel, name):
+    """Where each score is infinite all curvature is 0, which is the right answer only for finite parameters."""
+    for rows, value in ((X[:2], np.inf), (X[:2], -np.inf), (FLOAT32[:2], 1e39)):
+        f = objective(rows, Y[:2], kernel=kernel)
+        theta = [value, 0.0, 0.0] if name == "w" else [0.0, 0.0, value]
+        for product in (f.hessp, f.curvature):
+            with pytest.raises(ValueError, match=f"^{name} (has|is) .*inf.*; it should be finite$"):
+                product(theta, [1.0, 1.0, 1.0])
+    far = objective(X[:2], Y[:2], kernel=kernel)
+    assert far.hessp([1e308, 1e308, 0.0], [1.0, 1.0, 1.0]).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_a_start_beyond_float32():
+    with pytest.raises(ValueError, match="^w0 has inf at index 1 after conversion to float32; it should be finite$"):
+        fit(FLOAT32, Y, w0=[0.0, 1e39])
+    with pytest.raises(ValueError, match="^b0 is -inf after conversion to float32; it should be finite$"):
+        fit(FLOAT32, Y, b0=-1e39)
+    with pytest.raises(ValueError, match="^b0 has inf at index 1 after conversion to float32; it should be finite$"):
+        fit(FLOAT32, np.transpose([Y, Y]), b0=[0.0, 1e39])
 
 
 def test_an_alpha_beyond_float32(kernel):
@@ -126,6 +175,11 @@ def calls(kernel):
     fit(X * 1e3, Y, callback=after_three_steps, l2=1e-300, kernel=kernel)
 
 
+def refuse(kind, flag):
+    """Do what a caller's function for errors may do."""
+    raise LookupError(kind)
+
+
 def test_settings_of_errors_never_raise(kernel):
     calls(kernel)
     state = np.geterr()
@@ -133,6 +187,8 @@ def test_settings_of_errors_never_raise(kernel):
         inside = np.geterr()
         calls(kernel)
         assert np.geterr() == inside
+    with np.errstate(all="call", call=refuse):
+        calls(kernel)
     with warnings.catch_warnings(), np.errstate(all="warn"):
         warnings.simplefilter("error")
         calls(kernel)

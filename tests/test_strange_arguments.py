@@ -63,6 +63,70 @@ def test_a_masked_value_of_X():
     assert gradient(list(unmasked), Y, W, 0.0).J == gradient(X, Y, W, 0.0).J
 
 
+class Reader:
+    """An array of a library that returns a masked array where NumPy asks for an array, as netCDF4 does."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values = values
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return self.values
+
+
+class Interface:
+    """An array whose interface has a mask."""
+
+    def __init__(self, values: np.ma.MaskedArray) -> None:
+        self.values = values
+        self.__array_interface__ = {**values.data.__array_interface__, "mask": np.ma.getmaskarray(values)}
+
+
+class Hidden(np.ndarray):
+    """An array with a mask of its own, as Astropy has."""
+
+    mask: Any
+
+
+def hidden(values: np.ma.MaskedArray) -> Hidden:
+    array = values.data.view(Hidden)
+    array.mask = np.ma.getmaskarray(values)
+    return array
+
+
+@pytest.mark.parametrize("form", [Reader, Interface, hidden])
+@pytest.mark.parametrize("name", ["X", *VECTORS])
+def test_what_hides_values_in_another_way(name, form):
+    values, index, where = (X, (2, 0), r"\(2, 0\)") if name == "X" else (VECTORS[name], 1, "1")
+    with pytest.raises(ValueError, match=rf"^{name} is masked at index {where}; "):
+        call(name, form(masked(values, index)))
+    call(name, form(np.ma.array(values)))
+
+
+def test_masked_values_in_lists():
+    row = masked([1.0, 2.0], 1)
+    with pytest.raises(ValueError, match=r"^X is masked at index \(1, 1\); "):
+        call("X", [[1.0, 2.0], row, [1.0, 2.0], np.ma.array([1.0])])
+    with pytest.raises(ValueError, match="^y is masked at index 2; "):
+        call("y", [0, 1, np.ma.array(1, mask=True), 0])
+    with pytest.raises((TypeError, ValueError), match="^X "):
+        call("X", [[1, 2], [np.ma.array(1, mask=True), 3], [1, 2], [1, 2]])
+
+
+@pytest.mark.parametrize("name", ["max_iter", "threads"])
+def test_a_masked_count(name):
+    with pytest.raises(TypeError, match=f"^{name} is a MaskedArray; it should be an integer$"):
+        fit(X, Y, **{name: np.ma.array(5, mask=True)})
+
+
+@pytest.mark.parametrize("values", [[[1.0], [1.0, 2.0]], [1.0, [2.0]], (np.ma.masked, 1.0), {1.0: 2.0}, range(3)])
+@pytest.mark.parametrize("name", ["b", "l2", "alpha", "b0"])
+def test_strange_numbers_of_several_models(name, values):
+    labels, w = np.transpose([Y, Y]), np.ones((2, 2))
+    given = {"b": [0.0, 0.0], "alpha": 0.1} | ({} if name == "b0" else {name: values})
+    with pytest.raises((TypeError, ValueError), match=rf"^{name}\b"):
+        fit(X, labels, b0=values) if name == "b0" else step(X, labels, w, **given)
+
+
 @pytest.mark.parametrize("name", SCALARS)
 @pytest.mark.parametrize(
     "value",
@@ -107,6 +171,20 @@ def test_numbers_of_every_kind(name):
 def test_an_integer_beyond_float64(name):
     with pytest.raises(ValueError, match=f"^{name} is a int; it is too large for a float64$"):
         call(name, 10**400)
+
+
+@pytest.mark.parametrize("value", [fractions.Fraction(-1, 10**400), decimal.Decimal("-1e-400")], ids=["1", "2"])
+def test_a_negative_penalty_that_is_rounded_to_zero(value):
+    with pytest.raises(ValueError, match="^l2 is -0.0; it should be at least 0 and finite$"):
+        call("l2", value)
+    assert gradient(X, Y, W, 0.0, l2=-0.0).J == gradient(X, Y, W, 0.0).J
+
+
+def test_w_of_another_byte_order_keeps_its_dtype():
+    w = np.array([0.1, -0.1])
+    expected = gradient(np.float32(X), Y, w, 0.0, l2=1.0)
+    found = gradient(np.float32(X), Y, w.astype(w.dtype.newbyteorder()), 0.0, l2=1.0)
+    assert (found.J, found.dw.tolist(), found.dw.dtype) == (expected.J, expected.dw.tolist(), np.float64)
 
 
 @pytest.mark.parametrize("form", [scipy.sparse.csr_matrix, scipy.sparse.csc_array, scipy.sparse.coo_array])

@@ -17,20 +17,21 @@ INLINE double number_i8(int8_t value)
     return value;
 }
 
-/* Converts a float16 to float. The exponent of a float16 has the bias 15, that of a float 127. After the shift into the
- * float's exponent field, a multiplication by 2^112 corrects the bias, for subnormal numbers too. Infinity and NaN then
- * get the largest exponent back. */
+/* Converts a float16 to float. The exponent of a float16 has the bias 15, that of a float 127: their difference is
+ * added in the float's exponent field. A subnormal float16 is a whole number of 2^-24, which needs no subnormal float,
+ * so that it is the same where the processor takes these for 0. Infinity and NaN get the largest exponent. */
 INLINE float number_f16(uint16_t half)
 {
-    uint32_t bits = (uint32_t)(half & 0x7fff) << 13;
-    float magnitude;
-    memcpy(&magnitude, &bits, sizeof magnitude);
-    magnitude *= 0x1p+112f;
-    memcpy(&bits, &magnitude, sizeof bits);
-    bits |= (half & 0x7c00) == 0x7c00 ? 0x7f800000u : 0u;
+    uint32_t magnitude = half & 0x7fff;
+    uint32_t bits = (magnitude << 13) + ((127u - 15u) << 23);
+    float number = (float)(int32_t)magnitude * 0x1p-24f;
+    uint32_t bits_of_subnormal;
+    memcpy(&bits_of_subnormal, &number, sizeof number);
+    bits = magnitude < 0x0400 ? bits_of_subnormal : bits;
+    bits |= magnitude >= 0x7c00 ? 0x7f800000u : 0u;
     bits |= (uint32_t)(half & 0x8000) << 16;
-    memcpy(&magnitude, &bits, sizeof magnitude);
-    return magnitude;
+    memcpy(&number, &bits, sizeof number);
+    return number;
 }
 
 #if defined(VECTOR_TYPES) && defined(__AVX2__)

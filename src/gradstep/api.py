@@ -268,14 +268,14 @@ def _prepared(
     """Check the arguments; return the cost, w, and b as a float for a single model or as an array for several."""
     w = validate.asked("w", w)
     k = None if w.ndim == 1 else validate.models_of("w", w)
-    if k == 1 and np.ndim(b) == 0:
+    if k == 1 and validate.is_single(b):
         # A w with one column and a single b are those of a single model, of which w should have one axis.
         k = None
     cost = Cost(validate.data(X, y, sample_weight, k), l2, kernel, threads, fit_intercept)
     checked = validate.weights("w", w, cost.n, cost.dtype, k)
     if k is None:
         return cost, checked, validate.number("b", b)
-    if np.ndim(b) == 0:
+    if validate.is_single(b):
         raise ValueError(f"b is one number; it should have shape ({k},), one for each column of w")
     return cost, checked, validate.per_model("b", b, k, validate.number)
 
@@ -284,7 +284,7 @@ def _moved(w: FloatArray, dw: FloatArray, alpha: float) -> FloatArray:
     """Return ``w - alpha dw`` in the dtype of w, whatever NumPy's error state."""
     try:
         return _moved_in_dtype(w, dw, alpha)
-    except (FloatingPointError, RuntimeWarning):
+    except Exception:  # noqa: BLE001 - NumPy's error state may call a function of the caller's, which raises anything
         with np.errstate(all="ignore"):
             return _moved_in_dtype(w, dw, alpha)
 

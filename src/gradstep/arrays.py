@@ -9,12 +9,13 @@ import functools
 import importlib.util
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn, Protocol, TypeGuard
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 from numpy import typing as npt
 
 from gradstep import extras
+from gradstep.contract import mask_of
 from gradstep.rows import KEPT_BYTES, Array, Bits, Chunks, Column, Rows, Slices, joined, settled, side_by_side
 
 REAL_KINDS = "fiub"
@@ -97,7 +98,7 @@ def opened(name: str, values: ArrayLike) -> Array | Rows:
     """
     if isinstance(values, Rows):
         return values
-    _refuse_masked(name, values)
+    refuse_masked(name, values)
     for package in _packages(type(values)):  # type: ignore[arg-type]  # mypy takes the class of a protocol for no key
         source = _READERS[package](name, values) if package in _READERS else None
         if source is not None:
@@ -106,7 +107,7 @@ def opened(name: str, values: ArrayLike) -> Array | Rows:
         source = _arrow_protocol(name, values)
         if source is not None:
             return source
-    return _converted(name, values)
+    return converted(name, values)
 
 
 @functools.lru_cache(maxsize=128)
@@ -142,27 +143,22 @@ def place(index: tuple[int, ...]) -> str:
     return str(index[0]) if len(index) == 1 else f"({', '.join(map(str, index))})"
 
 
-def is_masked(values: object) -> TypeGuard[np.ma.MaskedArray[Any, Any]]:
-    """Whether `values` is a masked array; NumPy loads their module when one is made."""
-    return "numpy.ma" in sys.modules and isinstance(values, np.ma.MaskedArray)
-
-
-def _refuse_masked(name: str, values: ArrayLike) -> None:
+def refuse_masked(name: str, values: object) -> None:
     """Raise ValueError for a masked value, which NumPy would convert to whatever the mask hides."""
-    if "numpy.ma" not in sys.modules:
-        return
-    if isinstance(values, (list, tuple)):
-        if not any(issubclass(kind, np.ma.MaskedArray) for kind in set(map(type, values))):
-            return
-        mask = np.array([np.ma.getmaskarray(row) for row in values])
-    elif is_masked(values):
-        mask = np.ma.getmaskarray(values)
-    else:
-        return
-    if not mask.any():
+    if not isinstance(values, (list, tuple)):
+        _refuse_mask(name, mask_of(values), ())
+    elif "numpy.ma" in sys.modules and any(
+        issubclass(kind, np.ndarray) and kind is not np.ndarray for kind in set(map(type, values))
+    ):
+        for k, row in enumerate(values):
+            _refuse_mask(name, mask_of(row), (k,))
+
+
+def _refuse_mask(name: str, mask: Array | None, row: tuple[int, ...]) -> None:
+    if mask is None:
         return
     first = np.unravel_index(int(np.argmax(mask)), mask.shape)
-    where = place(tuple(int(k) for k in first))
+    where = place((*row, *(int(k) for k in first)))
     raise ValueError(f"{name} is masked at index {where}; fill or drop masked values first: {name}.filled(...)")
 
 
@@ -282,7 +278,7 @@ def _torch(name: str, values: Any) -> Array | Rows | None:
     tensor = values.detach()
     if tensor.is_floating_point() and (tensor.is_neg() or str(tensor.dtype) not in _TORCH_FLOATS):
         return settled(Slices(tensor, np.dtype(_TORCH_FLOATS.get(str(tensor.dtype), "float32")), _plain_tensor))
-    return _converted(name, tensor)
+    return converted(name, tensor)
 
 
 _TORCH_FLOATS = {"torch.float16": "float16", "torch.float32": "float32", "torch.float64": "float64"}
@@ -322,14 +318,21 @@ _READERS: dict[str, Callable[[str, Any], Array | Rows | None]] = {
 """By the package that a container's class comes from: reads it, or returns None for what is no container."""
 
 
-def _converted(name: str, values: Any) -> Array:
+def converted(name: str, values: Any) -> Array:
     """Return `values` as an array by what NumPy itself knows: buffers, `__array__`, nested lists, DLPack."""
     only_dlpack = hasattr(values, "__dlpack__") and not hasattr(values, "__array__")
     try:
-        array = np.from_dlpack(values) if only_dlpack else np.asarray(values)
-    except (TypeError, ValueError, RuntimeError, OverflowError, BufferError) as error:
-        kind = TypeError if isinstance(error, (TypeError, RuntimeError, BufferError)) else ValueError
+        array = np.from_dlpack(values) if only_dlpack else np.asanyarray(values)
+    except MemoryError:
+        raise
+    except Exception as error:
+        # Whatever another library raises.
+        kind = ValueError if isinstance(error, (ValueError, OverflowError)) else TypeError
         raise kind(f"{name} {_why_no_array(name, values, error)}") from error
+    if type(array) is not np.ndarray:
+        # Some libraries return a masked array where NumPy asks for an array.
+        refuse_masked(name, array)
+        array = np.asarray(array)
     if array.dtype.kind == "O" and array.ndim == 0 and not isinstance(values, np.ndarray):
         raise TypeError(f"{name} {_why_no_array(name, values, None)}")
     return array

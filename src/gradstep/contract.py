@@ -56,6 +56,20 @@ def steps(number: int) -> str:
     return "1 step" if number == 1 else f"{number:,} steps"
 
 
+def mask_of(values: object) -> NDArray[np.bool_] | None:
+    """Return which values an array hides, or what says so in another way; None where it hides none."""
+    if isinstance(values, np.ndarray):
+        # NumPy's masked arrays have one, and so do those of Astropy; of records it may be a field.
+        mask = None if type(values) is np.ndarray or values.dtype.names else getattr(values, "mask", None)
+    else:
+        interface = getattr(values, "__array_interface__", None)
+        mask = interface.get("mask") if isinstance(interface, dict) else None
+    if mask is None or callable(mask):
+        return None
+    hidden = np.asarray(mask, np.bool_)
+    return hidden if hidden.any() else None
+
+
 class _Gradient(NamedTuple, Generic[Number]):
     J: Number
     dw: FloatArray

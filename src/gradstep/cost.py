@@ -78,7 +78,7 @@ class Cost:
         """Return the costs, of shape (k,), and their gradients, of shape (k, n + 1).
 
         An overflow shows in the result, and an underflow is no error. To set NumPy's error state in each call takes as
-        long as a tenth of a small one, so it is set where the caller's made an error of something.
+        long as a tenth of a small one, so it is set where the caller's raised something.
 
         Parameters
         ----------
@@ -94,7 +94,9 @@ class Cost:
         """Return what `evaluate` does as one array of shape (k, n + 2): a row is ``[dw, db, J]``."""
         try:
             means = self._pass.means(theta, None, models) if self._is_plain else self._guarded_means(theta, models)
-        except (FloatingPointError, RuntimeWarning):
+        except (ValueError, MemoryError):
+            raise
+        except Exception:  # noqa: BLE001 - NumPy's error state may call a function of the caller's, which raises anything
             means = self._guarded_means(theta, models)
         if not self.fit_intercept:
             means[:, -2] = 0.0

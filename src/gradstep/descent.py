@@ -264,7 +264,8 @@ def _started(
     b = validate.per_model("b0", b0, k, validate.finite)
     shape = (cost.n,) if k is None else (cost.n, k)
     w = np.zeros(shape, cost.dtype) if w0 is None else validate.weights("w0", w0, cost.n, cost.dtype, k)
-    validate.require_finite("w0", w)
+    validate.require_convertible("w0", w, cost.dtype)
+    validate.require_convertible("b0", b if k is not None else b[0], cost.dtype)
     rates = None if _is_auto(alpha) else validate.per_model("alpha", alpha, k, validate.positive)
     columns = w.reshape(cost.n, -1).T
     starts = {j: (columns[j].astype(np.float64), b.item(j)) for j in range(len(b))}

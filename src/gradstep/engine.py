@@ -171,7 +171,10 @@ class Pass:
         if self._y_is_narrowed or not (math.isfinite(sums.item(-1)) and (len(sums) == 1 or _all_finite(sums))):
             self._check_values(sums, theta, direction)
             if not _all_finite(sums):
-                return self._with_small_weights()._means_as_they_are(theta, direction, models)
+                return self._with_small_means(sums, theta, direction, models)
+        if direction is not None and not all(sums[:, -1].tolist()):
+            # Where a score is infinite its curvature is 0, whatever the rest of its row.
+            validate.require_parameters(self._given, theta)
         total = self._total
         return np.divide(sums, self._divisor(models) if total is None or total.ndim else total, sums)
 
@@ -181,6 +184,14 @@ class Pass:
         if totals.ndim == 0:
             return totals
         return (totals if models is None else totals[models])[:, np.newaxis]
+
+    def _with_small_means(
+        self, sums: Sums, theta: FloatArray, direction: FloatArray | None, models: Models | None
+    ) -> Sums:
+        """Return the means of sums, from another pass for those models of which a sum overflows."""
+        with np.errstate(all="ignore"):
+            small = self._with_small_weights()._means_as_they_are(theta, direction, models)
+            return np.where(np.isfinite(sums[:, -1:]), sums / self._divisor(models), small)
 
     def _means_as_they_are(self, theta: FloatArray, direction: FloatArray | None, models: Models | None) -> Sums:
         with np.errstate(all="ignore"):

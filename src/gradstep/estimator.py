@@ -8,8 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gradstep import extras, outcomes, validate
+from gradstep import arrays, extras, outcomes, validate, weighing
 from gradstep.advice import SEPARABLE
+from gradstep.classes import require_present, sorted_classes
 from gradstep.contract import Fit, steps
 from gradstep.cost import Cost
 from gradstep.one_against_rest import OneAgainstRest
@@ -164,21 +165,23 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         ValueError
             If shapes disagree, X is sparse or holds a NaN, y holds one class, or a parameter is out of its range.
         FitDiverged
-            If `learning_rate` is a number that is too large.
+            If `learning_rate` is a number that is too large, or a step leads beyond the dtype of the computation.
         """
         C, limits, threads = self._checked_parameters()
-        rows, labels = validate_data(self, X, y, dtype="numeric")
-        check_classification_targets(labels)
-        classes, codes = np.unique(labels, return_inverse=True)
+        # scikit-learn drops masks.
+        arrays.refuse_masked("X", X)
+        require_present("y", y)
+        rows, given = validate_data(self, X, y, dtype="numeric")
+        check_classification_targets(given)
+        classes, codes = sorted_classes("y", given)
         if len(classes) < 2:
             raise ValueError(f"y holds one class, {classes.tolist()[0]!r}; it should hold two or more")
-        weight = _weights(sample_weight, self.class_weight, classes, labels, codes)
+        weight = _weights(sample_weight, self.class_weight, classes, given, codes)
         if len(classes) == 2:
             examples = validate.data(rows, codes, weight)
         else:
             examples = validate.data(rows, OneAgainstRest(codes), weight, len(classes))
-        total = len(codes) if weight is None else float(weight.sum(dtype=np.float64))
-        cost = Cost(examples, 1.0 / (C * total), "auto", threads, self.fit_intercept)
+        cost = Cost(examples, weighing.mean_penalty(C, len(codes), weight), "auto", threads, self.fit_intercept)
         models = self._minimize(cost, limits)
         self.classes_ = classes
         self.coef_ = np.stack([model.w for model in models])
@@ -273,6 +276,7 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             How much speaks for each class; where there are two, for the second.
         """
         check_is_fitted(self, "coef_")
+        arrays.refuse_masked("X", X)
         rows: NDArray[Any] = validate_data(self, X, dtype="numeric", reset=False)
         scores: Vector = rows @ self.coef_.T + self.intercept_
         return scores[:, 0] if scores.shape[1] == 1 else scores
@@ -291,8 +295,8 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             Labels of `classes_`.
         """
         scores = self.decision_function(X)
-        labels: NDArray[Any] = self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)]
-        return labels
+        found: NDArray[Any] = self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)]
+        return found
 
     def predict_proba(self, X: ArrayLike) -> Vector:
         """Return the probability of each class.
@@ -338,6 +342,7 @@ def _weights(
 ) -> NDArray[Any] | None:
     """Return the weight of each example, or None where all are alike."""
     if sample_weight is not None:
+        arrays.refuse_masked("sample_weight", sample_weight)
         sample_weight = check_array(
             sample_weight, ensure_2d=False, ensure_non_negative=True, input_name="sample_weight"
         )
@@ -347,7 +352,7 @@ def _weights(
         of_class = compute_class_weight(class_weight, classes=classes, y=y, sample_weight=sample_weight)
         if not (np.isfinite(of_class) & (of_class >= 0.0)).all():
             raise ValueError(f"class_weight is {class_weight!r}; its weights should be finite and not negative")
-        weight = of_class[codes] if sample_weight is None else of_class[codes] * sample_weight
+        weight = of_class[codes] if sample_weight is None else weighing.products(of_class[codes], sample_weight)
     if weight is not None and not weight.any():
         raise ValueError("the weights of the examples are all zero; at least one should be positive")
     return weight

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
+from threading import Lock
+from typing import Any
 
 import numpy as np
 
-from gradstep import engine, extras
+from gradstep import engine, extras, validate
 from gradstep.contract import FloatArray, Gradient, Vector
 
 try:
+    from numba import types
+    from numba.core.errors import TypingError
+    from numba.extending import overload
+
     from gradstep.kernels.numba_compiler import compiler
+    from gradstep.kernels.numba_contract import general, is_absent, is_array, type_of
     from gradstep.kernels.numba_loop import partial_sums
 except ModuleNotFoundError as error:
     raise extras.missing(error, "numba", "gradstep.njit") from error
@@ -106,7 +113,16 @@ def _mean(total: Vector, w: FloatArray, l2: float) -> Gradient:
         w_j = np.float64(w[j])
         squares[j] = w_j * w_j
         dw[j] = mean[j] + l2 * w_j
-    return Gradient(J + 0.5 * l2 * _sum(squares, 0, n), dw, db)
+    sum_of_squares = _sum(squares, 0, n)
+    penalty = 0.5 * l2 * sum_of_squares
+    if not math.isfinite(sum_of_squares):
+        # As in gradstep.cost: the square may overflow although the product does not.
+        largest = np.float64(np.abs(w).max())
+        root = math.sqrt(0.5) * math.sqrt(l2) * largest
+        for j in range(n):
+            squares[j] = (w[j] / largest) ** 2
+        penalty = root * root * _sum(squares, 0, n)
+    return Gradient(J + penalty, dw, db)
 
 
 @_compiled
@@ -120,7 +136,6 @@ def _require_shapes(X: FloatArray, y: FloatArray, w: FloatArray) -> None:
         raise ValueError("w should have as many weights as X has columns")
 
 
-@_compiled
 def gradient(
     X: FloatArray,
     y: FloatArray,
@@ -159,7 +174,23 @@ def gradient(
     ValueError
         For shapes, dtypes and layouts other than these, and for values out of range: NaN, infinity, labels outside
         [0, 1], negative or all-zero weights. The message cannot say where: `gradstep.gradient` does.
+    TypeError
+        For what is no array or no number. In ``@njit`` code, types other than these do not compile.
     """
+    b, l2 = validate.number("b", b), validate.number("l2", l2)
+    try:
+        weight = None if sample_weight is None else (type(sample_weight), sample_weight.dtype, sample_weight.ndim)
+        entry = _entries[type(X), X.dtype, X.ndim, type(y), y.dtype, y.ndim, type(w), w.dtype, w.ndim, weight]
+    except (KeyError, AttributeError, TypeError):
+        entry = _entry_for(X, y, w, sample_weight)
+    found: Gradient = entry(X, y, w, b, sample_weight, l2)
+    return found
+
+
+@_compiled
+def _gradient(
+    X: FloatArray, y: FloatArray, w: FloatArray, b: float, sample_weight: FloatArray | None, l2: float
+) -> Gradient:
     m, n = X.shape
     _require_shapes(X, y, w)
     if not 0.0 <= l2 < math.inf:
@@ -199,3 +230,54 @@ def gradient(
     if not 1.0 / most <= total[n + 2] / m <= most:
         raise ValueError("the mean of sample_weight should be within 2**-256 to 2**256, for float32 2**-32 to 2**32")
     return _mean(total, w, l2)
+
+
+def _fault_of_types(X: Any, y: Any, w: Any, sample_weight: Any) -> str:
+    """Return what the arrays' Numba types have that `gradient` does not take, '' if it takes all of them."""
+    if not is_array(X, (2,), types.float32, types.float64):
+        return "X should be aligned, float32 or float64, with 2 axes"
+    if not is_array(y, (1,), X.dtype):
+        return "y should be aligned, have the dtype of X, and 1 axis"
+    if not is_array(w, (1,), types.float32, types.float64):
+        return "w should be aligned, float32 or float64, with 1 axis"
+    if not (is_array(sample_weight, (1,), X.dtype) or is_absent(sample_weight)):
+        return "sample_weight should be None, or aligned, have the dtype of X, and 1 axis"
+    return ""
+
+
+@overload(gradient, strict=False)
+def _called_from_njit_code(X: Any, y: Any, w: Any, b: Any, sample_weight: Any = None, l2: Any = 0.0) -> Any:
+    fault = _fault_of_types(X, y, w, sample_weight)
+    if fault:
+        raise TypingError(fault)
+    for name, type_ in (("b", b), ("l2", l2)):
+        if not isinstance(type_, (types.Float, types.Integer, types.Boolean, types.Omitted, float)):
+            raise TypingError(f"{name} should be a real number")
+    return lambda X, y, w, b, sample_weight=None, l2=0.0: _gradient(X, y, w, b, sample_weight, l2)
+
+
+# What Python calls has a signature for each dtype, which takes arrays of any layout, read-only or not.
+_gradients: Any = _compiled(_gradient.py_func)  # type: ignore[attr-defined]  # Numba has no types
+_entries: dict[tuple[Any, ...], Any] = {}
+"""The machine code by the kinds of arguments; `gradstep.kernels.numba_loop` says why they are not left to Numba."""
+_compiling = Lock()
+
+
+def _entry_for(X: Any, y: Any, w: Any, sample_weight: Any) -> Any:
+    """Return the machine code for arguments of these types; raise what names the one that it does not take."""
+    named = {"X": X, "y": y, "w": w, "sample_weight": sample_weight}
+    of_arrays = [type_of(name, values) for name, values in named.items()]
+    fault = _fault_of_types(*of_arrays)
+    if fault:
+        raise ValueError(fault)
+    *others, of_weight = map(general, of_arrays)
+    signature = (*others, types.float64, of_weight, types.float64)
+    with _compiling:
+        if signature not in _gradients.overloads:
+            _gradients.compile(signature)
+        entry = _gradients.overloads[signature].entry_point
+    kinds = [() if values is None else (type(values), values.dtype, values.ndim) for values in named.values()]
+    if all(kind[:1] in ((), (np.ndarray,)) for kind in kinds):
+        of_X, of_y, of_w, weight = kinds
+        _entries[*of_X, *of_y, *of_w, weight or None] = entry
+    return entry

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gradstep.classes import sorted_classes
+
 
 class OneAgainstRest:
     """The labels of k models, one for each class: 1 for an example of the model's class, else 0.
@@ -29,7 +31,9 @@ class OneAgainstRest:
     Raises
     ------
     ValueError
-        If `labels` is not one-dimensional or has less than two classes.
+        If `labels` is not one-dimensional, has less than two classes, or a label is missing or masked.
+    TypeError
+        If `labels` has no order.
 
     Examples
     --------
@@ -46,15 +50,12 @@ class OneAgainstRest:
     dtype = np.dtype(np.bool_)
 
     def __init__(self, labels: ArrayLike) -> None:
-        array = np.asarray(labels)
-        if array.ndim != 1:
-            raise ValueError(f"labels have shape {array.shape}; they should be one-dimensional, one per example")
-        self.classes, codes = np.unique(array, return_inverse=True)
+        self.classes, codes = sorted_classes("labels", labels)
         k = len(self.classes)
         if k < 2:
             raise ValueError(f"labels hold {k} class(es); there should be at least two")
         self._codes: NDArray[np.unsignedinteger[Any]] = codes.astype(np.min_scalar_type(k - 1))
-        self.shape = (len(array), k)
+        self.shape = (len(codes), k)
 
     def __repr__(self) -> str:
         m, k = self.shape
@@ -62,8 +63,8 @@ class OneAgainstRest:
 
     def write(self, rows: slice, models: NDArray[np.intp] | None, out: NDArray[np.floating[Any]]) -> None:
         """Write the labels of some rows to `out`, one row for each of some models; None for all."""
-        classes = np.arange(self.shape[1]) if models is None else models
-        np.equal(self._codes[rows], classes.astype(self._codes.dtype)[:, np.newaxis], out=out, casting="same_kind")
+        numbers = np.arange(self.shape[1]) if models is None else models
+        np.equal(self._codes[rows], numbers.astype(self._codes.dtype)[:, np.newaxis], out=out, casting="same_kind")
 
     def column(self, j: int) -> NDArray[np.bool_]:
         """Return the labels of one model, of shape (m,)."""

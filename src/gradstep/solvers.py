@@ -117,7 +117,10 @@ def _minimized(shifted: _Shifted, limits: Limits, method: str, options: dict[str
     change = shifted.change
     if limits.max_iter > 0 and shifted.largest > limits.tol:
         named = {"hessp": shifted.hessp} if method == "trust-ncg" else {}
-        found = minimize(shifted, change, jac=True, method=method, options=options, callback=look, **named)
+        try:
+            found = minimize(shifted, change, jac=True, method=method, options=options, callback=look, **named)
+        except Diverged as error:
+            raise FitDiverged(str(error), shifted.reached(shifted.change, history, limits.tol)) from None
         change = found.x
     return shifted.reached(change, history, limits.tol)
 
@@ -151,14 +154,26 @@ class _Shifted:
 
     def hessp(self, change: Vector, v: Vector) -> Vector:
         """Return the product of the Hessian with a vector."""
-        direction = self._standard.moved(np.zeros_like(self._w), 0.0, v, -1.0)
+        direction = self._held(*self._standard.moved(np.zeros_like(self._w), 0.0, v, -1.0))
         cost, j = self._model
         models = None if cost.examples.k is None else np.array([j])
         products, _ = cost.curvature(parameters(*self._at(change)), parameters(*direction), models)
         return self._slope(Gradient(self.J, products[0, :-1], products.item(0, -1)))
 
+    @np.errstate(all="ignore")
     def _at(self, change: Vector) -> tuple[Vector, float]:
-        return self._standard.moved(self._w, self._b, change, -1.0)
+        return self._held(*self._standard.moved(self._w, self._b, change, -1.0))
+
+    @np.errstate(all="ignore")
+    def _held(self, w: Vector, b: float) -> tuple[Vector, float]:
+        """Return w and b if the dtype of the computation holds them; raise Diverged where it does not."""
+        dtype = self._model.dtype
+        if not (np.isfinite(w.astype(dtype)).all() and np.isfinite(dtype.type(b))):
+            raise Diverged(
+                f"{self._model.name}the next step leads beyond {dtype}; the last good J was {self.J:.6g}. Scale the "
+                "columns of X, or set C, for example C=100"
+            )
+        return w, b
 
     @np.errstate(all="ignore")
     def _slope(self, gradient: Gradient) -> Vector:

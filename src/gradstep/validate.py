@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from gradstep import arrays
 from gradstep.arrays import ArrayLike
-from gradstep.contract import FloatArray, Vector
+from gradstep.contract import FloatArray, Vector, mask_of
 from gradstep.one_against_rest import OneAgainstRest
 from gradstep.rows import Rows
 
@@ -22,6 +22,10 @@ Labels = ArrayLike | OneAgainstRest
 _FLOAT32 = np.dtype(np.float32)
 _FLOAT64 = np.dtype(np.float64)
 _ROWS_PER_SEARCH = 4096
+NOT_NEGATIVE = "weights should not be negative"
+
+# What has one of these, and no number of dimensions, is an array or a sequence.
+_OF_ARRAYS = ("__len__", "__array__", "__array_interface__", "__dlpack__", "__arrow_c_array__", "__arrow_c_stream__")
 
 
 class Data(NamedTuple):
@@ -126,6 +130,8 @@ def weights(name: str, w: ArrayLike, n: int, default: np.dtype[np.floating[Any]]
             raise ValueError(f"{name} has shape {w.shape}; it should have shape ({n}, {k}), one column per model")
     if w.dtype in (_FLOAT64, _FLOAT32):
         return w
+    if w.dtype.newbyteorder("=") in (_FLOAT64, _FLOAT32):
+        default = w.dtype.newbyteorder("=")
     with np.errstate(all="ignore"):
         return w.astype(default)
 
@@ -147,15 +153,22 @@ def models_of(name: str, w: ArrayLike) -> int | None:
 
 def shape_of(values: object) -> tuple[int, ...]:
     """Return the shape of what may be an array; () for what does not say, which is not asked for its values here."""
-    shape = np.shape(values) if isinstance(values, (list, tuple)) else getattr(values, "shape", ())
-    return tuple(shape)
+    return (len(values),) if isinstance(values, (list, tuple)) else tuple(getattr(values, "shape", ()))
+
+
+def is_single(values: object) -> bool:
+    """Whether this stands for one number, or is none, rather than for one number for each model."""
+    if isinstance(values, (float, int, str, bytes)):
+        return True
+    ndim = getattr(values, "ndim", None)
+    return not any(hasattr(values, name) for name in _OF_ARRAYS) if ndim is None else bool(ndim == 0)
 
 
 def per_model(name: str, values: Any, k: int | None, check: Callable[[str, object], float]) -> Vector:
     """Return one number for each model, checked with `check`; a single number stands for all."""
     if k is None:
         return np.array([check(name, values)])
-    if np.ndim(values) == 0:
+    if is_single(values):
         return np.full(k, check(name, values))
     array = _vector(name, values, k, "one number per model")
     return np.array([check(f"{name}[{j}]", value) for j, value in enumerate(array.tolist())])
@@ -192,7 +205,7 @@ def _require_one_real(value: object) -> None:
     dtype = getattr(value, "dtype", None)
     if isinstance(dtype, np.dtype) and dtype.kind not in arrays.REAL_KINDS:
         raise TypeError("it is not real")
-    if arrays.is_masked(value) and np.ma.getmaskarray(value).any():
+    if mask_of(value) is not None:
         raise TypeError("it is masked")
 
 
@@ -215,7 +228,8 @@ def positive(name: str, value: object) -> float:
 def nonnegative(name: str, value: object) -> float:
     """Return `value` as a float that is at least 0 and finite."""
     result = number(name, value)
-    if not (0.0 <= result < math.inf):
+    # A negative number may be rounded to 0.
+    if not (0.0 <= result < math.inf) or (result == 0.0 and value < 0):  # type: ignore[operator]  # it is a number
         raise ValueError(f"{name} is {result!r}; it should be at least 0 and finite")
     return result
 
@@ -223,8 +237,9 @@ def nonnegative(name: str, value: object) -> float:
 def count(name: str, value: object, least: int) -> int:
     """Return `value` as an int that is at least `least`."""
     try:
+        _require_one_real(value)
         result = operator.index(value)  # type: ignore[arg-type]  # what is not an integer is reported just below
-    except TypeError as error:
+    except (TypeError, RuntimeError) as error:
         raise TypeError(f"{name} is {_shown(value)}; it should be an integer") from error
     if result < least:
         raise ValueError(f"{name} is {result}; it should be at least {least}")
@@ -244,59 +259,35 @@ def raise_for_culprit(examples: Data, theta: FloatArray, direction: FloatArray |
 
     Called only when the sums are not finite, so good data does not pay for the search.
     """
-    one = examples.k is None
-    _require_convertible("w", theta[0, :-1] if one else theta[:, :-1].T, examples.dtype)
-    _require_convertible("b", theta[0, -1] if one else theta[:, -1], examples.dtype)
+    require_parameters(examples, theta)
     if direction is not None:
-        _require_convertible("v", direction[0] if one else direction.T, examples.dtype)
+        require_convertible("v", direction[0] if examples.k is None else direction.T, examples.dtype)
     if not isinstance(examples.y, OneAgainstRest):
         require_finite("y", examples.y)
         require_labels(examples.y)
     if examples.sample_weight is not None:
-        _require_convertible("sample_weight", examples.sample_weight, examples.dtype)
-        _require_not_negative(examples.sample_weight)
+        require_convertible("sample_weight", examples.sample_weight, examples.dtype)
+        require_not_negative(examples.sample_weight)
     for start in range(0, examples.X.shape[0], _ROWS_PER_SEARCH):
-        _require_convertible("X", examples.X[start : start + _ROWS_PER_SEARCH], examples.dtype, first_row=start)
+        require_convertible("X", examples.X[start : start + _ROWS_PER_SEARCH], examples.dtype, first_row=start)
+
+
+def require_parameters(examples: Data, theta: FloatArray) -> None:
+    """Raise ValueError for the first parameter that is NaN or infinite in the dtype of the computation."""
+    one = examples.k is None
+    require_convertible("w", theta[0, :-1] if one else theta[:, :-1].T, examples.dtype)
+    require_convertible("b", theta[0, -1] if one else theta[:, -1], examples.dtype)
 
 
 def require_labels(y: Array) -> None:
     """Raise ValueError for the first label outside [0, 1]."""
     if not (y.min() >= 0 and y.max() <= 1):
-        _require("y", y, (y >= 0) & (y <= 1), "labels should lie in [0, 1]")
+        require("y", y, (y >= 0) & (y <= 1), "labels should lie in [0, 1]")
 
 
-def _require_not_negative(sample_weight: Array) -> None:
-    _require("sample_weight", sample_weight, sample_weight >= 0, "weights should not be negative")
-
-
-def scaled_weights(sample_weight: Array, dtype: np.dtype[Any]) -> Array:
-    """Return the weights, in the dtype of the computation, times the power of two that makes the largest about 1.
-
-    Each model has a power of its own. Weights that are none are returned as they are: the pass reports them.
-    """
-    with np.errstate(all="ignore"):
-        largest = sample_weight.max(axis=0)
-        if not np.all((largest > 0) & np.isfinite(largest.astype(dtype))):
-            return sample_weight
-        wide = sample_weight if sample_weight.dtype.kind == "f" else sample_weight.astype(np.float64)
-        scaled: Array = np.ldexp(wide, -np.frexp(wide.max(axis=0))[1])
-    require_nothing_lost("sample_weight", sample_weight, dtype, scaled)
-    with np.errstate(all="ignore"):
-        return scaled.astype(dtype)
-
-
-def require_nothing_lost(name: str, values: Array, dtype: np.dtype[Any], scaled: Array | None = None) -> None:
-    """Raise ValueError for the first weight that is not 0 and becomes 0 in the dtype of the computation."""
-    with np.errstate(all="ignore"):
-        native = (values if scaled is None else scaled).astype(dtype)
-    if np.count_nonzero(native) == np.count_nonzero(values):
-        return
-    _require_not_negative(values)
-    most = values.max()
-    wanted = f"beside {most} {dtype} holds it as 0: set it to 0"
-    if dtype == _FLOAT32:
-        wanted += ", or pass X as float64"
-    _require(name, values, (native != 0) | (values == 0), wanted)
+def require_not_negative(sample_weight: Array) -> None:
+    """Raise ValueError for the first weight that is negative."""
+    require("sample_weight", sample_weight, sample_weight >= 0, NOT_NEGATIVE)
 
 
 def _real_rows(name: str, values: ArrayLike) -> Array | Rows:
@@ -332,19 +323,20 @@ def _vector(name: str, values: ArrayLike, length: int, meaning: str) -> Array:
     return array
 
 
-def _require_convertible(name: str, values: Array, dtype: np.dtype[Any], first_row: int = 0) -> None:
-    """Require values that are finite, in the dtype of the computation as well."""
+def require_convertible(name: str, values: Any, dtype: np.dtype[Any], first_row: int = 0) -> None:
+    """Raise ValueError for the first value that is NaN or infinite, as it is or in the dtype of the computation."""
     require_finite(name, values, first_row=first_row)
     with np.errstate(all="ignore"):
-        require_finite(name, values.astype(dtype, copy=False), f" after conversion to {dtype}", first_row)
+        require_finite(name, np.asarray(values).astype(dtype, copy=False), f" after conversion to {dtype}", first_row)
 
 
-def require_finite(name: str, values: Array, when: str = "", first_row: int = 0) -> None:
+def require_finite(name: str, values: Any, when: str = "", first_row: int = 0) -> None:
     """Raise ValueError for the first value that is NaN or infinite."""
-    _require(name, values, np.isfinite(values), "it should be finite", when, first_row)
+    require(name, values, np.isfinite(values), "it should be finite", when, first_row)
 
 
-def _require(name: str, values: Array, fine: Array, wanted: str, when: str = "", first_row: int = 0) -> None:
+def require(name: str, values: Array, fine: Array, wanted: str, when: str = "", first_row: int = 0) -> None:
+    """Raise ValueError for the first value that is not fine."""
     if np.all(fine):
         return
     if not np.ndim(values):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 
 from gradstep import tree, validate
@@ -22,12 +25,15 @@ def held(examples: Data, weight: Array, block_rows: int) -> tuple[Data, Vector]:
     totals = _totals(weight, block_rows)
     low, high = _MEAN_WEIGHTS[dtype.itemsize]
     # One by one: for a single model NumPy takes four times as long.
-    if all(low <= total / len(weight) <= high for total in totals.ravel().tolist()):
+    in_range = [low <= total / len(weight) <= high for total in totals.ravel().tolist()]
+    if all(in_range):
         if weight.dtype.kind == "f" and weight.itemsize > dtype.itemsize:
-            validate.require_nothing_lost("sample_weight", weight, dtype)
+            _require_nothing_lost("sample_weight", weight, weight.astype(dtype))
         return examples, totals
-    weight = validate.scaled_weights(weight, dtype)
-    return examples._replace(sample_weight=weight), _totals(weight, block_rows)
+    # A model whose weights are in range keeps them, as it does alone.
+    kept = np.reshape(in_range, totals.shape)
+    weight = _scaled(weight, dtype, kept)
+    return examples._replace(sample_weight=weight), np.where(kept, totals, _totals(weight, block_rows))
 
 
 def _totals(weight: Array, block_rows: int) -> Vector:
@@ -42,3 +48,82 @@ def _totals(weight: Array, block_rows: int) -> Vector:
     tree.fold(sums)
     total: Vector = sums[0, 0, ...] if weight.ndim == 1 else sums[0]
     return total
+
+
+def _scaled(sample_weight: Array, dtype: np.dtype[Any], kept: Array) -> Array:
+    """Return the weights, in the dtype of the computation, times the power of two that makes the largest about 1.
+
+    Each model has a power of its own, 1 for those that are kept. Weights that are none are returned as they are: the
+    pass reports them.
+    """
+    with np.errstate(all="ignore"):
+        largest = sample_weight.max(axis=0)
+        if not np.all((largest > 0) & np.isfinite(largest.astype(dtype))):
+            signs_lost = (sample_weight < 0) & (sample_weight.astype(dtype) == 0)
+            validate.require("sample_weight", sample_weight, ~signs_lost, validate.NOT_NEGATIVE)
+            return sample_weight
+        wide = sample_weight if sample_weight.dtype.kind == "f" else sample_weight.astype(np.float64)
+        exponents = np.where(kept, 0, np.frexp(wide.max(axis=0))[1])
+        scaled: Array = np.ldexp(wide, -exponents).astype(dtype)
+    _require_nothing_lost("sample_weight", wide, scaled, exponents)
+    return scaled
+
+
+def _require_nothing_lost(name: str, values: Array, held: Array, exponents: Array | int = 0) -> None:
+    """Raise ValueError for the first weight of which the dtype of the computation holds few digits, or none.
+
+    Parameters
+    ----------
+    name : str
+        What the weights are, for the message.
+    values : ndarray
+        The weights as they were given.
+    held : ndarray
+        The same in the dtype of the computation, divided by powers of two.
+    exponents : ndarray or int
+        The exponents of these powers.
+    """
+    limits = np.finfo(held.dtype)
+    with np.errstate(all="ignore"):
+        small = held < limits.smallest_normal
+        if not small.any():
+            return
+        seen = np.ldexp(held.astype(values.dtype), exponents)
+        lost = small & ~(np.abs(seen - values) <= limits.eps * np.abs(values))
+    if not lost.any():
+        return
+    validate.require_not_negative(values)
+    wanted = f"beside {values.max()} {held.dtype} holds it as {seen[lost][0]:.6g}: set it to 0"
+    if held.dtype == np.float32:
+        wanted += ", or pass X as float64"
+    validate.require(name, values, ~lost, wanted)
+
+
+def products(of_class: Vector, sample_weight: Array) -> Vector:
+    """Return the weights of the classes times those of the examples; ValueError for a product that float64 lacks."""
+    with np.errstate(all="ignore"):
+        weight: Vector = of_class * sample_weight
+    is_zero = (of_class == 0.0) | (sample_weight == 0.0)
+    held = is_zero | ((weight >= np.finfo(weight.dtype).smallest_normal) & np.isfinite(weight))
+    if not held.all():
+        first = int(np.argmin(held))
+        raise ValueError(
+            f"sample_weight has {sample_weight[first]} at index {first}, where class_weight has {of_class[first]}; "
+            f"their product should be a number of {weight.dtype}: scale one of them"
+        )
+    return weight
+
+
+def mean_penalty(C: float, m: int, weight: Array | None) -> float:
+    """Return the strength of the penalty of the mean loss, for which C is that of the sum of the losses."""
+    with np.errstate(all="ignore"):
+        total = float(m) if weight is None else float(weight.sum(dtype=np.float64))
+        if not 0.0 < C * total < math.inf:
+            # The product, or the sum, is beyond float64, but the quotient need not be.
+            total = float(m) if weight is None else m * (weight / np.float64(m)).sum(dtype=np.longdouble)
+            l2 = float(np.float64(1.0) / np.longdouble(C) / total)
+        else:
+            l2 = 1.0 / (C * total)
+    if not math.isfinite(l2):
+        raise ValueError(f"C is {C!r}; it is too small: the penalty overflows")
+    return l2
