@@ -126,8 +126,8 @@ def fit_command(
         raise click.UsageError(f"--label COLUMN is missing: the column that holds the labels{_known(data, delimiter)}")
     if kernel != "auto":
         registry.load(kernel)
+    places.require_apart({} if save is None else {"--save": save}, {"DATA": data})
     if save is not None:
-        places.require_apart({"--save": save}, {"DATA": data})
         files.require_place_for(save)
     try:
         table = tables.read(data, label, positive, delimiter=delimiter, columns=columns, drop=drop)

@@ -91,8 +91,9 @@ def _open_what_is_closed() -> None:
         try:
             os.fstat(number)
         except OSError:
-            # The lowest number that is free.
-            os.open(os.devnull, os.O_RDWR)
+            # The lowest number that is free. Only stderr for writing: a result that should go to a closed stdout is
+            # refused, not lost.
+            os.open(os.devnull, os.O_WRONLY if number == 2 else os.O_RDONLY)
     if sys.stderr is None:
         sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
 

@@ -77,8 +77,8 @@ def predict_command(
     """Predict probabilities and labels for a data file."""
     if data.suffix.lower() == ".json" and model.suffix.lower() in tables.SUFFIXES:
         raise click.UsageError(f"the model comes first: gradstep predict {data} {model}")
+    places.require_apart({} if out is None else {"--out": out}, {"MODEL": model, "DATA": data})
     if out is not None:
-        places.require_apart({"--out": out}, {"MODEL": model, "DATA": data})
         _require_place_for(out)
     elif sys.stdout is None:
         raise OSError("there is no standard output; name a file with --out")
