@@ -172,7 +172,13 @@ def delimiter(context: click.Context, option: click.Parameter, text: str) -> str
 
 def columns(context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
     """Turn lists such as age,"dose, mg" into names."""
-    return tuple(name.strip() for row in csv.reader(texts, skipinitialspace=True) for name in row)
+    try:
+        rows = [next(csv.reader([text], skipinitialspace=True, strict=True), []) for text in texts]
+    except csv.Error:
+        raise click.BadParameter('it should be a list such as a,b or "a, b",c') from None
+    if not all(rows):
+        raise click.BadParameter("it is empty; it should be a list of columns, such as a,b")
+    return tuple(name.strip() for row in rows for name in row)
 
 
 def advised(error: Unusable) -> ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -117,7 +118,8 @@ def index(path: Path, names: Sequence[str], name: str) -> int:
     found = alike.count(labels.composed(name))
     if found == 0:
         raise Unusable(
-            f"{path}: there is no column {name!r}; there are {labels.listed(list(names))}", delimiter_advice(names)
+            f"{path}: there is no column {labels.quoted(name)}; there are {labels.listed(list(names))}",
+            delimiter_advice(names),
         )
     if found > 1:
         raise Unusable(f"{path}: {found} columns are called {name!r}")
@@ -126,7 +128,7 @@ def index(path: Path, names: Sequence[str], name: str) -> int:
 
 def delimiter_advice(names: Sequence[str]) -> str:
     """Return the advice for a file that seems to have one column because another character separates them."""
-    if len(names) > 1:
+    if len(names) != 1:
         return ""
     for character, spelled in ((";", "';'"), ("\t", "tab"), ("|", "'|'")):
         if character in names[0]:
@@ -137,18 +139,19 @@ def delimiter_advice(names: Sequence[str]) -> str:
 def text_columns(where: str, first_values: Sequence[tuple[str, str]]) -> NotNumbers:
     """Return the error that names columns of text, each with its first value."""
     names = [name for name, _ in first_values]
-    shown = ", ".join(f"{name!r} ({value!r})" for name, value in first_values[: labels.VALUES_SHOWN])
+    shown = ", ".join(
+        f"{labels.quoted(name)} ({labels.quoted(value)})" for name, value in first_values[: labels.VALUES_SHOWN]
+    )
     if len(names) > labels.VALUES_SHOWN:
         shown += f" and {len(names) - labels.VALUES_SHOWN} more"
     one = len(names) == 1
     return NotNumbers(
         f"{where}: {'column' if one else 'columns'} {shown} {'holds' if one else 'hold'} text, not numbers",
-        f"leave {'it' if one else 'them'} out with --drop {_as_option(names)}",
+        f"leave {'it' if one else 'them'} out with {drop(names)}",
     )
 
 
-def _as_option(names: Sequence[str]) -> str:
-    """Return names as one value of an option of the command line."""
-    quoted = ['"' + name.replace('"', '""') + '"' if set(name) & set(',"') else name for name in names]
-    value = ",".join(quoted)
-    return value if all(character.isalnum() or character in "_-.,/" for character in value) else f"'{value}'"
+def drop(names: Sequence[str]) -> str:
+    """Return the option that leaves out columns, as a shell takes it."""
+    quoted = ['"' + name.replace('"', '""') + '"' if set(name) & set(',"\r\n') or not name else name for name in names]
+    return f"--drop {shlex.quote(','.join(quoted))}"

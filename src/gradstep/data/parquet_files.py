@@ -11,7 +11,17 @@ from typing import Any, BinaryIO, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gradstep.data.blocks import Block, NotNumbers, Texts, gathered, index, require_finite, rows_at_a_time, text_columns
+from gradstep.data.blocks import (
+    Block,
+    NotNumbers,
+    Texts,
+    drop,
+    gathered,
+    index,
+    require_finite,
+    rows_at_a_time,
+    text_columns,
+)
 from gradstep.extras import require
 
 # Of each column in a large file, as many bytes are read ahead; of others a row group at once, because the buffer grows
@@ -110,7 +120,7 @@ class ParquetSource:
         for j in others:
             raise NotNumbers(
                 f"{self.path}, column {self.names[j]!r}: it holds {self._plain(j)}, not numbers",
-                f"leave it out with --drop {self.names[j]}",
+                f"leave it out with {drop([self.names[j]])}",
             )
 
     def _first_value(self, j: int) -> str:
