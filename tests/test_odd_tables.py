@@ -73,7 +73,7 @@ def test_long_cells_are_read_and_shown_in_short(command, model, tmp_path):
 @posix
 def test_line_without_end_is_refused(tmp_path):
     (tmp_path / "t.csv").symlink_to("/dev/zero")
-    assert_one_line(process("fit", tmp_path / "t.csv", "--label", "y"), 1, "t.csv, line 1: it is longer than 64 MiB")
+    assert_one_line(process("fit", tmp_path / "t.csv", "--label", "y"), 1, "t.csv, line 1: it is longer than 16 MiB")
 
 
 # Pipes, which cannot be read again

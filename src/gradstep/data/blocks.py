@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,6 +104,12 @@ def require_finite(path: Path, X: FloatArray, names: Sequence[str], first: int =
     if not finite.all():
         i, j = (int(k) for k in np.unravel_index(int(np.argmin(finite)), finite.shape))
         raise ValueError(f"{path}, row {first + i + 1}, column {names[j]!r}: {X[i, j]} is not a finite number")
+
+
+def require_seekable(path: Path, file: BinaryIO) -> None:
+    """Raise ValueError for a pipe, which can only be read from its beginning to its end."""
+    if not file.seekable():
+        raise ValueError(f"{path}: this is a pipe; only CSV can be read from one")
 
 
 def index(path: Path, names: Sequence[str], name: str) -> int:
