@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command_line import shell, write_csv
+from command_line import assert_one_line, shell, write_csv
 
 from gradstep import files
 
@@ -198,3 +198,44 @@ def test_file_that_is_mounted_by_itself_is_refused_before_the_work(tmp_path, dat
     assert (done.returncode, done.stdout) == (1, "")
     assert "a file: this file is mounted by itself" in done.stderr
     assert (tmp_path / "outside").read_text() == "old"
+
+
+# Paths that name nothing, or a folder
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("fit", "", "--label", "y"),
+        ("fit", "t.csv", "--label", "y", "--save", ""),
+        ("predict", "", "t.csv"),
+        ("predict", "t.csv", ""),
+        ("predict", "m.json", "t.csv", "--out", ""),
+        ("compare", "--json", ""),
+        ("compare", "--plot", ""),
+        ("compare", "--baseline", ""),
+        ("compare", "--data", ""),
+        ("report", ""),
+        ("diff", "", ""),
+        ("export", "r.json", "--csv", ""),
+    ],
+)
+def test_empty_path_is_a_usage_error(command, line):
+    assert_one_line(command(*line), 2, "it is empty")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("fit", "t.csv", "--label", "y", "--save"),
+        ("predict", "m.json", "t.csv", "--out"),
+        ("compare", "--m", "10", "--json"),
+        ("compare", "--m", "10", "--html"),
+        ("export", "r.json", "--parquet"),
+    ],
+)
+def test_name_of_a_folder_is_no_name_of_a_file(command, tmp_path, line):
+    assert_one_line(command(*line, f"{tmp_path}/new/"), 2, "new/", "is a folder; it should be a file")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "old.csv").mkdir()
+    assert_one_line(command(*line, tmp_path / "old.csv"), 1, "old.csv: this is a folder")

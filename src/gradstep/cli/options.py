@@ -20,6 +20,13 @@ ORDERS = ("C", "F")
 _DIGITS = 4000
 
 
+def given(context: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    """Refuse text without a letter, such as that of a variable that is not set."""
+    if text == "":
+        raise click.BadParameter("it is empty")
+    return text
+
+
 def counts(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
     """Turn a list such as 100,1e5 into integers."""
     if text is None:

@@ -18,7 +18,7 @@ from gradstep.compare.record.records import Record
 from gradstep.compare.show import difference_tables
 from gradstep.compare.show.console import PlainConsole
 
-RECORD_FILE = click.Path(path_type=Path)
+RECORD_FILE = places.GivenPath()
 
 FAIL_ON = click.option(
     "--fail-on",
