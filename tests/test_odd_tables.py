@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -170,3 +171,32 @@ def test_advice_to_leave_a_column_out_can_be_typed(command, tmp_path, name):
 def test_list_of_columns_that_is_none_is_a_usage_error(command, tmp_path, option, text, words):
     data = write_csv(tmp_path / "t.csv", "x,y\n0,0\n1,1\n")
     assert_one_line(command("fit", data, "--label", "y", option, text), 2, option, words)
+
+
+# Many columns
+
+
+@pytest.mark.parametrize("suffix", ["csv", "npz", "parquet"])
+def test_tables_of_many_columns_end(tmp_path, suffix):
+    names = [f"x{j}" for j in range(20_000)]
+    X = np.outer([1.0, 2.0, 0.0, 5.0], np.arange(1, len(names) + 1) % 7)
+    path = tmp_path / f"t.{suffix}"
+    if suffix == "npz":
+        np.savez(path, X=X, y=[0, 1, 0, 1])
+    elif suffix == "parquet":
+        pyarrow.parquet.write_table(pyarrow.table({**dict(zip(names, X.T, strict=True)), "y": [0, 1, 0, 1]}), path)
+    else:
+        np.savetxt(path, np.column_stack([X, [0, 1, 0, 1]]), delimiter=",", header=",".join([*names, "y"]), comments="")
+    # It took minutes: each column looked at all.
+    line = [sys.executable, "-m", "gradstep", "fit", str(path), "--label", "y", "--max-iter", "2"]
+    assert subprocess.run(line, capture_output=True, check=False, timeout=120).returncode == 0
+    assert tables.read(path, "y", drop=names[1:]).columns == ("x0",)
+    assert tables.read(path, "y", columns=names[:10_000]).X.shape == (4, 10_000)
+
+
+def test_advice_for_many_columns_of_text_is_short(command, tmp_path):
+    names = [f"x{j}" for j in range(500)]
+    pyarrow.parquet.write_table(pyarrow.table({name: ["a", "b"] for name in [*names, "y"]}), tmp_path / "t.parquet")
+    outcome = command("fit", tmp_path / "t.parquet", "--label", "y")
+    assert_one_line(outcome, 1, "'x0' ('a')", "and 494 more hold text", "--columns")
+    assert len(outcome.err) < 400

@@ -239,3 +239,12 @@ def test_name_of_a_folder_is_no_name_of_a_file(command, tmp_path, line):
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "old.csv").mkdir()
     assert_one_line(command(*line, tmp_path / "old.csv"), 1, "old.csv: this is a folder")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("line", ["predict model.json long.csv", "compare --help"])
+def test_output_that_takes_a_part_is_an_error(tmp_path, data, unbuffered, line):
+    shell(f"{FIT} --save model.json", tmp_path)
+    write_csv(tmp_path / "long.csv", "x\n" + "1\n" * 3000)
+    done = shell(f"ulimit -f 1; g {line} > out", tmp_path, PYTHONUNBUFFERED=unbuffered)
+    assert (done.returncode, done.stderr) == (1, "gradstep: error: standard output: File too large\n")

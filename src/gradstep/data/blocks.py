@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,10 @@ from gradstep.data import labels
 
 # About as many cells are in memory at a time.
 _CELLS = 1 << 18
+
+
+# Nobody copies a longer list.
+_MOST_TO_DROP = 100
 
 
 class Unusable(ValueError):
@@ -120,16 +125,24 @@ def index(path: Path, names: Sequence[str], name: str) -> int:
     Unusable
         If there is none, or more than one.
     """
-    alike = list(map(labels.composed, names))
-    found = alike.count(labels.composed(name))
-    if found == 0:
+    found = _places(tuple(names)).get(labels.composed(name), [])
+    if not found:
         raise Unusable(
             f"{path}: there is no column {labels.quoted(name)}; there are {labels.listed(list(names))}",
             delimiter_advice(names),
         )
-    if found > 1:
-        raise Unusable(f"{path}: {found} columns are called {name!r}")
-    return alike.index(labels.composed(name))
+    if len(found) > 1:
+        raise Unusable(f"{path}: {len(found)} columns are called {name!r}")
+    return found[0]
+
+
+@functools.lru_cache(maxsize=1)
+def _places(names: tuple[str, ...]) -> dict[str, list[int]]:
+    """Return where each name stands; a command may ask for many of many."""
+    found: dict[str, list[int]] = {}
+    for j, name in enumerate(names):
+        found.setdefault(labels.composed(name), []).append(j)
+    return found
 
 
 def delimiter_advice(names: Sequence[str]) -> str:
@@ -142,18 +155,18 @@ def delimiter_advice(names: Sequence[str]) -> str:
     return ""
 
 
-def text_columns(where: str, first_values: Sequence[tuple[str, str]]) -> NotNumbers:
-    """Return the error that names columns of text, each with its first value."""
-    names = [name for name, _ in first_values]
-    shown = ", ".join(
-        f"{labels.quoted(name)} ({labels.quoted(value)})" for name, value in first_values[: labels.VALUES_SHOWN]
-    )
+def text_columns(where: str, names: Sequence[str], first_values: Iterator[str]) -> NotNumbers:
+    """Return the error that names columns of text, some of them with their first values, which it takes as needed."""
+    some = zip(names[: labels.VALUES_SHOWN], first_values, strict=False)
+    shown = ", ".join(f"{labels.quoted(name)} ({labels.quoted(value)})" for name, value in some)
     if len(names) > labels.VALUES_SHOWN:
-        shown += f" and {len(names) - labels.VALUES_SHOWN} more"
+        shown += f" and {len(names) - labels.VALUES_SHOWN:,} more"
     one = len(names) == 1
+    todo = f"leave {'it' if one else 'them'} out with {drop(names)}"
+    if len(names) > _MOST_TO_DROP:
+        todo = "name the columns of numbers with --columns"
     return NotNumbers(
-        f"{where}: {'column' if one else 'columns'} {shown} {'holds' if one else 'hold'} text, not numbers",
-        f"leave {'it' if one else 'them'} out with {drop(names)}",
+        f"{where}: {'column' if one else 'columns'} {shown} {'holds' if one else 'hold'} text, not numbers", todo
     )
 
 

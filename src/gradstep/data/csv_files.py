@@ -186,7 +186,8 @@ class CsvSource:
                 cells = [(self.names[j], row[j].strip()) for j in numbers]
                 text = [(name, cell) for name, cell in cells if _is_text(cell)]
                 if k == 0 and text:
-                    raise text_columns(f"{self.path}, line {line}", text) from None
+                    names = [name for name, _ in text]
+                    raise text_columns(f"{self.path}, line {line}", names, (cell for _, cell in text)) from None
                 self._require_numbers(cells, line)
 
     @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,9 @@ _KINDS_OF_LABELS = "fiubUS"
 
 # The most that deflate, with which NumPy compresses, makes of a byte.
 _MOST_OF_A_BYTE = 1032
+
+# The names of the columns of X.
+_COLUMN = re.compile(r"x(0|[1-9][0-9]{0,18})")
 
 # What the name of a column takes, in bytes.
 _NAME = 100
@@ -83,8 +87,9 @@ class NpzSource:
 
     def index(self, name: str) -> int:
         """Return the index in `names` of the array of this name, or of this column of X."""
-        if f"{name}.npy" not in self._archive.namelist() and name in self.names[: self.features]:
-            return self.names.index(name)
+        column = _COLUMN.fullmatch(name)
+        if column and f"{name}.npy" not in self._archive.namelist() and int(column[1]) < self.features:
+            return int(column[1])
         if name == "X":
             raise ValueError(f"{self.path}: 'X' holds the features; labels and keys are arrays of their own")
         self._require_member(name)

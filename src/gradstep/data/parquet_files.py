@@ -58,8 +58,10 @@ class ParquetSource:
         try:
             buffer = _BUFFER if os.fstat(file.fileno()).st_size > _LARGE else 0
             self._file = parquet.ParquetFile(file, buffer_size=buffer, pre_buffer=False)
-            self._schema = self._file.schema_arrow
-            self.names = tuple(self._schema.names)
+            schema = self._file.schema_arrow
+            self.names = tuple(schema.names)
+            # Asked for one by one, they would be listed anew for each.
+            self._types = schema.types
         except Exception as error:
             raise ValueError(f"{path}: not read as Parquet: {error}") from error
         self.features = len(self.names)
@@ -119,7 +121,8 @@ class ParquetSource:
         types = self._arrow.types
         text = [j for j in others if types.is_string(self._plain(j)) or types.is_large_string(self._plain(j))]
         if text:
-            raise text_columns(f"{self.path}", [(self.names[j], self._first_value(j)) for j in text])
+            values = (self._first_value(j) for j in text)
+            raise text_columns(f"{self.path}", [self.names[j] for j in text], values)
         for j in others:
             raise NotNumbers(
                 f"{self.path}, column {self.names[j]!r}: it holds {self._plain(j)}, not numbers",
@@ -142,7 +145,7 @@ class ParquetSource:
 
     def _plain(self, j: int) -> Any:
         """Return the type of a column; of a dictionary, that of its values; of a type made of others, what it keeps."""
-        kind = self._schema.types[j]
+        kind = self._types[j]
         if isinstance(kind, self._arrow.BaseExtensionType):
             kind = kind.storage_type
         return kind.value_type if self._arrow.types.is_dictionary(kind) else kind
