@@ -232,6 +232,70 @@ def test_two_interrupts_of_fit_close_to_each_other_keep_the_model(tmp_path, paus
     assert json.loads((tmp_path / "m.json").read_text())["n_iter"] >= 5
 
 
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+
+
+@posix
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_request_to_end_saves_as_an_interrupt_does(tmp_path, name):
+    write_csv(tmp_path / "t.csv", "x,y\n1,0\n2,1\n3,1\n0,0\n")
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    child = subprocess.Popen([sys.executable, "-c", FIT], cwd=tmp_path, **pipes)
+    with child:
+        assert child.stderr.readline() == "now\n"
+        child.send_signal(getattr(signal, name))
+        assert child.stderr.read() == "gradstep: error: interrupted\n"
+    assert child.returncode == 130
+    assert json.loads((tmp_path / "m.json").read_text())["n_iter"] >= 5
+
+
+@posix
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_second_request_to_end_is_obeyed_at_once(name):
+    number = getattr(signal, name)
+    code = f"""if True:
+        import signal
+        from gradstep.cli.interrupts import Interrupts
+        with Interrupts() as interrupts:
+            interrupts.hold()
+            signal.raise_signal({number})
+            print("noted", interrupts.pressed, flush=True)
+            signal.raise_signal({number})
+            print("still here")
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (-number, "noted True\n")
+
+
+@posix
+def test_request_to_end_before_the_work_is_one_line():
+    code = """if True:
+        import os, signal
+        import gradstep.__main__ as begin
+        begin._run = lambda: os.kill(os.getpid(), signal.SIGTERM)
+        begin.main()
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "gradstep: error: interrupted\n")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux shows what a process ignores")
+def test_press_while_python_ends_is_ignored():
+    code = """if True:
+        import sys
+        from gradstep.cli.interrupts import heed_once
+        class Last:
+            # Python calls this when it has given up its own handlers of signals.
+            def __del__(self, status=open("/proc/self/status"), write=sys.stdout.write):
+                write(status.read())
+        last = Last()
+        heed_once()
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    ignored = next(line.split()[1] for line in done.stdout.splitlines() if line.startswith("SigIgn"))
+    assert int(ignored, 16) & 1 << (signal.SIGINT - 1)
+
+
 def test_nothing_but_the_record_is_written_where_nothing_was_timed(command, tmp_path, monkeypatch):
     def press_at_once(*arguments: object) -> None:
         signal.raise_signal(signal.SIGINT)
