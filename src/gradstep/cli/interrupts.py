@@ -19,6 +19,9 @@ _OTHERS = [signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if hasattr(sig
 # A press within this time of the one before is the same wish.
 _IMPATIENT_SECONDS = 1.0
 
+# Results that are not saved so long after the first press wait for something, such as the reader of a pipe.
+_STUCK_SECONDS = 10.0
+
 
 def heed_once() -> None:
     """Let Ctrl-C end the process, in its own words: presses that follow at once do not cut off the end that it makes.
@@ -66,7 +69,7 @@ class Interrupts:
 
     Python raises KeyboardInterrupt wherever it happens to be. In a callback of a C library or a destructor it is
     printed and lost; `heed` raises it again. A second Ctrl-C, or one after `hold`, is only noted: an impatient user
-    does not cut off the saving that the first one began.
+    does not cut off the saving that the first one began, unless it lasts so long that it waits for something.
 
     Attributes
     ----------
@@ -89,6 +92,7 @@ class Interrupts:
     def __init__(self) -> None:
         self.pressed = False
         self._holding = False
+        self._first = math.inf
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -109,7 +113,8 @@ class Interrupts:
         if number != signal.SIGINT:
             signal.signal(number, signal.SIG_DFL)
         again, self.pressed = self.pressed, True
-        if not (again or self._holding):
+        self._first = min(self._first, time.monotonic())
+        if not (again or self._holding) or time.monotonic() - self._first > _STUCK_SECONDS:
             raise KeyboardInterrupt
 
     def hold(self) -> None:
