@@ -195,3 +195,11 @@ def test_number_that_no_format_holds_is_refused(command, written, key):
     record["machine"][key] = 10**400
     written.write_text(json.dumps(record))
     assert_one_line(command("report", written, "--details"), 1, "machine", "below 2**63")
+
+
+def test_model_is_no_record_and_a_record_no_model(command, written, tmp_path):
+    data, model = tmp_path / "t.csv", tmp_path / "m.json"
+    data.write_text("x,y\n1,0\n2,1\n")
+    command("fit", data, "--label", "y", "--max-iter", "2", "--save", model)
+    assert_one_line(command("report", model), 1, "m.json: this is no record", "a model of gradstep fit")
+    assert_one_line(command("predict", written, data), 1, "record.json: not a model", "a record of gradstep compare")

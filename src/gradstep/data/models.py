@@ -141,6 +141,8 @@ def load(path: Path) -> Model:
         if not isinstance(content, dict) or "schema" not in content:
             raise ValueError("it has no schema")
         schema = content["schema"]
+        if "cells" in content:
+            raise ValueError("it is a record of gradstep compare")
         if type(schema) is int and schema > SCHEMA:
             raise _Newer(
                 f"{path}: written by gradstep {content.get('gradstep')}, newer than this version "

@@ -25,6 +25,7 @@ class _Head(msgspec.Struct):
     """What decides whether the rest can be read."""
 
     schema: Any = msgspec.UNSET
+    coefficients: Any = msgspec.UNSET
 
 
 def decode(content: bytes, kind: type[T], version: int, upgrades: Mapping[int, Upgrade] = MappingProxyType({})) -> T:
@@ -57,7 +58,10 @@ def decode(content: bytes, kind: type[T], version: int, upgrades: Mapping[int, U
     """
     try:
         content.decode("utf-8")
-        found = msgspec.json.decode(content, type=_Head).schema
+        head = msgspec.json.decode(content, type=_Head)
+        if head.coefficients is not msgspec.UNSET:
+            raise ValueError("this is no record of gradstep compare: it is a model of gradstep fit")
+        found = head.schema
         _require_version(found, [*sorted(upgrades), version])
         if found != version:
             content = _upgraded(content, range(found, version), upgrades)
