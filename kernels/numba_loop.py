@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from threading import Lock
+import os
+import warnings
+from threading import RLock
 from typing import Any
 
 import numba
@@ -10,7 +12,7 @@ import numpy as np
 from numba.core.errors import NumbaError
 from numba.extending import overload
 
-from gradstep.contract import FloatArray, PartialSums
+from gradstep.contract import FloatArray, KernelUnavailable, PartialSums
 from gradstep.kernels.numba_compiler import aligned, compiler, copy_rows, padded, size_of, vector
 from gradstep.kernels.numba_contract import Sums, fault_of_types, general_types, require_contract
 from gradstep.kernels.numba_link import LANES, costs, curvatures, flush, take, weigh
@@ -90,15 +92,26 @@ def _called_from_njit_code(
 ) -> Any:
     fault = fault_of_types(X, y, theta, block_rows, out, sample_weight, direction)
     if fault:
-        return lambda X, y, theta, block_rows, out, sample_weight=None, direction=None: _refuse(fault)
+        return _refusal(fault)
     return lambda X, y, theta, block_rows, out, sample_weight=None, direction=None: _sums_for_njit_code(
         X, y, theta, block_rows, out, sample_weight, direction, 0
     )
 
 
-@_compiled
-def _refuse(fault: str) -> None:
-    raise ValueError(fault)
+def _refusal(fault: str) -> PartialSums:
+    def refuse(
+        X: Any,
+        y: Any,
+        theta: Any,
+        block_rows: Any,
+        out: Any,
+        sample_weight: Any = None,
+        direction: Any = None,
+    ) -> None:
+        # A constant of this function: Numba 0.61 mixes up the words that two functions from its cache hand to a third.
+        raise ValueError(fault)
+
+    return refuse
 
 
 def _check_and_sum(  # noqa: PLR0912, PLR0915 - Numba compiles again what a function calls: each level costs a second
@@ -216,7 +229,14 @@ _sums_for_njit_code = _compiled(_check_and_sum)
 # What Python calls has a signature for each dtype and number of axes: all else follows addresses and strides, so one
 # takes arrays of any layout, read-only or not. None is compiled yet.
 _sums: Any = None
-_compiling = Lock()
+# Reentrant, because the handler of a signal or a finalizer may call the kernel while it compiles: Numba cannot.
+_compiling = RLock()
+_in_compilation: list[Any] = []
+if hasattr(os, "register_at_fork"):
+    # A child of a process that compiles would wait for ever: for this lock, and for Numba's own.
+    os.register_at_fork(
+        before=_compiling.acquire, after_in_parent=_compiling.release, after_in_child=_compiling.release
+    )
 
 
 def compiled_sums() -> Any:
@@ -250,9 +270,28 @@ def _compile_for(*arguments: Any) -> None:
         compiled = {} if _sums is None else _sums.overloads
         if signature in compiled:
             return
+        if _in_compilation:
+            raise KernelUnavailable(
+                "the numba kernel is not available: this thread is compiling it, and was interrupted by what calls it. "
+                "Fix: call it once before, or name another kernel"
+            )
         sums: Any = _compiled(_check_and_sum)
         for result in compiled.values():
             sums.add_overload(result)
-        sums.compile(signature)
-        sums.disable_compile()
+        _in_compilation.append(signature)
+        try:
+            _compile(sums, signature)
+        finally:
+            _in_compilation.clear()
         _sums = sums
+
+
+def _compile(sums: Any, signature: Any) -> None:
+    try:
+        sums.compile(signature)
+    except Warning:
+        # Warnings are errors here. Numba's are about our code, and about variables of its own.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            sums.compile(signature)
+    sums.disable_compile()

@@ -11,8 +11,9 @@ import math
 import signal
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from types import FrameType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 _OTHERS = [signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -21,6 +22,23 @@ _IMPATIENT_SECONDS = 1.0
 
 # Results that are not saved so long after the first press wait for something, such as the reader of a pipe.
 _STUCK_SECONDS = 10.0
+
+_Item = TypeVar("_Item")
+
+
+class _Presses:
+    """The presses of Ctrl-C in this process, whoever handled them."""
+
+    def __init__(self) -> None:
+        self._last = -math.inf
+
+    def count_one(self) -> bool:
+        """Count a press that comes now; return whether it is a wish of its own."""
+        before, self._last = self._last, time.monotonic()
+        return self._last - before >= _IMPATIENT_SECONDS
+
+
+_presses = _Presses()
 
 
 def heed_once() -> None:
@@ -33,12 +51,9 @@ def heed_once() -> None:
             signal.signal(number, _end)
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         return
-    last = -math.inf
 
     def press(_number: int, _frame: FrameType | None) -> None:
-        nonlocal last
-        before, last = last, time.monotonic()
-        if last - before >= _IMPATIENT_SECONDS:
+        if _presses.count_one():
             raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, press)
@@ -112,6 +127,8 @@ class Interrupts:
     def _note(self, number: int, _frame: FrameType | None) -> None:
         if number != signal.SIGINT:
             signal.signal(number, signal.SIG_DFL)
+        # For the handler before, which may get the next press: this command may be over by then.
+        _presses.count_one()
         again, self.pressed = self.pressed, True
         self._first = min(self._first, time.monotonic())
         if not (again or self._holding) or time.monotonic() - self._first > _STUCK_SECONDS:
@@ -125,3 +142,9 @@ class Interrupts:
         """Raise KeyboardInterrupt if Ctrl-C was pressed and the exception was lost."""
         if self.pressed and not self._holding:
             raise KeyboardInterrupt
+
+    def heeded_between(self, items: Iterable[_Item]) -> Iterator[_Item]:
+        """Yield the items, and heed after the work on each."""
+        for item in items:
+            yield item
+            self.heed()
