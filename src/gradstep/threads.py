@@ -123,9 +123,13 @@ def share(work: Callable[[int, int], None], n_blocks: int, threads: int, turn: i
     finally:
         turns.stop()
         pool.take_back(tasks)
-    for task in tasks:
-        if task.error is not None:
-            raise task.error
+    errors = [error for error in map(_Task.take_error, tasks) if error is not None]
+    try:
+        if errors:
+            raise errors[0]
+    finally:
+        # It knows this frame: if this frame knew it, what the caller gave would live until a garbage collection.
+        errors.clear()
 
 
 class Turns:
@@ -168,7 +172,7 @@ class _Task:
         self._unclaimed = threading.Lock()
         self._running = threading.Lock()
         self._running.acquire()
-        self.error: BaseException | None = None
+        self._error: BaseException | None = None
 
     def claim(self) -> bool:
         """Return True to the first who asks: to a helper that is to run it, or to the caller who needs no help now."""
@@ -178,13 +182,18 @@ class _Task:
         try:
             self._work()
         except BaseException as error:  # noqa: BLE001 - the caller raises it
-            self.error = error
+            self._error = error
         finally:
             self._running.release()
 
     def wait(self) -> None:
         """Wait until the helper that claimed it has run it."""
         self._running.acquire()
+
+    def take_error(self) -> BaseException | None:
+        """Return what the work raised, once."""
+        error, self._error = self._error, None
+        return error
 
 
 class _Pool:
