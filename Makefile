@@ -9,11 +9,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 STAMPS := build/make
 FLOORS := build/floors/bin/python -m pip --disable-pip-version-check --quiet install --constraint build/floors/lowest.txt
 CORES = $(shell $(BIN)/python -c 'from gradstep import threads; print(threads.usable_cores())')
+# The files of tests in several processes side by side; tests/conftest.py says in how many.
+SIDE_BY_SIDE := --numprocesses auto --dist loadfile
 
 # What the installation is made from. It links these files one by one, so it is made again when a file is added, removed
 # or renamed; after an edit only where something has to be compiled.
 MODULES := $(sort $(shell find src/gradstep kernels -name '*.py' -o -name '*.pyi' -o -name '*.json' -o -path '*/assets/*'))
-COMPILED := setup.py pyproject.toml $(sort $(wildcard kernels/*.pyx kernels/*.pxd kernels/*.pxi kernels/vector/*.h))
+COMPILED := setup.py pyproject.toml $(sort $(wildcard src/gradstep/*.pyx kernels/*.pyx kernels/*.pxd kernels/*.pxi kernels/vector/*.h))
 
 .DELETE_ON_ERROR:
 .PHONY: help compare report test test-minutes test-regressions test-floors torture check targets bench bench-check \
@@ -22,7 +24,7 @@ COMPILED := setup.py pyproject.toml $(sort $(wildcard kernels/*.pyx kernels/*.px
 help:
 	@echo "make compare   compare the kernels on a real data set and on a grid of sizes"
 	@echo "make report    the same, and write report.html: charts and tables in one file"
-	@echo "make test      run the tests; make test ARGS='-k threads' runs some of them"
+	@echo "make test      run the tests; make test ARGS='-k threads -n 0' runs some of them, in one process"
 	@echo "make test-minutes  run the tests that build and install packages; takes some minutes"
 	@echo "make test-floors   run the tests with the lowest versions that pyproject.toml allows; takes ten minutes"
 	@echo "make torture   treat gradstep badly for a quarter of an hour; make torture PART=interrupts is one part"
@@ -47,7 +49,7 @@ report: $(STAMPS)/report
 	@echo "Open file://$(CURDIR)/report.html"
 
 test: $(STAMPS)/test
-	@$(RUN) python -m pytest $(ARGS)
+	@$(RUN) python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 test-minutes: $(STAMPS)/test
 	@$(RUN) python -m pytest tests/minutes --ignore=tests/minutes/test_regressions.py $(ARGS)
@@ -63,7 +65,7 @@ test-floors: $(VENV)/pyvenv.cfg
 	@$(BIN)/python tools/floors.py > build/floors/lowest.txt
 	@$(FLOORS) setuptools Cython
 	@$(FLOORS) --no-build-isolation '.[test]'
-	@PATH="$(CURDIR)/build/floors/bin:$$PATH" python -m pytest -W ignore::DeprecationWarning $(ARGS)
+	@PATH="$(CURDIR)/build/floors/bin:$$PATH" python -m pytest -W ignore::DeprecationWarning $(SIDE_BY_SIDE) $(ARGS)
 
 torture: $(STAMPS)/test
 	@$(RUN) python -m tools.torture $(PART) $(ARGS)

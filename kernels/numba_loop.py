@@ -98,15 +98,26 @@ def _called_from_njit_code(
 ) -> Any:
     fault = fault_of_types(X, y, theta, block_rows, out, sample_weight, direction)
     if fault:
-        return lambda X, y, theta, block_rows, out, sample_weight=None, direction=None: _refuse(fault)
+        return _refusal(fault)
     return lambda X, y, theta, block_rows, out, sample_weight=None, direction=None: _sums_for_njit_code(
         X, y, theta, block_rows, out, sample_weight, direction, 0
     )
 
 
-@_compiled
-def _refuse(fault: str) -> None:
-    raise ValueError(fault)
+def _refusal(fault: str) -> PartialSums:
+    def refuse(
+        X: Any,
+        y: Any,
+        theta: Any,
+        block_rows: Any,
+        out: Any,
+        sample_weight: Any = None,
+        direction: Any = None,
+    ) -> None:
+        # A constant of this function: Numba 0.61 mixes up the words that two functions from its cache hand to a third.
+        raise ValueError(fault)
+
+    return refuse
 
 
 def _check_and_sum(  # noqa: PLR0912, PLR0915 - Numba compiles again what a function calls: each level costs a second

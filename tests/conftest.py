@@ -17,7 +17,7 @@ from availability import load_or_explain
 from command_line import Command, Outcome, write_csv
 from sklearn.datasets import load_breast_cancer
 
-from gradstep import Kernel, environment, registry
+from gradstep import Kernel, environment, registry, threads
 from gradstep.cli.main import main
 
 if TYPE_CHECKING:
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, database=None, print_blob=True)
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes run tests side by side: one a core, and not many, because each loads every peer."""
+    return min(4, threads.usable_cores())
 
 
 @pytest.fixture(params=registry.KERNELS, scope="session")

@@ -171,7 +171,9 @@ def test_the_dtype_of_an_array(values, expected):
 
 
 @pytest.mark.parametrize(
-    ("values", "kind"), [({"a": [1.0]}, "a dict"), (None, "None"), ((row for row in X), "a generator")], ids=str
+    ("values", "kind"),
+    [({"a": [1.0]}, "a dict"), (None, "None"), ((row for row in X), "a generator")],
+    ids=["dict", "None", "generator"],
 )
 def test_what_is_no_array_at_all(values, kind):
     assert message(TypeError, values) == f"X is {kind}; it should be an array of real numbers"

@@ -301,7 +301,7 @@ def test_interrupted_fit_shows_where_it_stopped_and_saves(command, separable, tm
             if iterate.n_iter == 5:
                 signal.raise_signal(signal.SIGINT)
 
-        return real_fit(*arguments, **options, callback=callback)
+        return real_fit(*arguments, **(options | {"callback": callback}))
 
     monkeypatch.setattr(gradstep, "fit", fit_and_press_ctrl_c)
     path = tmp_path / "model.json"

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import processes
@@ -193,43 +194,96 @@ def test_impatient_second_interrupt_does_not_cut_off_the_writing(tmp_path):
 
 
 FIT = """
-import signal, sys
+import signal, sys, time
 
-import gradstep
-from gradstep.cli import main as cli
+import gradstep.__main__
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 right = gradstep.fit
 
-def fit(*arguments, **options):
-    def callback(iterate):
-        if iterate.n_iter == 5:
-            print("now", file=sys.stderr, flush=True)
+def wait_for_ctrl_c():
+    print("now", file=sys.stderr, flush=True)
+{wait}
 
-    return right(*arguments, **options, callback=callback)
+class Careless:
+    def __del__(self):
+        wait_for_ctrl_c()
+
+def fit(*arguments, callback, **options):
+    def look(iterate):
+        if iterate.n_iter == 5:
+            {at_step_5}
+        callback(iterate)
+
+    return right(*arguments, **options, callback=look)
 
 gradstep.fit = fit
-endless = ["--alpha", "1e-9", "--tol", "1e-12", "--max-iter", "1000000000", "--kernel", "numpy", "--quiet"]
-cli.main(["fit", "t.csv", "--label", "y", *endless, "--save", "m.json"], prog_name="gradstep")
+sys.argv[1:] = "fit t.csv --label y --alpha 1e-9 --tol 1e-12 --max-iter 1000000000 --kernel numpy --quiet".split()
+sys.argv += ["--save", "m.json"]
+gradstep.__main__.main()
 """
 
 
-@pytest.mark.parametrize("pause", [0.0, 0.0005, 0.002, 0.01, 0.03])
-def test_two_interrupts_of_fit_close_to_each_other_keep_the_model(tmp_path, pause):
-    write_csv(tmp_path / "t.csv", "x,y\n1,0\n2,1\n3,1\n0,0\n")
-    line = [sys.executable, "-c", FIT]
-    child = subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def assert_fit_keeps_the_model(code: str, folder: Path, pauses: Sequence[float]) -> None:
+    """Run a fit in a process and press Ctrl-C when it asks for it, and again after each pause."""
+    write_csv(folder / "t.csv", "x,y\n1,0\n2,1\n3,1\n0,0\n")
+    line = [sys.executable, "-c", code]
+    child = subprocess.Popen(line, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert child.stderr.readline() == "now\n"
         child.send_signal(signal.SIGINT)
-        time.sleep(pause)
-        child.send_signal(signal.SIGINT)
+        for pause in pauses:
+            time.sleep(pause)
+            child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=60)
     finally:
         child.kill()
     assert (child.returncode, err) == (130, "gradstep: error: interrupted\n")
     assert "interrupted after" in out
-    assert json.loads((tmp_path / "m.json").read_text())["n_iter"] >= 5
+    assert json.loads((folder / "m.json").read_text())["n_iter"] >= 5
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.0005, 0.002, 0.01, 0.03, 0.1, 0.2])
+def test_two_interrupts_of_fit_close_to_each_other_keep_the_model(tmp_path, pause):
+    assert_fit_keeps_the_model(FIT.format(wait="", at_step_5="wait_for_ctrl_c()"), tmp_path, [pause])
+
+
+def test_interrupt_that_python_forgets_ends_a_fit_after_its_step(tmp_path):
+    code = FIT.format(wait="    time.sleep(60)", at_step_5="Careless()")
+    assert_fit_keeps_the_model(code, tmp_path, [])
+
+
+PREDICT = """
+import signal, sys
+
+import gradstep.__main__
+from gradstep.data.models import Model
+
+class Careless:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+right = Model.probabilities
+
+def probabilities(model, X):
+    Careless()
+    return right(model, X)
+
+Model.probabilities = probabilities
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.argv[1:] = "predict m.json t.csv --out predictions.csv".split()
+gradstep.__main__.main()
+"""
+
+
+def test_interrupt_that_python_forgets_ends_the_predictions(tmp_path, command):
+    table = write_csv(tmp_path / "t.csv", "x,y\n" + "1,0\n2,1\n3,1\n0,0\n2,0\n" * 20_000)
+    assert command("fit", table, "--label", "y", "--save", tmp_path / "m.json").code == 0
+    done = subprocess.run(
+        [sys.executable, "-c", PREDICT], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (130, "gradstep: error: interrupted\n")
+    assert {path.name for path in tmp_path.iterdir()} == {"t.csv", "m.json"}
 
 
 def test_nothing_but_the_record_is_written_where_nothing_was_timed(command, tmp_path, monkeypatch):

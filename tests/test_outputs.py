@@ -197,7 +197,7 @@ def test_impatient_second_interrupt_does_not_lose_the_model(command, data, tmp_p
     real_fit, save = gradstep.fit, models.Model.save
 
     def fit_and_press(*arguments, **options):
-        return real_fit(*arguments, **options, callback=lambda iterate: signal.raise_signal(signal.SIGINT))
+        return real_fit(*arguments, **(options | {"callback": lambda iterate: signal.raise_signal(signal.SIGINT)}))
 
     def press_and_save(model, path):
         signal.raise_signal(signal.SIGINT)

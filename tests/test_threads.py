@@ -84,7 +84,7 @@ def test_the_caller_does_the_work_where_no_thread_can_be_started(error):
         # A sub-interpreter may have no daemon threads.
         "threading.Thread = lambda **options: exec('raise RuntimeError')",
         # Another module of that name, or no file that can be opened.
-        "import sys; sys.modules['queue'] = None",
+        "import sys; sys.modules['gradstep.team'] = sys.modules['queue'] = None",
     ],
 )
 def test_the_caller_does_the_work_where_there_are_no_helpers_at_all(world):
@@ -165,7 +165,7 @@ def test_an_exception_of_a_helper_reaches_the_caller_and_the_helper_stays():
     for _ in range(20):
         helped.clear()
         try:
-            threads.share(work, 100, 2, 1)
+            threads.share(work, 100, 2, 100)
         except ZeroDivisionError as error:
             assert str(error) == "in a helper"
         else:
@@ -191,7 +191,7 @@ def test_an_exception_of_a_helper_keeps_no_array_alive():
             raise ZeroDivisionError(X.size)
 
         with contextlib.suppress(ZeroDivisionError):
-            threads.share(work, 100, 2, 1)
+            threads.share(work, 100, 2, 100)
         return weakref.ref(X)
 
     gc.collect()

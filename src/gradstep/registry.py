@@ -40,6 +40,8 @@ class Entry(NamedTuple):
     """The extra of gradstep that installs what it needs beside NumPy."""
     narrow_dtypes: frozenset[str] = frozenset()
     """The dtypes of X, narrower than that of the computation, that it reads in place; X of others is staged."""
+    takes_team: bool = False
+    """Whether it lets helper threads take part without the interpreter: its functions are `TeamSums`."""
     load_variants: Callable[[], Mapping[str, PartialSums]] | None = None
     """Returns its variants by name, the default first; None for those that the module has, if it has any."""
 
@@ -51,6 +53,7 @@ class RegisteredKernel(NamedTuple):
     releases_gil: bool
     partial_sums: PartialSums
     narrow_dtypes: frozenset[str]
+    takes_team: bool = False
 
     @property
     def variants(self) -> Mapping[str, PartialSums]:
@@ -110,6 +113,7 @@ KERNELS: dict[str, Entry] = {
         colour="#D55E00",
         marker="o",
         narrow_dtypes=frozenset({"float16", "int8", "uint8", "bool"}),
+        takes_team=True,
         load_variants=processor.variants,
     ),
     "numpy": Entry(
@@ -138,7 +142,8 @@ def load(name: str) -> Kernel:
     entry = KERNELS.get(name)
     if entry is None:
         raise ValueError(f"kernel is {name!r}; it should be 'auto' or one of {', '.join(map(repr, KERNELS))}")
-    return RegisteredKernel(name, entry.releases_gil, _partial_sums(name, entry), entry.narrow_dtypes)
+    sums = _partial_sums(name, entry)
+    return RegisteredKernel(name, entry.releases_gil, sums, entry.narrow_dtypes, entry.takes_team)
 
 
 def _partial_sums(name: str, entry: Entry) -> PartialSums:

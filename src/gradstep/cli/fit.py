@@ -176,7 +176,7 @@ def _trained(interrupts: Interrupts, table: tables.Table, **arguments: Any) -> t
         with warnings.catch_warnings():
             # The end of the output says what to change, by the names of the options.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            fit = gradstep.fit(table.X, table.y, **arguments)
+            fit = gradstep.fit(table.X, table.y, callback=lambda _: interrupts.heed(), **arguments)
         interrupts.hold()
     except FitInterrupted as interrupt:
         return cast(Fit, interrupt.fit), True

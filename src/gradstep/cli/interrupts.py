@@ -7,11 +7,29 @@ import math
 import signal
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from types import FrameType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 # A press within this time of the one before is the same wish.
 _IMPATIENT_SECONDS = 1.0
+
+_Item = TypeVar("_Item")
+
+
+class _Presses:
+    """The presses of Ctrl-C in this process, whoever handled them."""
+
+    def __init__(self) -> None:
+        self._last = -math.inf
+
+    def count_one(self) -> bool:
+        """Count a press that comes now; return whether it is a wish of its own."""
+        before, self._last = self._last, time.monotonic()
+        return self._last - before >= _IMPATIENT_SECONDS
+
+
+_presses = _Presses()
 
 
 def heed_once() -> None:
@@ -21,15 +39,11 @@ def heed_once() -> None:
     """
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         return
-    last = -math.inf
 
     def press(_number: int, _frame: FrameType | None) -> None:
-        nonlocal last
-        before, last = last, time.monotonic()
-        if last - before < _IMPATIENT_SECONDS:
-            return
-        _ignore_at_the_end()
-        raise KeyboardInterrupt
+        if _presses.count_one():
+            _ignore_at_the_end()
+            raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, press)
     shown = sys.unraisablehook
@@ -91,6 +105,8 @@ class Interrupts:
             _ignore_at_the_end()
 
     def _note(self, _number: int, _frame: FrameType | None) -> None:
+        # For the handler before, which may get the next press: this command may be over by then.
+        _presses.count_one()
         again, self.pressed = self.pressed, True
         if not (again or self._holding):
             raise KeyboardInterrupt
@@ -103,3 +119,9 @@ class Interrupts:
         """Raise KeyboardInterrupt if Ctrl-C was pressed and the exception was lost."""
         if self.pressed and not self._holding:
             raise KeyboardInterrupt
+
+    def heeded_between(self, items: Iterable[_Item]) -> Iterator[_Item]:
+        """Yield the items, and heed after the work on each."""
+        for item in items:
+            yield item
+            self.heed()

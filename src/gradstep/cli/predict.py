@@ -85,7 +85,7 @@ def predict_command(
     trained = models.load(model)
     with Interrupts() as interrupts:
         try:
-            predictions = _written(trained, str(model), data, delimiter, threshold, id_column, out)
+            predictions = _written(interrupts, trained, str(model), data, delimiter, threshold, id_column, out)
         except KeyboardInterrupt:
             endings.complain("interrupted")
     if interrupts.pressed:
@@ -94,6 +94,7 @@ def predict_command(
 
 
 def _written(
+    interrupts: Interrupts,
     model: models.Model,
     name: str,
     data: Path,
@@ -106,7 +107,7 @@ def _written(
     try:
         with tables.opened(data, delimiter) as source:
             predictions = Predictions(model, source, threshold, id_column, name)
-            prediction_files.write(predictions, out, id_column)
+            prediction_files.write(interrupts.heeded_between(predictions), out, id_column)
     except NotNumbers:
         # No column of a model can be left out.
         raise

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import click
 
 from gradstep import files
-from gradstep.data.predictions import Predictions, Rows
+from gradstep.data.predictions import Rows
 from gradstep.extras import require
 from gradstep.text import printable_lines
 
@@ -22,7 +22,7 @@ SUFFIXES = (".csv", ".parquet")
 _ROWS_OF_A_GROUP = 1 << 16
 
 
-def write(predictions: Predictions, out: Path | None, id_column: str | None) -> None:
+def write(predictions: Iterable[Rows], out: Path | None, id_column: str | None) -> None:
     """Write predictions to a file, whole or not at all; to standard output if `out` is None."""
     names = [*([] if id_column is None else [id_column]), "probability", "label"]
     if out is None:
