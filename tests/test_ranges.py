@@ -107,6 +107,8 @@ def test_a_penalty_whose_square_overflows(kernel):
     far = [1e160, 0.0]
     with_penalty = gradient(np.zeros((1, 2)), [0], far, 0.0, l2=1e-300, kernel=kernel)
     assert with_penalty.J == pytest.approx(0.5e20, rel=1e-12)
+    f = objective(np.zeros((2, 2)), [0, 1], l2=1e-300, kernel=kernel)
+    assert f.curvature([0.0, 0.0, 0.0], [*far, 0.0]) == pytest.approx(1e20, rel=1e-12)
     weighted = gradient(np.zeros((1, 2)), [0], far, 0.0, sample_weight=[2.0], kernel=kernel)
     assert weighted.J == pytest.approx(math.log(2.0))
 

@@ -173,6 +173,15 @@ def test_an_integer_beyond_float64(name):
         call(name, 10**400)
 
 
+@pytest.mark.parametrize("value", ["False", None, 2, 1.0, [], np.ma.masked, np.array([True, False])], ids=repr)
+def test_what_is_neither_true_nor_false(value):
+    for function, given in ((gradient, (W, 0.0)), (step, (W, 0.0, 0.1)), (fit, ()), (objective, ())):
+        with pytest.raises(TypeError, match="^fit_intercept is .*; it should be True or False$"):
+            function(X, Y, *given, fit_intercept=value)
+    for form in (False, np.False_, 0):
+        assert objective(X, Y, fit_intercept=form)(W)[1].shape == (2,)
+
+
 @pytest.mark.parametrize("value", [fractions.Fraction(-1, 10**400), decimal.Decimal("-1e-400")], ids=["1", "2"])
 def test_a_negative_penalty_that_is_rounded_to_zero(value):
     with pytest.raises(ValueError, match="^l2 is -0.0; it should be at least 0 and finite$"):

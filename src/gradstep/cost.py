@@ -57,7 +57,7 @@ class Cost:
         self._pass = engine.Pass(
             self.kernel, examples, None if threads is None else validate.count("threads", threads, 1)
         )
-        self.fit_intercept = fit_intercept
+        self.fit_intercept = fit_intercept is True or validate.flag("fit_intercept", fit_intercept)
         self._is_plain = examples.sample_weight is None and self._penalties is None
 
     def _set_penalties(self, l2: Vector) -> None:
@@ -126,7 +126,7 @@ class Cost:
             l2 = self._penalties if models is None else self._penalties[models]
             v_w = direction[:, :-1]
             means[:, :-2] += l2[:, np.newaxis] * v_w
-            means[:, -1] += l2 * np.sum(v_w * v_w, axis=1)
+            means[:, -1] += 2.0 * _penalties(l2, v_w)
         if not self.fit_intercept:
             means[:, -2] = 0.0
         return means[:, :-1], means[:, -1]
@@ -158,11 +158,16 @@ def _add_penalties(means: Matrix, theta: Matrix, l2: Vector) -> None:
         return
     w = theta[:, :-1]
     means[:, :-2] += l2[:, np.newaxis] * w
+    means[:, -1] += _penalties(l2, w)
+
+
+def _penalties(l2: Vector, w: Matrix) -> Vector:
+    """Return ``(l2/2) ||w||^2`` of each model."""
     squares = np.sum(w * w, axis=1)
     penalties: Vector = np.where(l2 == 0.0, 0.0, 0.5 * l2 * squares)
     for j in np.flatnonzero(~np.isfinite(squares) & (l2 > 0.0)):
         penalties[j] = _penalty_of_large_weights(float(l2[j]), w[j])
-    means[:, -1] += penalties
+    return penalties
 
 
 def _add_penalty(means: Vector, w: Vector, l2: Vector) -> None:

@@ -246,6 +246,13 @@ def count(name: str, value: object, least: int) -> int:
     return result
 
 
+def flag(name: str, value: object) -> bool:
+    """Return `value` as a bool; TypeError for what is neither true nor false, such as the text "False"."""
+    if isinstance(value, (bool, np.bool_)) or (type(value) is int and value in (0, 1)):
+        return bool(value)
+    raise TypeError(f"{name} is {_shown(value)}; it should be True or False")
+
+
 def total_weight(values: Vector) -> Vector:
     """Return the sums of the sample weights, one or one for each model, if none of them is zero."""
     if np.count_nonzero(values) < values.size:
