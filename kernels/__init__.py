@@ -44,4 +44,8 @@ in float32 (for float16) or float64 (for the others), which is the dtype of all 
 
 A module may define ``variants`` beside ``partial_sums``: a dictionary of functions of this contract that give the same
 bits at another speed, by name, with ``partial_sums`` first. The engine finds out which is the fastest while they work.
+
+A compiled kernel may take one more argument, ``team``: helper threads from `gradstep.team`. The call then lets them
+claim blocks, needs no interpreter until all are done, and adds the blocks' sums in the order of `gradstep.tree`:
+``out[0]`` receives the sums over all rows, and the rest of ``out`` is scratch. Its entry in the registry says so.
 """

@@ -21,7 +21,7 @@ _BYTES_PER_THREAD = 1 << 20
 
 
 # Each thread takes at most this many turns, so that one that is held up leaves its share to the others.
-_TURNS_PER_THREAD = 8
+_TURNS_PER_THREAD = 4
 
 
 def turns_for(n_blocks: int, threads: int) -> int:
