@@ -15,7 +15,7 @@ SIDE_BY_SIDE := --numprocesses auto --dist loadfile
 # What the installation is made from. It links these files one by one, so it is made again when a file is added, removed
 # or renamed; after an edit only where something has to be compiled.
 MODULES := $(sort $(shell find src/gradstep kernels -name '*.py' -o -name '*.pyi' -o -name '*.json' -o -path '*/assets/*'))
-COMPILED := setup.py pyproject.toml $(sort $(wildcard kernels/*.pyx kernels/*.pxd kernels/*.pxi kernels/vector/*.h))
+COMPILED := setup.py pyproject.toml $(sort $(wildcard src/gradstep/*.pyx kernels/*.pyx kernels/*.pxd kernels/*.pxi kernels/vector/*.h))
 
 .DELETE_ON_ERROR:
 .PHONY: help compare report test test-minutes test-regressions test-floors torture check targets bench bench-check \

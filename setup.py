@@ -1,4 +1,4 @@
-"""Builds the Cython kernel, and maps the folder kernels/ to the package gradstep.kernels."""
+"""Builds the Cython kernel and its team of threads, and maps the folder kernels/ to the package gradstep.kernels."""
 
 import glob
 import os
@@ -74,14 +74,17 @@ def extensions():
         )
         # Each has its own build folder, because Cython names the C file after the source, and writes the module in it.
         built += cythonize([kernel], build_dir=f"build/cython/cython_loop_{instruction_set}")
-    return built
+    team = Extension(
+        "gradstep.team", ["src/gradstep/team.pyx"], include_dirs=["kernels"], depends=["kernels/vector/team.h"]
+    )
+    return built + cythonize([team], build_dir="build/cython/team")
 
 
 setup(
     packages=[*find_packages("src"), "gradstep.kernels"],
     package_dir={"": "src", "gradstep.kernels": "kernels"},
     package_data={
-        "gradstep": ["py.typed"],
+        "gradstep": ["py.typed", "*.pyi"],
         "gradstep.compare": ["show/html/assets/*"],
         "gradstep.kernels": ["*.pyi", "*.pxd"],
     },

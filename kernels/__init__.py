@@ -18,8 +18,8 @@ Every module here defines one function::
 
 All are aligned, of native byte order and without masked values, m, n and k are at least 1, and all but ``out`` may be
 read-only; ``out`` shares no memory with another. The compiled kernels follow raw addresses: they check all this in each
-call and raise ValueError for what breaks it, or TypeError for what is no array. The others check what they would compute
-a wrong number with.
+call and raise ValueError for what breaks it, or TypeError for what is no array. The others check what they would
+compute a wrong number with.
 
 With, for each row i and model, its weight c_i and z_i = w . x_i + b::
 
@@ -46,4 +46,8 @@ in float32 (for float16) or float64 (for the others), which is the dtype of all 
 
 A module may define ``variants`` beside ``partial_sums``: a dictionary of functions of this contract that give the same
 bits at another speed, by name, with ``partial_sums`` first. The engine finds out which is the fastest while they work.
+
+A compiled kernel may take one more argument, ``team``: helper threads from `gradstep.team`. The call then lets them
+claim blocks, needs no interpreter until all are done, and adds the blocks' sums in the order of `gradstep.tree`:
+``out[0]`` receives the sums over all rows, and the rest of ``out`` is scratch. Its entry in the registry says so.
 """

@@ -3,7 +3,7 @@
 cython_loop.pyx, which checks what it is given, includes this file.
 """
 
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 cdef extern from "vector/vector_rows.h" nogil:
@@ -43,6 +43,13 @@ cdef extern from "vector/vector_rows.h" nogil:
     void add_to_totals_f32(float *dz, float *loss, float *e, Py_ssize_t rows, float *totals)
     void flush_totals_f64(double *totals, double *sums)
     void flush_totals_f32(float *totals, double *sums)
+
+cdef extern from "vector/team.h" nogil:
+    ctypedef struct Team:
+        pass
+    void team_do(Team *team, void (*work)(void *context) noexcept nogil, void *context)
+    Py_ssize_t claim(long long *next)
+    bint second_to_come(unsigned char *place)
 
 ctypedef fused real:
     float
@@ -95,6 +102,10 @@ cdef struct Problem:
     Py_ssize_t y_span, c_span
     Py_ssize_t block_rows, n_blocks
     double *out
+    # The first block that no thread has claimed.
+    long long next_block
+    # NULL, or a mark for each block, zero at first: then the sums are added up, and those of the first block are all.
+    unsigned char *marks
 
 
 cdef struct Group:
@@ -111,7 +122,8 @@ cdef struct Group:
 
 
 cdef int sum_blocks(Problem *p, const real *theta, const real *direction) noexcept nogil:
-    """Sum each block in groups of a few rows, which go through both passes of all models while in the cache.
+    """Sum the blocks that no other thread claims, in groups of a few rows, which go through both passes of all models
+    while in the cache.
 
     Return -1 where there is no memory for the scratch arrays, else 0.
     """
@@ -146,10 +158,14 @@ cdef int sum_blocks(Problem *p, const real *theta, const real *direction) noexce
     cdef real *columns = scratch + (SCRATCH - FEW_FEATURES) * group.span
     cdef real *copy = b + padded(vectors)
     cdef Py_ssize_t block, first, stop, rows, unflushed, model, models, vector
-    cdef double *out = p.out
+    cdef double *out
     group.by_rows = by_rows and not short_rows
     group.n = p.n
-    for block in range(p.n_blocks):
+    while True:
+        block = claim(&p.next_block)
+        if block >= p.n_blocks:
+            break
+        out = p.out + block * p.k * (p.n + 2)
         first = block * p.block_rows
         stop = p.m if p.m - first < p.block_rows else first + p.block_rows
         memset(out, 0, p.k * (p.n + 2) * sizeof(double))
@@ -178,9 +194,54 @@ cdef int sum_blocks(Problem *p, const real *theta, const real *direction) noexce
                     flush(dw + model * span, p.n, out + model * (p.n + 2))
                     flush_totals(totals + model * TOTALS * LANES, out + model * (p.n + 2) + p.n)
                 unflushed = 0
-        out += p.k * (p.n + 2)
+        if p.marks != NULL:
+            add_up(p, block)
     free(memory)
     return 0
+
+
+cdef void add_up(Problem *p, Py_ssize_t block) noexcept nogil:
+    """Add the sums of a block to those of its neighbours, up the tree of `gradstep.tree`.
+
+    A node is added by the thread that finishes the second of its halves. The mark of a node is that of the first block
+    of its right half, which is no other node's.
+    """
+    cdef Py_ssize_t width = p.k * (p.n + 2), half = 1, left, right
+    while half < p.n_blocks:
+        left = block // (2 * half) * (2 * half)
+        right = left + half
+        if right < p.n_blocks:
+            if not second_to_come(p.marks + right):
+                return
+            add_to(p.out + left * width, p.out + right * width, width)
+        half *= 2
+
+
+cdef struct Work:
+    Problem *problem
+    const void *theta
+    const void *direction
+    bint is_float32
+
+
+cdef void do_part(void *context) noexcept nogil:
+    """Do what one thread of a team does. One that has no memory claims no block; it leaves them to the others."""
+    cdef Work *work = <Work *> context
+    if work.is_float32:
+        sum_blocks[float](work.problem, <const float *> work.theta, <const float *> work.direction)
+    else:
+        sum_blocks[double](work.problem, <const double *> work.theta, <const double *> work.direction)
+
+
+cdef int sum_together(Work *work, Team *team) noexcept nogil:
+    """Let a team sum the blocks and add them up. Return -1 where there is no memory, else 0."""
+    cdef Problem *p = work.problem
+    p.marks = <unsigned char *> calloc(p.n_blocks, 1)
+    if p.marks == NULL:
+        return -1
+    team_do(team, do_part, work)
+    free(p.marks)
+    return 0 if p.next_block >= p.n_blocks else -1
 
 
 cdef void take_group(

@@ -101,6 +101,7 @@ cdef bint take_examples(
 ) noexcept nogil:
     """Note where the examples lie; return whether this keeps the contract, as far as pointers show it."""
     problem.tuning = &PREFETCHING
+    problem.next_block, problem.marks = 0, NULL
     problem.X, problem.y, problem.c = <const char *> X, y, sample_weight
     problem.kind, problem.itemsize = c'd' if real is double else c'f', sizeof(real)
     problem.m, problem.n = m, n
@@ -200,7 +201,7 @@ cdef void take_blocks(Problem *whole, Py_ssize_t first, Py_ssize_t blocks, Probl
     """Note where some blocks of a problem of one model lie."""
     cdef Py_ssize_t row = first * whole.block_rows
     turn.m = min(blocks * whole.block_rows, whole.m - row)
-    turn.n_blocks = blocks
+    turn.n_blocks, turn.next_block = blocks, 0
     turn.X = whole.X + row * whole.row_stride * whole.itemsize
     turn.y = <const char *> whole.y + row * whole.itemsize
     if whole.c != NULL:

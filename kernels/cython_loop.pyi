@@ -1,7 +1,7 @@
-from gradstep.contract import PartialSums
+from gradstep.contract import TeamSums
 
-partial_sums: PartialSums
+partial_sums: TeamSums
 instruction_set: str
 __pyx_capi__: dict[str, object]
 
-def read(x: object) -> float: ...
+def read(x: object, team: object = None) -> float: ...

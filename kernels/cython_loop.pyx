@@ -5,6 +5,7 @@
 from cpython.buffer cimport (
     PyBUF_CONTIG, PyBUF_FORMAT, PyBUF_ND, PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer,
 )
+from cpython.pycapsule cimport PyCapsule_GetPointer
 
 import numpy
 
@@ -29,6 +30,10 @@ cdef extern from "vector/vector_rows.h" nogil:
     double read_f64(const double *x, Py_ssize_t n)
     double read_f32(const float *x, Py_ssize_t n)
 
+cdef enum:
+    # Large enough that only memory counts, as in a block of the engine.
+    PART_BYTES = 2 << 20
+
 instruction_set = INSTRUCTION_SET.decode()
 
 
@@ -48,11 +53,14 @@ cdef Tuning PREFETCHING = Tuning(8192, 8, True, False)
 include "cython_capi.pxi"
 
 
-def partial_sums(X, y, theta, block_rows, out, sample_weight=None, direction=None):
+def partial_sums(X, y, theta, block_rows, out, sample_weight=None, direction=None, team=None):
     """Write the sums over each block of rows, for each model, into `out`.
 
     The contract is in `gradstep.kernels`, the formula in `gradstep.contract`. This kernel follows raw pointers, so it
     checks the arrays and raises ValueError if one breaks the contract.
+
+    With a `team` of `gradstep.team` its helpers take part, and the blocks' sums are added up in the order of
+    `gradstep.tree`: ``out[0]`` receives the sums over all rows, and the rest of `out` is scratch.
 
     Examples
     --------
@@ -62,11 +70,11 @@ def partial_sums(X, y, theta, block_rows, out, sample_weight=None, direction=Non
     >>> out[0, 0]
     array([-1.        , -1.        ,  0.        ,  1.38629436])
     """
-    sum_checked(X, y, theta, block_rows, out, sample_weight, direction, &PREFETCHING)
+    sum_checked(X, y, theta, block_rows, out, sample_weight, direction, team, &PREFETCHING)
 
 
 cdef int sum_checked(
-    X, y, theta, block_rows, out, sample_weight, direction, const Tuning *tuning,
+    X, y, theta, block_rows, out, sample_weight, direction, team, const Tuning *tuning,
 ) except -1:
     """Check the arrays and sum, tuned as told."""
     # Buffers are acquired by hand: setting up typed memoryviews takes longer than a small problem.
@@ -74,10 +82,15 @@ cdef int sum_checked(
     cdef int n_held = 0
     cdef int other
     cdef Problem problem
+    cdef Work work
+    cdef Team *helpers = NULL
     cdef char kind
     cdef int done
     cdef const void *theta_at
     cdef const void *direction_at = NULL
+    if team is not None:
+        helpers = <Team *> PyCapsule_GetPointer(team, "gradstep.team")
+    problem.next_block, problem.marks = 0, NULL
     try:
         take_buffer(X, &held[0], PyBUF_STRIDED_RO | PyBUF_FORMAT, "X")
         n_held = 1
@@ -120,7 +133,10 @@ cdef int sum_checked(
             require(other == 2 or not overlap(&held[2], &held[other]), "out should share no memory with another array")
 
         with nogil:
-            if kind == c'd':
+            if helpers != NULL:
+                work = Work(&problem, theta_at, direction_at, kind == c'f')
+                done = sum_together(&work, helpers)
+            elif kind == c'd':
                 done = sum_blocks[double](&problem, <const double *> theta_at, <const double *> direction_at)
             else:
                 done = sum_blocks[float](&problem, <const float *> theta_at, <const float *> direction_at)
@@ -137,8 +153,8 @@ cdef class Variant:
 
     cdef Tuning tuning
 
-    def __call__(self, X, y, theta, block_rows, out, sample_weight=None, direction=None):
-        sum_checked(X, y, theta, block_rows, out, sample_weight, direction, &self.tuning)
+    def __call__(self, X, y, theta, block_rows, out, sample_weight=None, direction=None, team=None):
+        sum_checked(X, y, theta, block_rows, out, sample_weight, direction, team, &self.tuning)
 
 
 cdef Variant variant(Tuning tuning):
@@ -154,7 +170,7 @@ variants = {
 }
 
 
-def read(x):
+def read(x, team=None):
     """Return the sum of a contiguous float64 or float32 vector; its time is the read limit.
 
     Examples
@@ -164,21 +180,62 @@ def read(x):
     45.0
     """
     cdef Py_buffer buffer
+    cdef Reading reading
     cdef double total
+    cdef Team *helpers = NULL
+    if team is not None:
+        helpers = <Team *> PyCapsule_GetPointer(team, "gradstep.team")
     PyObject_GetBuffer(x, &buffer, PyBUF_ND | PyBUF_FORMAT)
     try:
         require(
             buffer.ndim == 1 and (kind_of(&buffer) == c'd' or kind_of(&buffer) == c'f'),
             "x should be a contiguous vector of float64 or float32",
         )
+        reading.x, reading.size, reading.itemsize = <const char *> buffer.buf, buffer.shape[0], buffer.itemsize
+        reading.next_part = 0
         with nogil:
-            if kind_of(&buffer) == c'd':
-                total = read_f64(<const double *> buffer.buf, buffer.shape[0])
-            else:
-                total = read_f32(<const float *> buffer.buf, buffer.shape[0])
+            total = sum_in_parts(&reading, helpers)
     finally:
         PyBuffer_Release(&buffer)
     return total
+
+
+cdef struct Reading:
+    const char *x
+    Py_ssize_t size, itemsize
+    long long next_part
+    # The sum of each part of PART_BYTES.
+    double *sums
+
+
+cdef double sum_in_parts(Reading *reading, Team *team) except? -1.0 nogil:
+    cdef Py_ssize_t parts = reading.size * reading.itemsize // PART_BYTES + 1, part
+    cdef double total = 0.0
+    reading.sums = <double *> calloc(parts, sizeof(double))
+    if reading.sums == NULL:
+        with gil:
+            raise MemoryError("no memory for the sums of the parts of x")
+    team_do(team, read_parts, reading)
+    for part in range(parts):
+        total += reading.sums[part]
+    free(reading.sums)
+    return total
+
+
+cdef void read_parts(void *context) noexcept nogil:
+    """Sum the parts that no other thread of the team claims."""
+    cdef Reading *reading = <Reading *> context
+    cdef Py_ssize_t length = PART_BYTES // reading.itemsize, part, first, count
+    while True:
+        part = claim(&reading.next_part)
+        first = part * length
+        if first >= reading.size:
+            return
+        count = min(length, reading.size - first)
+        if reading.itemsize == sizeof(double):
+            reading.sums[part] = read_f64(<const double *> reading.x + first, count)
+        else:
+            reading.sums[part] = read_f32(<const float *> reading.x + first, count)
 
 
 cdef char take_rows(Py_buffer *X, Problem *problem) except 0:

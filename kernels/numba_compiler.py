@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]  # it has no types, as Numba has none
 from numba import types
 from numba.core import cgutils
+from numba.core.caching import FunctionCache
 from numba.extending import intrinsic, overload
 from numba.np.numpy_support import carray
 
@@ -21,6 +23,25 @@ if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # Numba sets its att
     raise KernelUnavailable("the numba kernel is not available: NUMBA_DISABLE_JIT is set. Fix: unset it")
 
 
+class _Cache(FunctionCache):
+    """Numba's cache of a function on disk, whose failures cost time and nothing else: what it lacks is compiled."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return what was compiled before; None if there is nothing, or it cannot be read."""
+        try:
+            return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]  # Numba has no types
+        except Exception:  # noqa: BLE001 - a damaged file raises whatever it says
+            with contextlib.suppress(Exception):
+                # Begin anew: Numba reads the index again before it writes.
+                self.flush()  # type: ignore[no-untyped-call]
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep what was compiled, if the disk takes it."""
+        with contextlib.suppress(Exception):
+            super().save_overload(sig, data)  # type: ignore[no-untyped-call]
+
+
 def compiler(**options: Any) -> Callable[[_Function], _Function]:
     """Return a decorator that compiles, with a cache on disk where Numba finds a folder that it can write to."""
     # nogil: the engine runs blocks on several threads.
@@ -28,14 +49,13 @@ def compiler(**options: Any) -> Callable[[_Function], _Function]:
     options = {"nogil": True, "error_model": "numpy", **options}
 
     def compiled(function: _Function) -> _Function:
-        try:
+        dispatcher: Any = numba.njit(**options)(function)
+        # An installation that cannot be written to, and no home: "cannot cache function: no locator available".
+        with contextlib.suppress(RuntimeError, OSError):
             # The next process loads the machine code instead of compiling.
-            cached: _Function = numba.njit(cache=True, **options)(function)
-        except RuntimeError:
-            # An installation that cannot be written to, and no home: "cannot cache function: no locator available".
-            uncached: _Function = numba.njit(**options)(function)
-            return uncached
-        return cached
+            dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call]
+        compiled_function: _Function = dispatcher
+        return compiled_function
 
     return compiled
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import operator
+import os
 import sys
-from threading import Lock
+import warnings
+from threading import RLock
 from typing import Any
 
 import numpy as np
 from numba import types
 from numba.extending import overload
 
-from gradstep.contract import FloatArray, PartialSums
+from gradstep.contract import FloatArray, KernelUnavailable, PartialSums
 from gradstep.kernels.numba_compiler import aligned, compiler, copy_rows, padded, size_of, vector
 from gradstep.kernels.numba_contract import Sums, fault_of_types, general_types, require_contract, type_of
 from gradstep.kernels.numba_link import LANES, costs, curvatures, flush, take, weigh
@@ -93,13 +95,13 @@ def _called_from_njit_code(
 
 def _refusal(fault: str) -> PartialSums:
     def refuse(
-        X: FloatArray,
-        y: FloatArray,
-        theta: FloatArray,
-        block_rows: int,
-        out: Sums,
-        sample_weight: FloatArray | None = None,
-        direction: FloatArray | None = None,
+        X: Any,
+        y: Any,
+        theta: Any,
+        block_rows: Any,
+        out: Any,
+        sample_weight: Any = None,
+        direction: Any = None,
     ) -> None:
         # A constant of this function: Numba 0.61 mixes up the words that two functions from its cache hand to a third.
         raise ValueError(fault)
@@ -225,7 +227,14 @@ _sums: Any = _compiled(_check_and_sum)
 _entries: dict[tuple[Any, ...], Any] = {}
 """The machine code by the kinds of arguments: Numba's look-up of it takes an array of foreign byte order, or a masked
 one, for another that it has seen."""
-_compiling = Lock()
+# Reentrant, because the handler of a signal or a finalizer may call the kernel while it compiles: Numba cannot.
+_compiling = RLock()
+_in_compilation: list[Any] = []
+if hasattr(os, "register_at_fork"):
+    # A child of a process that compiles would wait for ever: for this lock, and for Numba's own.
+    os.register_at_fork(
+        before=_compiling.acquire, after_in_parent=_compiling.release, after_in_child=_compiling.release
+    )
 
 
 def compiled_sums() -> Any:
@@ -283,7 +292,7 @@ def _sum_anew(
     fault = fault_of_types(X_type, y_type, theta_type, types.intp, *others)
     if fault:
         raise ValueError(fault)
-    entry = _entry_for(general_types(of_arrays))
+    entry = entry_of(_sums, general_types(of_arrays))
     # Without their classes: those that subclasses make of an array are not kept.
     arrays = [values if values is None else np.asarray(values) for values in named.values()]
     kinds = [() if values is None else (np.ndarray, values.dtype, values.ndim) for values in arrays]
@@ -293,9 +302,28 @@ def _sum_anew(
     entry(X, y, theta, rows, out, sample_weight, direction, variant)
 
 
-def _entry_for(signature: tuple[Any, ...]) -> Any:
-    """Return the machine code for arguments of these types, compiled where there is none yet."""
+def entry_of(function: Any, signature: tuple[Any, ...]) -> Any:
+    """Return the machine code of a function of Numba for arguments of these types, compiled where there is none yet."""
     with _compiling:
-        if signature not in _sums.overloads:
-            _sums.compile(signature)
-        return _sums.overloads[signature].entry_point
+        if signature not in function.overloads:
+            if _in_compilation:
+                raise KernelUnavailable(
+                    "the numba kernel is not available: this thread is compiling it, and was interrupted by what calls "
+                    "it. Fix: call it once before, or name another kernel"
+                )
+            _in_compilation.append(signature)
+            try:
+                _compile(function, signature)
+            finally:
+                _in_compilation.clear()
+        return function.overloads[signature].entry_point
+
+
+def _compile(function: Any, signature: Any) -> None:
+    try:
+        function.compile(signature)
+    except Warning:
+        # Warnings are errors here. Numba's are about our code, and about variables of its own.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            function.compile(signature)

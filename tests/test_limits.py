@@ -51,6 +51,8 @@ def system(tmp_path):
         (VERSION_2, {"a/b/cpu.max": "max 100000", "a/cpu.max": "max 100000", "cpu.max": "20000 10000"}, 2.0),
         (VERSION_2, {"a/b/cpu.max": "nonsense"}, math.inf),
         (VERSION_2, {"a/b/cpu.max": ""}, math.inf),
+        *[(VERSION_2, {"a/b/cpu.max": text}, math.inf) for text in ("nan 1", "1 nan", "inf inf", "max max", "1e400 1")],
+        *[(VERSION_2, {"a/b/cpu.max": text}, math.inf) for text in ("5 0", "0 5", "-1 5", "5", "5 6 7", "1_0 1", "\0")],
         (
             VERSION_1,
             {"cpu,cpuacct/a/b/cpu.cfs_quota_us": "-1", "cpu,cpuacct/a/b/cpu.cfs_period_us": "100000"},
@@ -71,6 +73,10 @@ def test_quota(system, kind, files, cores):
         (VERSION_2, {"a/b/memory.max": "1000000", "a/b/memory.current": "400000"}, 600_000),
         (VERSION_2, {"a/b/memory.max": "300000", "a/b/memory.current": "400000"}, 0),
         (VERSION_2, {"a/b/memory.max": "max", "a/b/memory.current": "400000"}, math.inf),
+        (VERSION_2, {"a/b/memory.max": "nan", "a/b/memory.current": "400000"}, math.inf),
+        # Above "high" a process is slowed down.
+        (VERSION_2, {"a/memory.high": "500", "a/memory.max": "700", "a/memory.current": "100"}, 400),
+        (VERSION_2, {"a/memory.high": "max", "a/memory.max": "700", "a/memory.current": "100"}, 600),
         (VERSION_2, {"a/memory.max": "5000", "a/memory.current": "1000", "a/b/memory.max": "9000"}, 4000),
         (VERSION_1, {"memory/a/memory.limit_in_bytes": "900", "memory/a/memory.usage_in_bytes": "100"}, 800),
     ],
@@ -93,6 +99,51 @@ def test_memory(system, kind, files, left):
 )
 def test_namespaces(system, path, root, file):
     assert limits.cores_of_quota(system(VERSION_2, {file: "10000 20000"}, path, root)) == 0.5
+
+
+@pytest.mark.parametrize("name", ["cgroup", "mountinfo"])
+@pytest.mark.parametrize("junk", ["nonsense", "a:b", "::", "", " - ", "1 2 3 / - cgroup2", "a b - cgroup cpu", "\xff"])
+def test_lines_that_are_not_understood_are_passed_over(system, name, junk):
+    proc = system(VERSION_2, {"a/b/cpu.max": "150000 100000"})
+    with open(f"{proc}/{name}", "r+", encoding="latin-1") as file:
+        usual = file.read()
+        file.seek(0)
+        file.write(f"{junk}\n{usual}{junk}\n")
+    assert limits.cores_of_quota(proc) == 1.5
+
+
+def test_a_mount_whose_path_has_a_space(tmp_path, system):
+    proc = system(VERSION_2, {})
+    folder = tmp_path / "c group\\"
+    (folder / "a").mkdir(parents=True)
+    (folder / "a" / "cpu.max").write_text("1 2\n")
+    escaped = str(folder).replace("\\", r"\134").replace(" ", r"\040")
+    with open(f"{proc}/mountinfo", "w") as file:
+        file.write(VERSION_2[0].format(root="/", mount=escaped) + "\n")
+    assert limits.cores_of_quota(proc) == 0.5
+
+
+@pytest.mark.parametrize("answer", ["raise PermissionError(1, 'refused')", "return set()"])
+def test_a_system_that_does_not_say_which_cores_there_are(answer):
+    code = f"""
+        import os
+        def affinity(process):
+            {answer}
+        os.sched_getaffinity = affinity
+        os.process_cpu_count = lambda: len(affinity(0)) or None
+        import numpy as np
+        import gradstep
+        from gradstep import limits
+        assert 1 <= limits.usable_cores() <= os.cpu_count()
+        print(gradstep.gradient(np.ones((1 << 20, 2)), np.ones(1 << 20), [0.0, 0.0], 0.0).db)
+    """
+    assert processes.run(code) == "-0.5\n"
+
+
+def test_the_cores_that_python_was_told(monkeypatch):
+    """From Python 3.13 on, by ``PYTHON_CPU_COUNT`` or ``-X cpu_count``."""
+    monkeypatch.setattr(os, "process_cpu_count", lambda: 1, raising=False)
+    assert limits.usable_cores() == 1
 
 
 def test_a_system_without_control_groups(tmp_path):

@@ -11,11 +11,12 @@ import weakref
 import joblib
 import numpy as np
 import pytest
+from availability import load_or_explain
 from scipy.optimize import check_grad, minimize
 from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
 
-from gradstep import fit, objective
+from gradstep import fit, objective, processor
 
 L2 = 0.01
 
@@ -102,6 +103,21 @@ def test_an_objective_pickles_and_copies(cancer):
     f = objective(X, y, l2=L2, sample_weight=np.arange(1.0, len(y) + 1.0))
     for other in (pickle.loads(pickle.dumps(f)), copy.copy(f), copy.deepcopy(f)):
         assert other(optimum)[0] == f(optimum)[0]
+
+
+@pytest.mark.parametrize("name", ["cython", "numba", "numpy"])
+def test_an_objective_that_has_tried_its_variants_pickles_and_copies(name):
+    """As what it was made of: another machine may lack the instructions that are the fastest here."""
+    kernel = load_or_explain(name)
+    X = np.random.default_rng(0).standard_normal((20_000, 4))
+    f = objective(X, X[:, 0] > 0, sample_weight=np.abs(X[:, 1]), kernel=kernel, threads=1)
+    theta = np.full(5, 0.1)
+    results = {f(theta)[0] for _ in range(30)}
+    pickled = pickle.dumps(f)
+    assert not [build for build in processor.NAMES if build.encode() in pickled]
+    for other in (pickle.loads(pickled), copy.copy(f), copy.deepcopy(f)):
+        results.add(other(theta)[0])
+    assert len(results) == 1
 
 
 @pytest.mark.parametrize("name", ["theta", "v"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from functools import partial
 from importlib import import_module
 
@@ -114,3 +116,12 @@ def test_a_kernel_of_ones_own():
     own = planted.planted("own")
     assert objective([[1.0]], [1.0], kernel=own).kernel is own
     assert gradient(*ROW, kernel=own).J == pytest.approx(gradient(*ROW, kernel="python").J, rel=1e-15)
+
+
+@pytest.mark.parametrize("name", ["python", "numba", "cython", "numpy"])
+def test_a_kernel_pickles_as_its_name(name):
+    kernel = load_or_explain(name)
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        assert pickle.loads(pickle.dumps(kernel, protocol)) is kernel
+    assert b"cython_loop" not in pickle.dumps(kernel)
+    assert copy.deepcopy(kernel) is kernel

@@ -61,7 +61,9 @@ def test_16_callers_share_the_cores_and_have_the_serial_bits():
     assert processes.run(PROBLEM + code).split() == ["True"]
 
 
-@pytest.mark.parametrize("error", ['RuntimeError("can\'t start new thread")', "MemoryError()", "OSError()"])
+@pytest.mark.parametrize(
+    "error", ['RuntimeError("can\'t start new thread")', "MemoryError()", "OSError()", "AttributeError('patched')"]
+)
 def test_the_caller_does_the_work_where_no_thread_can_be_started(error):
     code = f"""
     def start(self):
@@ -73,6 +75,24 @@ def test_the_caller_does_the_work_where_no_thread_can_be_started(error):
     print(helpers())
     """
     assert processes.run(PROBLEM + code).split() == ["2"]
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        # A sub-interpreter may have no daemon threads.
+        "threading.Thread = lambda **options: exec('raise RuntimeError')",
+        # Another module of that name, or no file that can be opened.
+        "import sys; sys.modules['gradstep.team'] = sys.modules['queue'] = None",
+    ],
+)
+def test_the_caller_does_the_work_where_there_are_no_helpers_at_all(world):
+    code = f"""
+    {world}
+    assert bits(3) == serial
+    print(helpers())
+    """
+    assert processes.run(PROBLEM + code).split() == ["0"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
@@ -144,11 +164,27 @@ def test_an_exception_of_a_helper_reaches_the_caller_and_the_helper_stays():
     for _ in range(20):
         helped.clear()
         try:
-            threads.share(work, 100, 2, 1)
+            threads.share(work, 100, 2, 100)
         except ZeroDivisionError as error:
             assert str(error) == "in a helper"
         else:
             raise AssertionError
+    assert bits(2) == serial
+    print(helpers())
+    """
+    assert processes.run(PROBLEM + code).split() == ["1"]
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="CPython alone can raise in another thread")
+def test_a_helper_that_has_died_is_replaced():
+    code = """
+    import ctypes
+    assert bits(2) == serial
+    helper = next(thread for thread in threading.enumerate() if thread.name == "gradstep")
+    assert ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(helper.ident), ctypes.py_object(SystemExit)) == 1
+    # It wakes up, and goes.
+    while helper.is_alive():
+        assert bits(2) == serial
     assert bits(2) == serial
     print(helpers())
     """
@@ -177,6 +213,10 @@ def test_an_idle_helper_keeps_no_array_alive():
         ({"OMP_NUM_THREADS": "1"}, 8, 1, "OMP_NUM_THREADS says so"),
         ({"OMP_NUM_THREADS": " 4 ,2"}, 8, 4, "OMP_NUM_THREADS says so"),
         ({"OMP_NUM_THREADS": "64"}, 8, 8, "all cores that this process may use"),
+        ({"OMP_THREAD_LIMIT": "2"}, 8, 2, "OMP_THREAD_LIMIT says so"),
+        ({"OMP_THREAD_LIMIT": "2", "OMP_NUM_THREADS": "4"}, 8, 2, "OMP_THREAD_LIMIT says so"),
+        ({"OMP_THREAD_LIMIT": "4", "OMP_NUM_THREADS": "3"}, 8, 3, "OMP_NUM_THREADS says so"),
+        ({"OMP_THREAD_LIMIT": "many"}, 8, 8, "all cores that"),
         ({"OMP_NUM_THREADS": "1", "GRADSTEP_THREADS": "3"}, 8, 3, "GRADSTEP_THREADS says so"),
         ({"OMP_NUM_THREADS": "2", "GRADSTEP_THREADS": ""}, 8, 2, "OMP_NUM_THREADS says so"),
         *[({"OMP_NUM_THREADS": value}, 8, 8, "all cores that") for value in ("", "0", "-1", "many", "1.5", "²", ",2")],

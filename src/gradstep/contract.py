@@ -270,12 +270,29 @@ class PartialSums(Protocol):
         """Write the sums over each block of rows, for each model, into `out`."""
 
 
+class TeamSums(PartialSums, Protocol):
+    """The function of a kernel that takes a team."""
+
+    def __call__(
+        self,
+        X: FloatArray,
+        y: FloatArray,
+        theta: FloatArray,
+        block_rows: int,
+        out: NDArray[np.float64],
+        sample_weight: FloatArray | None = None,
+        direction: FloatArray | None = None,
+        team: object | None = None,
+    ) -> None:
+        """Write the sums over each block; with a team, write those over all rows into the first row of `out`."""
+
+
 class Kernel(Protocol):
     """One implementation of the sums, with what the engine has to know about it.
 
-    Anything with these three attributes may be passed as ``kernel=``. Two more are optional: ``narrow_dtypes`` names
-    the narrow dtypes of X that it reads in place, and ``variants`` holds functions that give the same bits at another
-    speed, by name, ``partial_sums`` first.
+    Anything with these three attributes may be passed as ``kernel=``. Three more are optional: ``narrow_dtypes`` names
+    the narrow dtypes of X that it reads in place, ``variants`` holds functions that give the same bits at another
+    speed, by name, ``partial_sums`` first, and ``takes_team`` says that these are `TeamSums`.
     """
 
     @property

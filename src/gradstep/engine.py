@@ -11,16 +11,16 @@ import functools
 import math
 import time
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from gradstep import staging, tree, validate, variants, weighing
-from gradstep.contract import FloatArray, Kernel, PartialSums, Vector
+from gradstep.contract import FloatArray, Kernel, PartialSums, TeamSums, Vector
 from gradstep.one_against_rest import OneAgainstRest
 from gradstep.staging import Models
-from gradstep.threads import blocks_per_turn, named_threads, share, threads_for
+from gradstep.threads import has_teams, named_threads, share, team, threads_for, turns_for
 from gradstep.tree import Node, Sums, join
 from gradstep.validate import Array, Data
 from gradstep.variants import Way
@@ -35,6 +35,11 @@ _BLOCK_TO_SUMS = 64
 
 # The blocks' sums of one turn of a thread take about this much memory at most, or are those of a single block.
 _TURN_BYTES = 1 << 20
+
+# The blocks' sums of one call of a team take about so much memory for each thread, or are those of so many blocks: a
+# thread that has finished its last block waits for those of the others.
+_SUMS_BYTES_PER_THREAD = 1 << 20
+_LEAST_BLOCKS_PER_THREAD = 4
 
 # Above this size, in bytes, X is in no cache: which way is the fastest depends no more on it, and all threads pay on
 # every machine measured.
@@ -92,6 +97,7 @@ class Pass:
         self._kernel = kernel
         self._narrow_dtypes: Collection[str] = getattr(kernel, "narrow_dtypes", ())
         self._given = examples
+        self._wanted = threads
         # Most calls are for small problems: they skip what shares out larger ones, a quarter of a microsecond of five.
         # Whatever its dtype, such a problem has one block, and no variant is tried on it.
         self._is_small = 8 * m * n < variants.LEAST_BYTES and 8 * m * n <= BLOCK_BYTES
@@ -110,10 +116,15 @@ class Pass:
             is_free = threads is None and named_threads() is None
             self._chooses_threads = is_free and self.threads > 1 and X.nbytes <= _MOST_CACHED_BYTES
             self._tries_ways = X.nbytes >= variants.LEAST_BYTES
+            self._has_team = getattr(kernel, "takes_team", False) and has_teams()
             self._trials: dict[tuple[bool, bool], variants.Trial] = {}
 
     # Those of a small problem.
     _chooses_threads = _tries_ways = False
+
+    def __reduce__(self) -> tuple[type[Pass], tuple[Kernel, Data, int | None]]:
+        """Pickle and copy as what it was made of: all that is known of the ways holds for this process."""
+        return Pass, (self._kernel, self._given, self._wanted)
 
     def _threads(self, wanted: int | None) -> int:
         if wanted is None:
@@ -214,11 +225,9 @@ class Pass:
         point = self._native(point)
         partial_sums = self.way(point).partial_sums
         joining = tree.Joining()
-        while first < last:
-            length = min(_largest_turn(first, last - first), self._most_blocks_of_a_turn(point))
-            level = length.bit_length() - 1
-            joining.add(Node(level, first >> level, self._turn(first, first + length, point, partial_sums)))
-            first += length
+        most = self._most_blocks_of_a_turn(point)
+        for begin in range(first, last, most):
+            self._turn(begin, min(begin + most, last), point, partial_sums, joining)
         return joining.nodes()
 
     def _sums(self, theta: FloatArray, direction: FloatArray | None, models: Models | None) -> Sums:
@@ -255,35 +264,48 @@ class Pass:
             self._sum_blocks(0, 1, point, sums, partial_sums)
             only: Sums = sums[0]
             return only
-        length = self._blocks_of_a_turn(threads, point)
-        if length >= self.n_blocks:
-            return self._turn(0, self.n_blocks, point, partial_sums)
-        level = length.bit_length() - 1
+        in_place = self._in_place(point) if threads > 1 and self._has_team else None
+        if in_place is not None:
+            return self._sums_by_team(cast(TeamSums, partial_sums), threads, point, in_place)
         joining = tree.Joining()
 
         def work(first: int, last: int) -> None:
-            joining.add(Node(level, first >> level, self._turn(first, last, point, partial_sums)))
+            self._turn(first, last, point, partial_sums, joining)
 
-        share(work, self.n_blocks, threads, length)
+        least = -(-self.n_blocks // self._most_blocks_of_a_turn(point))
+        turns = least if threads == 1 else max(least, turns_for(self.n_blocks, threads))
+        share(work, self.n_blocks, threads, turns)
+        return joining.total()
+
+    def _sums_by_team(
+        self, total_sums: TeamSums, threads: int, point: Point, in_place: tuple[Array, Array, Array | None]
+    ) -> Sums:
+        """Return the sums over all blocks, by a kernel that shares them among a team itself."""
+        k, width = point.theta.shape
+        most = threads * max(_LEAST_BLOCKS_PER_THREAD, _SUMS_BYTES_PER_THREAD // (8 * k * (width + 1)))
+        # Up to a power of two, so that each part is a node of the tree.
+        level = (min(most, self.n_blocks) - 1).bit_length()
+        joining = tree.Joining()
+        with team(threads) as helpers:
+            for first in range(0, self.n_blocks, 1 << level):
+                last = min(first + (1 << level), self.n_blocks)
+                spare = self._take_spare(last - first, k, width + 1)
+                X, y, weight = self._part(in_place, first, last)
+                sums = spare[: last - first]
+                total_sums(X, y, point.theta, self._block_rows, sums, weight, point.direction, helpers)
+                joining.add(Node(level, first >> level, sums[0].copy()))
+                self._spare.append(spare)
         return joining.total()
 
     def _trial(self, point: Point) -> variants.Trial:
-        """Return what is known of the ways for such a point: first of the number of threads, then of the variants."""
+        """Return what is known of the ways for such a point."""
         sort = len(point.theta) == 1, point.direction is None
         known = self._trials.get(sort)
-        if known is not None:
-            return known
-        work = *self._work, *sort
-        threads = self.threads
-        if self._chooses_threads:
-            trial = variants.trial((work, None), lambda: [self._default, self._default._replace(threads=1)])
-            if not trial.choice.settled:
-                return trial
-            threads = trial.best.threads
-        self._trials[sort] = variants.trial(
-            (work, threads), lambda: [Way(*each, threads) for each in variants.of(self._kernel).items()]
-        )
-        return self._trials[sort]
+        if known is None:
+            known, is_final = variants.trial_of(self._kernel, (*self._work, *sort), self.threads, self._chooses_threads)
+            if is_final:
+                self._trials[sort] = known
+        return known
 
     @functools.cached_property
     def _work(self) -> tuple[Any, ...]:
@@ -300,34 +322,26 @@ class Pass:
 
     def way(self, point: Point) -> Way:
         """Return the variant of the kernel and the number of threads that sum, the fastest ones known so far."""
-        return self._trial(point).best if self._tries_ways else self._default
-
-    @functools.cached_property
-    def _default(self) -> Way:
-        return Way(next(iter(variants.of(self._kernel))), self._kernel.partial_sums, self.threads)
-
-    def _blocks_of_a_turn(self, threads: int, point: Point) -> int:
-        """Return how many blocks a thread claims at a time: a power of two, so that they are a node of the tree."""
-        most = self._most_blocks_of_a_turn(point)
-        if threads == 1:
-            return most
-        return min(most, 1 << (blocks_per_turn(self.n_blocks, threads).bit_length() - 1))
+        return self._trial(point).best if self._tries_ways else variants.ways(self._kernel, self.threads)[0]
 
     def _most_blocks_of_a_turn(self, point: Point) -> int:
-        blocks: int = max(1, _TURN_BYTES // (8 * (point.theta.size + len(point.theta))))
-        return 1 << (blocks.bit_length() - 1)
+        return max(1, _TURN_BYTES // (8 * (point.theta.size + len(point.theta))))
 
-    def _turn(self, first: int, last: int, point: Point, partial_sums: PartialSums) -> Sums:
-        """Return the sum over some consecutive blocks, the first of which begins a node that holds them all."""
+    def _turn(self, first: int, last: int, point: Point, partial_sums: PartialSums, joining: tree.Joining) -> None:
+        """Add the sums over some consecutive blocks: the fewest nodes that cover them."""
         k, width = point.theta.shape
         spare = self._take_spare(last - first, k, width + 1)
-        sums = spare[: last - first]
-        self._sum_blocks(first, last, point, sums, partial_sums)
-        with np.errstate(all="ignore"):
-            tree.fold(sums)
-        total: Sums = sums[0].copy()
+        self._sum_blocks(first, last, point, spare[: last - first], partial_sums)
+        begin = first
+        while begin < last:
+            length = _largest_node(begin, last - begin)
+            sums = spare[begin - first : begin - first + length]
+            with np.errstate(all="ignore"):
+                tree.fold(sums)
+            level = length.bit_length() - 1
+            joining.add(Node(level, begin >> level, sums[0].copy()))
+            begin += length
         self._spare.append(spare)
-        return total
 
     def _take_spare(self, blocks: int, k: int, width: int) -> Sums:
         """Return an array for the sums of some blocks: one of an earlier turn where it fits."""
@@ -352,16 +366,27 @@ class Pass:
     def _rows(self, first: int, last: int) -> slice:
         return slice(first * self._block_rows, last * self._block_rows)
 
+    def _in_place(self, point: Point) -> tuple[Array, Array, Array | None] | None:
+        """Return what the kernel reads in place of the examples; None if it cannot, or not for such a point."""
+        return None if point.models is not None else (self._known or self._weigh())[1]
+
     def _sum_blocks(self, first: int, last: int, point: Point, sums: Sums, partial_sums: PartialSums) -> None:
-        _, in_place, _ = self._known or self._weigh()
-        if in_place is None or point.models is not None:
+        in_place = self._in_place(point)
+        if in_place is None:
             self._sum_staged_blocks(first, last, point, sums, partial_sums)
             return
-        X, y, weight = in_place
-        if last - first < self.n_blocks:
-            rows = self._rows(first, last)
-            X, y, weight = X[rows], y[..., rows], None if weight is None else weight[..., rows]
+        X, y, weight = self._part(in_place, first, last)
         partial_sums(X, y, point.theta, self._block_rows, sums, weight, point.direction)
+
+    def _part(
+        self, in_place: tuple[Array, Array, Array | None], first: int, last: int
+    ) -> tuple[Array, Array, Array | None]:
+        """Return the examples of some blocks."""
+        if last - first == self.n_blocks:
+            return in_place
+        X, y, weight = in_place
+        rows = self._rows(first, last)
+        return X[rows], y[..., rows], None if weight is None else weight[..., rows]
 
     def _sum_staged_blocks(self, first: int, last: int, point: Point, sums: Sums, partial_sums: PartialSums) -> None:
         """Sum block by block, copying what the kernel cannot read in place into small reused buffers."""
@@ -388,7 +413,7 @@ def _all_finite(sums: Sums) -> bool:
     return math.isfinite(sums.item(-1)) if len(sums) == 1 else bool(np.isfinite(sums[:, -1]).all())
 
 
-def _largest_turn(first: int, blocks: int) -> int:
-    """Return the largest power of two of at most so many blocks that begins a node of the tree at block `first`."""
+def _largest_node(first: int, blocks: int) -> int:
+    """Return the largest number of at most so many blocks that are a node of the tree from block `first` on."""
     largest = 1 << (blocks.bit_length() - 1)
     return min(largest, first & -first) if first else largest

@@ -7,12 +7,14 @@ import os
 import sys
 from typing import Any
 
+from gradstep.text import words
+
 # Packages whose modules have another name.
 _PACKAGES = {"sklearn": "scikit-learn", "daal4py": "scikit-learn-intelex"}
 
 
 class MissingExtra(ImportError):
-    """An optional package is not installed; the message names the extra that installs it."""
+    """An optional package is not installed, or is damaged; the message names the command that installs it."""
 
 
 def require(module: str, extra: str, purpose: str) -> Any:
@@ -30,7 +32,7 @@ def require(module: str, extra: str, purpose: str) -> Any:
     Raises
     ------
     MissingExtra
-        If it is not installed.
+        If it is not installed, or fails at its import, whatever it raises.
 
     Examples
     --------
@@ -40,10 +42,12 @@ def require(module: str, extra: str, purpose: str) -> Any:
     """
     try:
         return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if _top(error.name) != _top(module):
-            raise
-        raise missing(error, extra, purpose) from error
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and _top(error.name) == _top(module):
+            raise missing(error, extra, purpose) from error
+        top = module.partition(".")[0]
+        fix = install(extra, "--upgrade")
+        raise MissingExtra(f"{purpose} cannot import {_PACKAGES.get(top, top)} ({words(error)}): {fix}") from error
 
 
 def require_all_of(module: str, extra: str, purpose: str) -> Any:
@@ -90,11 +94,22 @@ def _python() -> str:
     import shlex
     import shutil
 
-    this, here = sys.executable, os.path.join(os.getcwd(), "")
-    if sys.prefix != sys.base_prefix and this.startswith(here):
+    this, here = sys.executable, _current_folder()
+    if not this:
+        # Python is part of another program.
+        return "python"
+    if here and sys.prefix != sys.base_prefix and this.startswith(here):
         return shlex.quote(this.removeprefix(here))
     found = shutil.which("python")
     return "python" if found is not None and os.path.dirname(found) == os.path.dirname(this) else shlex.quote(this)
+
+
+def _current_folder() -> str | None:
+    """Return the current folder with a separator at its end; None if it has been deleted or may not be seen."""
+    try:
+        return os.path.join(os.getcwd(), "")
+    except OSError:
+        return None
 
 
 def _top(module: str | None) -> str | None:

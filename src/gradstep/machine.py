@@ -9,9 +9,11 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from gradstep import limits, registry
 from gradstep.contract import KernelUnavailable
@@ -25,6 +27,7 @@ _FEATURES = (
 )
 
 CPU = Path("/sys/devices/system/cpu/cpu0")
+CPUINFO = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True)
@@ -101,12 +104,11 @@ def _flags() -> set[str]:
 
 def cpuinfo() -> str:
     """Return what Linux says about the processor; an empty text elsewhere."""
-    file = Path("/proc/cpuinfo")
-    return file.read_text(encoding="utf-8") if file.exists() else ""
+    return limits.text(str(CPUINFO), errors="replace")
 
 
 def _first_line(path: Path) -> str | None:
-    return path.read_text(encoding="ascii").strip() if path.exists() else None
+    return limits.text(str(path), errors="replace").strip() or None
 
 
 def processor_name() -> str:
@@ -186,9 +188,10 @@ def _git(source: Path, *question: str) -> str | None:
 def versions() -> dict[str, str | None]:
     """Return the version of each package that a time depends on; None for what is not installed."""
     return {
-        "gradstep": version("gradstep"),
+        # Its own number: a copy of the package, or one in an archive, has no metadata to ask.
+        "gradstep": str(sys.modules["gradstep"].__version__),
         "python": f"{platform.python_version()} ({platform.python_implementation()})",
-        "numpy": version("numpy"),
+        "numpy": np.__version__,
         "numba": _installed("numba"),
         "cython": _cython_of_the_build(),
         "scikit-learn": _installed("scikit-learn"),
@@ -198,7 +201,8 @@ def versions() -> dict[str, str | None]:
 def _installed(package: str) -> str | None:
     try:
         return version(package)
-    except PackageNotFoundError:
+    except (ImportError, LookupError, ValueError, OSError):
+        # Not there, or what describes it is damaged.
         return None
 
 

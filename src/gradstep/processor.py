@@ -6,6 +6,7 @@ every processor of its architecture, has found that the processor has the instru
 
 from __future__ import annotations
 
+import contextlib
 from importlib import import_module
 from types import ModuleType
 
@@ -50,7 +51,7 @@ def chosen() -> tuple[str, str]:
     if named is None:
         return _best()
     if named not in NAMES:
-        raise environment.BadVariable(f"GRADSTEP_ISA is {named!r}; it should be one of {', '.join(NAMES)}")
+        raise environment.bad("GRADSTEP_ISA", f"it should be one of {', '.join(NAMES)}")
     try:
         names = supported()
     except ImportError as error:
@@ -83,6 +84,8 @@ cache lines are slow (docs/performance.md).
 def variants() -> dict[str, PartialSums]:
     """Return the variants of the Cython kernel that may be the fastest here, the default first.
 
+    Those of a build that cannot be imported are left out: the others have the same bits.
+
     Raises
     ------
     ValueError, KernelUnavailable or ImportError
@@ -91,7 +94,11 @@ def variants() -> dict[str, PartialSums]:
     best, _ = chosen()
     if environment.variable("GRADSTEP_ISA") is not None:
         return dict(build(best).variants)
-    return {name: build(name.partition("-")[0]).variants[name] for name in WORTH_TRYING[best]}
+    found = dict(build(best).variants)
+    for other in {name.partition("-")[0] for name in WORTH_TRYING[best]} - {best}:
+        with contextlib.suppress(ImportError, OSError):
+            found |= build(other).variants
+    return {name: found[name] for name in WORTH_TRYING[best] if name in found}
 
 
 def load(name: str) -> ModuleType:

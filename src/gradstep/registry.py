@@ -6,6 +6,8 @@ A fifth kernel is one file that defines ``partial_sums``, and one entry here: he
 from __future__ import annotations
 
 import functools
+import sys
+import traceback
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 from gradstep import environment, extras, processor
 from gradstep.contract import FloatArray, Kernel, KernelUnavailable, PartialSums
 from gradstep.environment import BadVariable
+from gradstep.text import words
 
 
 class Entry(NamedTuple):
@@ -39,6 +42,8 @@ class Entry(NamedTuple):
     """The extra of gradstep that installs what it needs beside NumPy."""
     narrow_dtypes: frozenset[str] = frozenset()
     """The dtypes of X, narrower than that of the computation, that it reads in place; X of others is staged."""
+    takes_team: bool = False
+    """Whether it lets helper threads take part without the interpreter: its functions are `TeamSums`."""
     load_variants: Callable[[], Mapping[str, PartialSums]] | None = None
     """Returns its variants by name, the default first; None for those that the module has, if it has any."""
 
@@ -50,12 +55,17 @@ class RegisteredKernel(NamedTuple):
     releases_gil: bool
     partial_sums: PartialSums
     narrow_dtypes: frozenset[str]
+    takes_team: bool = False
 
     @property
     def variants(self) -> Mapping[str, PartialSums]:
         """Functions of the same contract that give the same bits at another speed, by name, the default first."""
         pinned = _pinned(self.name)
         return _variants(self.name) if pinned is None else {pinned: self.partial_sums}
+
+    def __reduce__(self) -> tuple[Callable[[str], Kernel], tuple[str]]:
+        """Pickle as the name: another machine may lack the instructions of the build that is the best one here."""
+        return load, (self.name,)
 
     def __repr__(self) -> str:
         entry = KERNELS.get(self.name)
@@ -105,6 +115,7 @@ KERNELS: dict[str, Entry] = {
         colour="#D55E00",
         marker="o",
         narrow_dtypes=frozenset({"float16", "int8", "uint8", "bool"}),
+        takes_team=True,
         load_variants=processor.variants,
     ),
     "numpy": Entry(
@@ -133,7 +144,8 @@ def load(name: str) -> Kernel:
     entry = KERNELS.get(name)
     if entry is None:
         raise ValueError(f"kernel is {name!r}; it should be 'auto' or one of {', '.join(map(repr, KERNELS))}")
-    return RegisteredKernel(name, entry.releases_gil, _partial_sums(name, entry), entry.narrow_dtypes)
+    sums = _partial_sums(name, entry)
+    return RegisteredKernel(name, entry.releases_gil, sums, entry.narrow_dtypes, entry.takes_team)
 
 
 def _partial_sums(name: str, entry: Entry) -> PartialSums:
@@ -166,11 +178,22 @@ def _pinned(name: str) -> str | None:
     kernel, _, variant = named.partition(":")
     if kernel not in KERNELS or not variant:
         names = ", ".join(map(repr, KERNELS))
-        raise BadVariable(
-            f"GRADSTEP_VARIANT is {named!r}; it should be KERNEL:VARIANT, as `gradstep info` lists them, with one of "
-            f"{names} as the kernel"
+        raise environment.bad(
+            "GRADSTEP_VARIANT",
+            f"it should be KERNEL:VARIANT, as `gradstep info` lists them, with one of {names} as the kernel",
         )
     return variant if kernel == name else None
+
+
+def is_pinned(name: str) -> bool:
+    """Return whether the environment variable ``GRADSTEP_VARIANT`` names a variant of a kernel.
+
+    Raises
+    ------
+    BadVariable
+        If it names none of any kernel.
+    """
+    return _pinned(name) is not None
 
 
 def _pinned_variant(name: str, pinned: str) -> PartialSums:
@@ -187,19 +210,44 @@ def _pinned_variant(name: str, pinned: str) -> PartialSums:
 
 
 # An import that failed is not tried again: "auto" asks at each call, and a failing import of Numba takes a while.
-_failures: dict[Callable[[], ModuleType], Exception] = {}
+_failures: dict[Callable[[], ModuleType], BaseException] = {}
 
 
 def _module(name: str, entry: Entry) -> ModuleType:
     error = _failures.get(entry.load_module)
     if error is None:
+        before = set(sys.modules)
         try:
             return entry.load_module()
         except (KernelUnavailable, BadVariable):
             raise
-        except Exception as failure:  # noqa: BLE001 - whatever a package raises while it starts is a reason against it
+        except BaseException as failure:
+            if isinstance(failure, KeyboardInterrupt) or _is_of_a_signal(failure):
+                _forget_halves(before)
+                raise
+            # Whatever a package raises while it starts is a reason against it, an exit or a panic of Rust as well.
             error = _failures[entry.load_module] = failure.with_traceback(None)
     raise _unavailable(name, error) from error
+
+
+def _forget_halves(before: set[str]) -> None:
+    """Let an import that was interrupted begin anew: Python forgets the package, and not what it had imported of it."""
+    while halves := [name for name in sys.modules.keys() - before if _parent(name) not in sys.modules]:
+        for name in halves:
+            sys.modules.pop(name, None)
+
+
+def _parent(module: str) -> str:
+    return module.rpartition(".")[0] or module
+
+
+def _is_of_a_signal(error: BaseException) -> bool:
+    """Return whether the handler of a signal raised an error: an alarm or an end that the caller waits for."""
+    # Only where something failed, because it takes a while to import.
+    import signal
+
+    handlers = [getattr(signal.getsignal(number), "__code__", None) for number in signal.valid_signals()]
+    return any(frame.f_code in handlers for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def _compile_and_run(
@@ -220,20 +268,22 @@ def _compile_and_run(
         # What a kernel raises about its arguments.
         raise
     except Exception as error:
+        if _is_of_a_signal(error):
+            raise
         raise _unavailable(name, error) from error
 
 
-def _unavailable(name: str, error: Exception) -> KernelUnavailable:
+def _unavailable(name: str, error: BaseException) -> KernelUnavailable:
     return KernelUnavailable(f"the {name} kernel is not available: {_reason_and_fix(error, KERNELS[name])}")
 
 
-def _reason_and_fix(error: Exception, entry: Entry) -> str:
+def _reason_and_fix(error: BaseException, entry: Entry) -> str:
+    reason = words(error)
     if isinstance(error, ModuleNotFoundError):
         if str(error.name).startswith("gradstep.kernels."):
-            return f"{error}: this installation was built without it. Fix: {entry.fix}"
+            return f"{reason}: this installation was built without it. Fix: {entry.fix}"
         if entry.extra is not None:
-            return f"{error}. Fix: {extras.install(entry.extra)}"
-    reason = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+            return f"{reason}. Fix: {extras.install(entry.extra)}"
     return f"{reason.rstrip('.')}. Fix: {entry.fix}"
 
 

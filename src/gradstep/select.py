@@ -57,8 +57,7 @@ def _choose(m: int, n: int) -> tuple[Kernel, str]:
     try:
         return registry.load("cython"), "compiled ahead of time, and the fastest or nearly so at all sizes measured"
     except KernelUnavailable:
-        pinned = environment.variable("GRADSTEP_VARIANT") or ""
-        if environment.variable("GRADSTEP_ISA") is not None or pinned.startswith("cython:"):
+        if environment.variable("GRADSTEP_ISA") is not None or registry.is_pinned("cython"):
             # What is named never falls back.
             raise
         return _choose_without_cython(m * n)
@@ -67,7 +66,7 @@ def _choose(m: int, n: int) -> tuple[Kernel, str]:
 def _named_in_environment(name: str) -> Kernel:
     if name not in registry.KERNELS:
         names = ", ".join(map(repr, registry.KERNELS))
-        raise environment.BadVariable(f"GRADSTEP_KERNEL is {name!r}; it should be 'auto' or one of {names}")
+        raise environment.bad("GRADSTEP_KERNEL", f"it should be 'auto' or one of {names}")
     try:
         return registry.load(name)
     except KernelUnavailable as error:
@@ -80,6 +79,8 @@ def _choose_without_cython(elements: int) -> tuple[Kernel, str]:
     try:
         return registry.load("numba"), "cython is not available"
     except KernelUnavailable:
+        if registry.is_pinned("numba"):
+            raise
         return registry.load("numpy"), "neither cython nor numba is available"
 
 

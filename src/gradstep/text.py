@@ -1,4 +1,4 @@
-"""Text that came from data, made safe to show: a terminal obeys nothing in it."""
+"""Text that came from data or from another package, made safe to show: a terminal obeys nothing in it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import unicodedata
 _COMMANDS = ("Cc", "Cs", "Zl", "Zp")
 # What turns the direction of the text around it.
 _TURNS = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+# Longer words of an error are cut off: a whole traceback may be among them.
+_MOST_WORDS = 400
 
 
 def is_whole(text: str) -> bool:
@@ -31,6 +34,28 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """Return lines of text as a terminal may show them; `printable` spells out the ends of lines as well."""
     return "\n".join(map(printable, text.split("\n")))
+
+
+def words(error: BaseException) -> str:
+    r"""Return what an error of another package says, in one line that is safe to show.
+
+    Its class comes first, unless it is an ImportError, which is plain enough, and is alone where it says nothing.
+
+    Examples
+    --------
+    >>> words(RuntimeError("two\nlines")), words(ImportError("no module")), words(MemoryError())
+    ('RuntimeError: two lines', 'no module', 'MemoryError')
+    """
+    kind = type(error).__name__
+    try:
+        said = printable(" ".join(str(error).split()))
+    except Exception:  # noqa: BLE001 - its own text fails
+        said = ""
+    if len(said) > _MOST_WORDS:
+        said = f"{said[:_MOST_WORDS]} [...]"
+    if not said:
+        return kind
+    return said if isinstance(error, ImportError) else f"{kind}: {said}"
 
 
 def _spelled_out(character: str) -> str:

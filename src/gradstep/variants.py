@@ -136,6 +136,26 @@ def of(kernel: Kernel) -> Mapping[str, PartialSums]:
     return variants or {kernel.name: kernel.partial_sums}
 
 
+def ways(kernel: Kernel, threads: int) -> list[Way]:
+    """Return the ways of a kernel's variants on so many threads, the default first."""
+    return [Way(*each, threads) for each in of(kernel).items()]
+
+
+def trial_of(kernel: Kernel, work: Hashable, threads: int, choosing_threads: bool) -> tuple[Trial, bool]:
+    """Return what is known of the ways for some work, and whether it is the last question.
+
+    The first one, where the number of threads is free, is that number: all, or the half of them, and so on. On many
+    cores the best number for an X that is not large may lie in between. The last one is the variant.
+    """
+    if choosing_threads:
+        numbers = [threads >> halvings for halvings in range(threads.bit_length())]
+        first = trial((work, None), lambda: [ways(kernel, number)[0] for number in numbers])
+        if not first.choice.settled:
+            return first, False
+        threads = first.best.threads
+    return trial((work, threads), lambda: ways(kernel, threads)), True
+
+
 class Pinned(NamedTuple):
     """A kernel that is one variant of another."""
 
@@ -143,10 +163,15 @@ class Pinned(NamedTuple):
     releases_gil: bool
     partial_sums: PartialSums
     narrow_dtypes: Collection[str]
+    takes_team: bool
 
 
 def pinned(kernel: Kernel, variant: str) -> Pinned:
     """Return a kernel that is one variant of another, called ``KERNEL:VARIANT``."""
     return Pinned(
-        f"{kernel.name}:{variant}", kernel.releases_gil, of(kernel)[variant], getattr(kernel, "narrow_dtypes", ())
+        f"{kernel.name}:{variant}",
+        kernel.releases_gil,
+        of(kernel)[variant],
+        getattr(kernel, "narrow_dtypes", ()),
+        getattr(kernel, "takes_team", False),
     )

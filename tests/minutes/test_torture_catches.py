@@ -44,14 +44,14 @@ def test_a_lost_turn_is_caught():
     from gradstep import engine
     right, calls = engine.share, []
 
-    def share(work, n_blocks, threads, turn):
+    def share(work, n_blocks, threads, turns):
         calls.append(1)
 
         def forgetful(first, last):
             if len(calls) % 50 or first:
                 work(first, last)
 
-        right(forgetful, n_blocks, threads, turn)
+        right(forgetful, n_blocks, threads, turns)
 
     engine.share = share
     """

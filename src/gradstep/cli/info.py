@@ -27,6 +27,7 @@ Environment variables
   GRADSTEP_KERNEL    the kernel that "auto" takes
   GRADSTEP_THREADS   the number of threads that "auto" takes
   OMP_NUM_THREADS    the most threads that "auto" takes, where GRADSTEP_THREADS names no number
+  OMP_THREAD_LIMIT   the same
   GRADSTEP_ISA       the instruction set of the cython kernel: baseline, avx2 or avx512
   GRADSTEP_VARIANT   the variant of a kernel, as KERNEL:VARIANT; else the fastest is found out while they work
 
@@ -72,8 +73,19 @@ def _facts(errors: list[Exception]) -> Iterator[tuple[str, str]]:
         yield f"kernel {name}", problem or f"available: {registry.KERNELS[name].summary}"
         if problem is None:
             yield from _variants(name)
+        elif _names_a_variant_of(name):
+            errors.append(KernelUnavailable(problem))
     for m, n in ((100, 10), (1_000_000, 100)):
         yield "auto takes", or_error(partial(_choice, m, n))
+
+
+def _names_a_variant_of(name: str) -> bool:
+    """Return whether the environment asks for a variant of a kernel, so that its absence is an error."""
+    try:
+        return registry.is_pinned(name)
+    except BadVariable:
+        # Told where "auto" chooses.
+        return False
 
 
 def _variants(name: str) -> Iterator[tuple[str, str]]:

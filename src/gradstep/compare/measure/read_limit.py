@@ -9,12 +9,8 @@ import numpy as np
 from gradstep import engine, processor
 from gradstep.compare.record.records import Check
 from gradstep.contract import FloatArray, KernelUnavailable
-from gradstep.threads import blocks_per_turn, share, threads_for
+from gradstep.threads import team, threads_for
 from gradstep.validate import Array
-
-# X is cut into blocks as an X with rows of this many bytes would be: they are so short that only the size of the blocks
-# counts, as it does where a step reads X.
-_ROW_BYTES = 1 << 10
 
 # Sums in another order than NumPy's. Both sum float32 in float32.
 _TOLERANCES = {8: 1e-11, 4: 1e-3}
@@ -55,22 +51,13 @@ class ReadLimit:
         except ImportError as error:
             raise KernelUnavailable(f"the Cython extension, which reads X, is not available: {error}") from error
         self._values = in_memory_order(X)
-        self._block = _block_values(self._values)
-        self._n_blocks = max(1, -(-self._values.size // self._block))
         wanted = threads_for(X.nbytes)[0] if threads is None else threads
-        self.threads = min(wanted, self._n_blocks)
+        self.threads = min(wanted, max(1, -(-self._values.nbytes // engine.BLOCK_BYTES)))
 
     def __call__(self) -> float:
         """Read X and return the sum of its values."""
-        if self.threads == 1:
-            return float(self._read(self._values))
-        sums: list[float] = []
-
-        def read(first: int, last: int) -> None:
-            sums.append(self._read(self._values[first * self._block : last * self._block]))
-
-        share(read, self._n_blocks, self.threads, blocks_per_turn(self._n_blocks, self.threads))
-        return math.fsum(sums)
+        with team(self.threads) as helpers:
+            return float(self._read(self._values, helpers))
 
     def check(self) -> Check:
         """Compare the sum with NumPy's: if a part were left out, the limit would be too low."""
@@ -95,9 +82,3 @@ def in_memory_order(X: Array) -> FloatArray:
     whole = vector.nbytes // 8 * 8
     values: FloatArray = vector.view(np.uint8)[:whole].view(np.float64)
     return values
-
-
-def _block_values(values: FloatArray) -> int:
-    """Return the number of values in a block, as the engine cuts them."""
-    length = _ROW_BYTES // values.itemsize
-    return max(1, min(values.size, length * engine.block_rows(length, values.dtype)))

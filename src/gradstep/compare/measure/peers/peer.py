@@ -16,7 +16,7 @@ import numpy as np
 from gradstep.compare.measure.contenders import Call, Contender
 from gradstep.compare.measure.problems import ALPHA, Examples
 from gradstep.contract import FloatArray, Step, Steps, Vector
-from gradstep.extras import MissingExtra, install, require
+from gradstep.extras import require
 from gradstep.threads import threads_for
 
 Setting = AbstractContextManager[object]
@@ -79,13 +79,7 @@ class Peer:
         """
         start = time.perf_counter()
         for module in self.modules:
-            try:
-                require(module, "peers", f"The peer {self.name}")
-            except MissingExtra:
-                raise
-            except ImportError as error:
-                fix = install("peers", "--upgrade")
-                raise MissingExtra(f"The peer {self.name} cannot be imported ({error}): {fix}") from error
+            require(module, "peers", f"The peer {self.name}")
         return _import_seconds.setdefault(self.name, time.perf_counter() - start)
 
     def version(self) -> str:
