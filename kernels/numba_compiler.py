@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
+from threading import RLock
 from typing import Any, TypeVar
 
 import numba
@@ -21,6 +23,26 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # Numba sets its attributes from the environment
     raise KernelUnavailable("the numba kernel is not available: NUMBA_DISABLE_JIT is set. Fix: unset it")
+
+
+def lock_of_compilation() -> Any:
+    """Return a lock that no fork falls into: the child would wait for ever for it, and for Numba's own."""
+    lock = RLock()
+    # Empty as well where a fork began before this lock was made.
+    held: list[bool] = []
+
+    def before() -> None:
+        lock.acquire()
+        held.append(True)
+
+    def after() -> None:
+        if held:
+            held.pop()
+            lock.release()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=before, after_in_parent=after, after_in_child=after)
+    return lock
 
 
 class _Cache(FunctionCache):

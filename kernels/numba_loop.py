@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import operator
-import os
 import sys
 import warnings
-from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,15 @@ from numba import types
 from numba.extending import overload
 
 from gradstep.contract import FloatArray, KernelUnavailable, PartialSums
-from gradstep.kernels.numba_compiler import aligned, compiler, copy_rows, padded, size_of, vector
+from gradstep.kernels.numba_compiler import (
+    aligned,
+    compiler,
+    copy_rows,
+    lock_of_compilation,
+    padded,
+    size_of,
+    vector,
+)
 from gradstep.kernels.numba_contract import Sums, fault_of_types, general_types, require_contract, type_of
 from gradstep.kernels.numba_link import LANES, costs, curvatures, flush, take, weigh
 from gradstep.kernels.numba_rows import FEW_FEATURES, Rows, add, copy_columns, move, scores
@@ -228,13 +234,8 @@ _entries: dict[tuple[Any, ...], Any] = {}
 """The machine code by the kinds of arguments: Numba's look-up of it takes an array of foreign byte order, or a masked
 one, for another that it has seen."""
 # Reentrant, because the handler of a signal or a finalizer may call the kernel while it compiles: Numba cannot.
-_compiling = RLock()
+_compiling = lock_of_compilation()
 _in_compilation: list[Any] = []
-if hasattr(os, "register_at_fork"):
-    # A child of a process that compiles would wait for ever: for this lock, and for Numba's own.
-    os.register_at_fork(
-        before=_compiling.acquire, after_in_parent=_compiling.release, after_in_child=_compiling.release
-    )
 
 
 def compiled_sums() -> Any:

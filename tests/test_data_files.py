@@ -64,7 +64,7 @@ def test_labels(tmp_path, labels, positive, y):
         ("\n\n", "the file is empty"),
         ("x,y\n1,0\n1_000,1\n", "line 3, column 'x': '1_000' is not a finite number"),
         ("x,y\n1,0\n\uff11\uff12,1\n", "line 3, column 'x': '\uff11\uff12' is not a finite number"),
-        ('x,y\n1,0\n"2,1' + 200_000 * "x", "data.csv: field larger"),
+        ('x,y\n1,0\n"2,1' + 200_000 * "x", "line 3: 1 field; the header has 2"),
         ("x,y\n1,1\n2,1.0\n", "holds only '1', '1.0'; two classes are needed"),
         ("x,y\n1,0\n2,2\n", "holds '0', '2'; name the value that counts as 1 with --positive"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import os
 import subprocess
@@ -160,3 +161,12 @@ def test_json_of_pyperf_is_told_from_a_record(command, saved, tmp_path):
     exports.save_pyperf(made(), tmp_path / "pyperf.json")
     assert json.loads((tmp_path / "pyperf.json").read_text())["benchmarks"]
     assert_one_line(command("diff", saved, tmp_path / "pyperf.json"), 1, "pyperf.json", "no record of gradstep compare")
+
+
+def test_pyperf_gets_every_name_that_a_record_may_have(command, tmp_path):
+    record = made()
+    cells = [records.changed(cell, problem="a\nb \x1b[2J") for cell in record.cells]
+    machine = dataclasses.replace(record.machine, processor="", system="two\nlines")
+    records.save(records.changed(record, cells=cells, machine=machine), tmp_path / "r.json")
+    assert command("export", tmp_path / "r.json", "--pyperf", tmp_path / "p.json").code == 0
+    assert r"a\nb \x1b[2J, m=100" in pyperf("show", tmp_path / "p.json")

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import processes
@@ -91,6 +92,32 @@ def test_an_import_that_was_interrupted_begins_anew(tmp_path):
             print(gradstep.available()["numba"])
     """
     assert processes.run(code).startswith("the numba kernel is not available: OSError: part. Fix: ")
+
+
+@pytest.mark.parametrize(
+    "passing",
+    [
+        "RecursionError",
+        "MemoryError",
+        "OSError(24, 'Too many open files')",
+        f"ImportError('', path='numba{EXTENSION_SUFFIXES[-1]}')",
+    ],
+)
+def test_a_failure_that_may_pass_is_not_remembered(tmp_path, passing):
+    (tmp_path / "numba.py").write_text(
+        f"import os\nif os.environ.setdefault('TIMES', '1') == '1': raise {passing}\nraise AttributeError('for good')"
+    )
+    code = f"""
+        import os, sys
+        sys.path.insert(0, {str(tmp_path)!r})
+        import gradstep
+        assert "for good" not in gradstep.available()["numba"]
+        for times in "23":
+            os.environ["TIMES"] = times
+            print(gradstep.available()["numba"])
+    """
+    for reason in processes.run(code).splitlines():
+        assert reason.startswith("the numba kernel is not available: AttributeError: for good. Fix: ")
 
 
 USUAL_GRADIENT = """

@@ -14,7 +14,6 @@ import processes
 import pytest
 from command_line import assert_one_line, write_csv
 
-from gradstep.cli.interrupts import Interrupts
 from gradstep.compare.measure import timing
 from gradstep.compare.record import records
 
@@ -224,17 +223,17 @@ gradstep.__main__.main()
 """
 
 
-def assert_fit_keeps_the_model(code: str, folder: Path, pauses: Sequence[float]) -> None:
-    """Run a fit in a process and press Ctrl-C when it asks for it, and again after each pause."""
+def assert_fit_keeps_the_model(code: str, folder: Path, pauses: Sequence[float], number: int = signal.SIGINT) -> None:
+    """Run a fit in a process and send it a signal when it asks for it, and again after each pause."""
     write_csv(folder / "t.csv", "x,y\n1,0\n2,1\n3,1\n0,0\n")
     line = [sys.executable, "-c", code]
     child = subprocess.Popen(line, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert child.stderr.readline() == "now\n"
-        child.send_signal(signal.SIGINT)
+        child.send_signal(number)
         for pause in pauses:
             time.sleep(pause)
-            child.send_signal(signal.SIGINT)
+            child.send_signal(number)
         out, err = child.communicate(timeout=60)
     finally:
         child.kill()
@@ -284,6 +283,28 @@ def test_interrupt_that_python_forgets_ends_the_predictions(tmp_path, command):
     )
     assert (done.returncode, done.stderr) == (130, "gradstep: error: interrupted\n")
     assert {path.name for path in tmp_path.iterdir()} == {"t.csv", "m.json"}
+
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+
+
+@posix
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_request_to_end_saves_as_an_interrupt_does(tmp_path, name):
+    code = FIT.format(wait="", at_step_5="wait_for_ctrl_c()")
+    assert_fit_keeps_the_model(code, tmp_path, [], getattr(signal, name))
+
+
+@posix
+def test_request_to_end_before_the_work_is_one_line():
+    code = """if True:
+        import os, signal
+        import gradstep.__main__ as begin
+        begin._run = lambda: os.kill(os.getpid(), signal.SIGTERM)
+        begin.main()
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "gradstep: error: interrupted\n")
 
 
 def test_nothing_but_the_record_is_written_where_nothing_was_timed(command, tmp_path, monkeypatch):
@@ -337,54 +358,3 @@ def test_interrupt_that_python_forgets_is_not_shown():
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "processor" in done.stdout
-
-
-# The parts
-
-
-def press() -> bool:
-    """Press Ctrl-C and return whether that raised."""
-    try:
-        signal.raise_signal(signal.SIGINT)
-    except KeyboardInterrupt:
-        return True
-    return False
-
-
-def test_first_press_raises_and_the_later_ones_are_noted():
-    with Interrupts() as interrupts:
-        assert not interrupts.pressed
-        assert press()
-        assert not press()
-        assert interrupts.pressed
-
-
-def test_press_while_holding_is_only_noted():
-    with Interrupts() as interrupts:
-        interrupts.hold()
-        assert not press()
-        interrupts.heed()
-    assert interrupts.pressed
-
-
-def test_lost_press_is_raised_where_the_work_heeds_it():
-    with Interrupts() as interrupts:
-        interrupts.heed()
-        press()
-        with pytest.raises(KeyboardInterrupt):
-            interrupts.heed()
-
-
-def test_handler_before_is_restored_and_an_ignored_signal_stays_ignored():
-    before = signal.getsignal(signal.SIGINT)
-    with Interrupts():
-        press()
-    assert signal.getsignal(signal.SIGINT) is before
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with Interrupts() as interrupts:
-            assert not press()
-        assert not interrupts.pressed
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as arrays
 
 import gradstep
 from gradstep.data import models
+from gradstep.data.labels import composed
 from gradstep.data.models import Model
 from gradstep.data.standardization import Standardization
 
@@ -118,7 +119,11 @@ def test_label_of_several_classes_is_named_by_what_it_is_not():
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 
 
-@hypothesis.given(st.lists(st.tuples(texts, st.floats(-1e300, 1e300)), min_size=1, max_size=4), texts)
+different = {"min_size": 1, "max_size": 4, "unique_by": lambda column: composed(column[0])}
+
+
+@hypothesis.given(st.lists(st.tuples(texts, st.floats(-1e300, 1e300)), **different), texts)
+@hypothesis.example([("a", 1.0)], "Well")
 def test_model_comes_back_as_it_was_saved(tmp_path_factory, columns, positive):
     path = tmp_path_factory.mktemp("model") / "m.json"
     names, coefficients = zip(*columns, strict=True)
@@ -147,6 +152,12 @@ def test_model_saved_before_the_other_class_was_kept_is_read(tmp_path):
         ({"schema": 99, "gradstep": "7.0"}, "written by gradstep 7.0, newer than this version"),
         ({"schema": None}, "schema is not an integer"),
         ({"columns": []}, "no columns"),
+        ({"schema": 0}, "schema should be at least 1"),
+        ({"columns": ["a", "a"]}, "2 columns are called 'a'"),
+        ({"columns": ["\u00e9", "e\u0301"]}, "2 columns are called"),
+        ({"positive": "1.0", "negative": "True"}, "positive and negative are the same label"),
+        ({"m": 0, "correct": 0}, "m at least 1"),
+        ({"correct": 10**6}, "correct should be from 0 to m"),
         ({"columns": "ab"}, "columns is not a list of text"),
         ({"columns": ["a"]}, "coefficients should hold 1 numbers"),
         ({"coefficients": [1.0, None]}, "coefficients is not a list of numbers"),
@@ -179,6 +190,31 @@ def test_file_with_a_wrong_value_is_refused_by_name(tmp_path, changes, message):
     with pytest.raises(ValueError, match=message) as caught:
         models.load(path)
     assert str(caught.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"l2":', '"intercept": 5, "l2":', "has the key 'intercept' more than once"),
+        ('"l2":', f'"l2": {"1" * 5000}, "J2":', "an integer of 5,000 digits"),
+        ('"l2":', f'"more": {"[" * 10**5}, "l2":', "nested too deeply"),
+        ('"l2":', '"more": "\udcff", "l2":', "not text in UTF-8"),
+    ],
+)
+def test_file_that_python_reads_in_words_of_its_own_is_refused_in_ours(tmp_path, old, new, message):
+    path = tmp_path / "m.json"
+    content = json.dumps(dataclasses.asdict(model()))
+    path.write_bytes(content.replace(old, new, 1).encode("utf-8", "surrogateescape"))
+    with pytest.raises(ValueError, match=message) as caught:
+        models.load(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_byte_order_mark_is_no_part_of_a_model(tmp_path):
+    model().save(tmp_path / "m.json")
+    content = (tmp_path / "m.json").read_bytes()
+    (tmp_path / "m.json").write_bytes(b"\xef\xbb\xbf" + content)
+    assert models.load(tmp_path / "m.json") == model()
 
 
 @pytest.mark.parametrize("lacking", ["columns", "intercept", "J"])

@@ -233,3 +233,15 @@ def test_pictures_have_the_ink_of_our_pages():
     assert [light[name].upper() for name in ("paper", "ink", "soft", "grid")] == [
         *(styles.WHITE, styles.INK, styles.SOFT, styles.GRID)
     ]
+
+
+def test_names_that_differ_in_few_signs_or_are_long_have_pictures_of_their_own(command, tmp_path):
+    names = ("a b.csv", "a-b.csv", "x" * 250 + ".csv", "../../../c.csv")
+    each = [sample_records.sample(problem=name, m_list=(100, 10_000), n_list=(2,)) for name in names]
+    cells = [cell for record in each for cell in record.cells]
+    cells += [records.changed(cell, dtype="../" * 40) for cell in each[0].cells]
+    records.save(records.changed(each[0], cells=cells), tmp_path / "r.json")
+    outcome = command("report", tmp_path / "r.json", "--plot", tmp_path / "p")
+    assert outcome.code == 0
+    assert len(list((tmp_path / "p").glob("time-against-m-*.png"))) == 5
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["p", "r.json"]

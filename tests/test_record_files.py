@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import json
 import os
+import sys
 from pathlib import Path
 
 import made_records
 import pytest
-from command_line import assert_one_line
+from command_line import assert_one_line, process
 
 from gradstep.compare.record import records
 from gradstep.compare.record.records import Record
@@ -155,3 +156,50 @@ def test_failed_write_leaves_the_old_file_and_nothing_else(written, monkeypatch,
         records.save(made_records.record(), written)
     assert written.read_bytes() == before
     assert [entry.name for entry in written.parent.iterdir()] == ["record.json"]
+
+
+def test_file_that_is_larger_than_memory_is_not_read_whole(tmp_path):
+    if sys.platform == "win32":
+        pytest.skip("Windows has no such device")
+    (tmp_path / "r.json").symlink_to("/dev/zero")
+    assert_one_line(process("report", tmp_path / "r.json"), 1, "r.json: this is not JSON")
+
+
+def test_byte_order_mark_is_no_part_of_a_record(written):
+    content = written.read_bytes()
+    record = records.load(written)
+    written.write_bytes(b"\xef\xbb\xbf" + content)
+    assert records.load(written) == record
+
+
+@pytest.mark.parametrize("version", [3, 4])
+def test_key_that_is_there_twice_is_refused(command, written, version):
+    content = written.read_text().replace(f'"schema": {records.SCHEMA}', f'"schema": {version}')
+    written.write_text(content.replace('"seconds":', '"seconds": 1, "seconds":', 1))
+    assert_one_line(command("report", written), 1, 'has the key "seconds" more than once')
+
+
+def test_what_is_wrong_is_quoted_in_short(command, written):
+    for old, new in (('"seconds":', f'"{"s" * 3000}": 1, "seconds":'), ('"schema": 4', f'"schema": {10**3000}')):
+        content = written.read_text()
+        written.write_text(content.replace(old, new, 1))
+        outcome = command("report", written)
+        assert_one_line(outcome, 1, str(written))
+        assert len(outcome.err) < len(str(written)) + 300
+        written.write_text(content)
+
+
+@pytest.mark.parametrize("key", ["cores", "usable_cores", "memory"])
+def test_number_that_no_format_holds_is_refused(command, written, key):
+    record = json.loads(written.read_text())
+    record["machine"][key] = 10**400
+    written.write_text(json.dumps(record))
+    assert_one_line(command("report", written, "--details"), 1, "machine", "below 2**63")
+
+
+def test_model_is_no_record_and_a_record_no_model(command, written, tmp_path):
+    data, model = tmp_path / "t.csv", tmp_path / "m.json"
+    data.write_text("x,y\n1,0\n2,1\n")
+    command("fit", data, "--label", "y", "--max-iter", "2", "--save", model)
+    assert_one_line(command("report", model), 1, "m.json: this is no record", "a model of gradstep fit")
+    assert_one_line(command("predict", written, data), 1, "record.json: not a model", "a record of gradstep compare")

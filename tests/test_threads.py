@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import platform
@@ -173,6 +174,37 @@ def test_an_exception_of_a_helper_reaches_the_caller_and_the_helper_stays():
     print(helpers())
     """
     assert processes.run(PROBLEM + code).split() == ["1"]
+
+
+@pytest.mark.skipif(threads.usable_cores() == 1, reason="there is one core, so no helper")
+def test_an_exception_of_a_helper_keeps_no_array_alive():
+    caller, helped = threading.get_ident(), threading.Event()
+
+    def fail() -> weakref.ref[np.ndarray]:
+        X = np.ones(9)
+
+        def work(first: int, last: int) -> None:
+            if threading.get_ident() == caller:
+                assert helped.wait(60)
+                return
+            helped.set()
+            raise ZeroDivisionError(X.size)
+
+        with contextlib.suppress(ZeroDivisionError):
+            threads.share(work, 100, 2, 100)
+        return weakref.ref(X)
+
+    gc.collect()
+    gc.disable()
+    try:
+        gone = fail()
+        for _ in range(200):
+            if gone() is None:
+                break
+            threading.Event().wait(0.01)
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="CPython alone can raise in another thread")

@@ -12,8 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-# Names of a stream that is open already, such as what /dev/stdout is a link to.
-_STREAM = re.compile(r"/(?:dev|proc/(?:self|thread-self|\d+))/fd/(\d+)")
+# Names of a stream that is open already, such as what /dev/stdout is a link to: of a process, and its number there.
+_STREAM = re.compile(r"/(?:dev|proc/(self|thread-self|\d+)(?:/task/\d+)?)/fd/(\d+)")
+
+# No process has a stream of a larger number.
+_LARGEST_STREAM = 2**31 - 1
 
 # As many links as Linux follows.
 _MOST_LINKS = 40
@@ -30,16 +33,41 @@ def require_place_for(path: Path) -> None:
         raise OSError(errno.ENXIO, "this is a socket", str(path))
     elif _stream(path) is None and not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, "this is not writable", str(path))
+    _require_open_for_writing(path)
+
+
+def require_not_standard_output(path: Path, what: str) -> None:
+    """Raise ValueError if standard output goes into the file at `path`, of which `what` says "read as DATA" or such.
+
+    A path that names a stream itself, such as /dev/stdout, may.
+    """
+    if _named_stream(path) is not None:
+        return
+    with contextlib.suppress(OSError):
+        there = os.fstat(1)
+        if stat.S_ISREG(there.st_mode) and os.path.samestat(there, path.stat()):
+            raise ValueError(f"standard output goes to {path}, which is {what}")
+
+
+def _require_open_for_writing(path: Path) -> None:
+    stream = _stream(path)
+    if stream is None:
+        return
+    # Systems without such names lack this module.
+    import fcntl
+
+    if fcntl.fcntl(stream, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+        raise OSError(errno.EBADF, "this stream is not open for writing", str(path))
 
 
 def _require_replaceable(path: Path, status: os.stat_result | None) -> None:
-    if _stream(path) is not None:
+    if _named_stream(path) is not None:
         return
     folder = _target(path).parent
     if not folder.is_dir():
         raise FileNotFoundError(errno.ENOENT, "the folder of this file does not exist", str(path))
-    if status is not None and not os.access(path, os.W_OK):
-        raise PermissionError(errno.EACCES, "this file is not writable", str(path))
+    if status is not None:
+        _require_own_to_replace(path, status)
     # Some folders look writable and are not, such as /proc for root.
     trial = folder / _unguessable_name()
     try:
@@ -48,6 +76,34 @@ def _require_replaceable(path: Path, status: os.stat_result | None) -> None:
     except OSError as error:
         reason = f"the folder of this file is not writable ({error.strerror})"
         raise OSError(error.errno, reason, str(path)) from error
+
+
+def _require_own_to_replace(path: Path, status: os.stat_result) -> None:
+    """Raise OSError if a file that is there may not be replaced, whatever its folder allows."""
+    try:
+        # Some files look writable and are not, such as those that can only grow.
+        os.close(os.open(path, os.O_WRONLY))
+    except OSError as error:
+        raise OSError(error.errno, f"this file is not writable ({error.strerror})", str(path)) from error
+    target = _target(path)
+    folder = target.parent.stat()
+    if folder.st_mode & stat.S_ISVTX and os.geteuid() not in (0, folder.st_uid, status.st_uid):
+        reason = "this file is another user's, and its folder lets nobody else replace it"
+        raise PermissionError(errno.EPERM, reason, str(path))
+    if target in _mounted():
+        reason = "this file is mounted by itself, so it cannot be replaced; name one in a folder"
+        raise OSError(errno.EBUSY, reason, str(path))
+
+
+def _mounted() -> set[Path]:
+    """Return the places where something is mounted, as containers do with single files; none where that is unknown."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_bytes().splitlines()
+    except OSError:
+        return set()
+    # The fifth field, in which spaces and such are octal.
+    spelled = (re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8)]), line.split()[4]) for line in lines)
+    return {Path(os.fsdecode(place)) for place in spelled}
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -66,7 +122,7 @@ def writing(path: Path) -> Iterator[BinaryIO]:
     foreign: OSError | None = None
     try:
         status = _status(path)
-        straight = _stream(path) is not None or not (status is None or stat.S_ISREG(status.st_mode))
+        straight = _named_stream(path) is not None or not (status is None or stat.S_ISREG(status.st_mode))
         with _straight(path) if straight else _replacing(_target(path), status) as file:
             try:
                 yield file
@@ -93,7 +149,10 @@ def _status(path: Path) -> os.stat_result | None:
     """Return what is at a path, behind all links; None if there is nothing."""
     stream = _stream(path)
     if stream is not None:
-        return os.fstat(stream)
+        try:
+            return os.fstat(stream)
+        except OSError as error:
+            raise OSError(error.errno, "no such stream is open", str(path)) from error
     try:
         return path.stat()
     except FileNotFoundError:
@@ -105,11 +164,19 @@ def _target(path: Path) -> Path:
 
 
 def _stream(path: Path) -> int | None:
-    """Return the number of the open stream that a path such as /dev/stdout names."""
+    """Return the number of the stream of this process that a path such as /dev/stdout names."""
+    named = _named_stream(path)
+    if named is None or named[1] not in (None, "self", "thread-self", str(os.getpid())):
+        return None
+    return min(int(named[2]), _LARGEST_STREAM)
+
+
+def _named_stream(path: Path) -> re.Match[str] | None:
+    """Return which stream, and of which process, a path such as /dev/stdout names."""
     place = os.path.abspath(path)
     for _ in range(_MOST_LINKS):
         if named := _STREAM.fullmatch(place):
-            return int(named[1])
+            return named
         if not os.path.islink(place):
             return None
         place = os.path.normpath(os.path.join(os.path.dirname(place), os.readlink(place)))
@@ -119,8 +186,9 @@ def _stream(path: Path) -> int | None:
 def _straight(path: Path) -> BinaryIO:
     stream = _stream(path)
     # A stream that is open already: opened anew it would begin at the start of its file, and overwrite itself.
-    # Never O_CREAT: a pipe that has gone does not become a regular file.
-    return open(os.open(path, os.O_WRONLY) if stream is None else stream, "wb", closefd=stream is None)
+    # Never O_CREAT: a pipe that has gone does not become a regular file. O_APPEND, because another process's stream may
+    # be a file.
+    return open(os.open(path, os.O_WRONLY | os.O_APPEND) if stream is None else stream, "wb", closefd=stream is None)
 
 
 def _unguessable_name() -> str:
@@ -140,6 +208,7 @@ def _replacing(target: Path, status: os.stat_result | None) -> Iterator[BinaryIO
     try:
         with open(descriptor, "wb") as file:
             if status is not None:
+                _keep_attributes(descriptor, target)
                 _keep_owner_and_mode(descriptor, status)
             yield file
             file.flush()
@@ -177,8 +246,25 @@ def _name(descriptor: int, path: Path) -> None:
 def _keep_owner_and_mode(descriptor: int, status: os.stat_result) -> None:
     if not hasattr(os, "fchmod"):
         return
-    # Only root may give a file away.
-    with contextlib.suppress(PermissionError):
-        os.fchown(descriptor, status.st_uid, status.st_gid)
+    # Only root may give a file away, but to a group of one's own.
+    for owner in (status.st_uid, -1):
+        with contextlib.suppress(PermissionError):
+            os.fchown(descriptor, owner, status.st_gid)
+            break
     # Last, because a change of the owner clears some bits.
     os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+
+
+def _keep_attributes(descriptor: int, old: Path) -> None:
+    """Give a new file what the old one has beside its mode, such as a list of who may read it, and nothing else."""
+    if not hasattr(os, "listxattr"):
+        return
+    there, here = ({name: os.getxattr(place, name) for name in os.listxattr(place)} for place in (old, descriptor))
+    # Each by itself: some belong to the system, and not every file system has them.
+    for name in here.keys() - there.keys():
+        with contextlib.suppress(OSError):
+            os.removexattr(descriptor, name)
+    for name, value in there.items():
+        with contextlib.suppress(OSError):
+            if here.get(name) != value:
+                os.setxattr(descriptor, name, value)

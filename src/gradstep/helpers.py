@@ -33,7 +33,7 @@ class Task:
         self._unclaimed = threading.Lock()
         self._running = threading.Lock()
         self._running.acquire()
-        self.error: BaseException | None = None
+        self._error: BaseException | None = None
 
     def claim(self) -> bool:
         """Return True to the first who asks: to a helper that is to run it, or to the caller who needs no help now."""
@@ -44,13 +44,18 @@ class Task:
         try:
             self._work()
         except BaseException as error:  # noqa: BLE001 - the caller raises it
-            self.error = error
+            self._error = error
         finally:
             self._running.release()
 
     def wait(self) -> None:
         """Wait until the helper that claimed it has run it."""
         self._running.acquire()
+
+    def take_error(self) -> BaseException | None:
+        """Return what the work raised, once."""
+        error, self._error = self._error, None
+        return error
 
 
 class _QueueSeat:

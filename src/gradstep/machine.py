@@ -74,8 +74,10 @@ class Machine:
         unknown = sorted(name for name in self.caches if not re.fullmatch("L[1-9]d?", name))
         if unknown:
             raise ValueError(f"caches has the unknown {unknown[0]}")
-        if min(self.cores, self.usable_cores, self.memory, *self.caches.values()) < 1:
-            raise ValueError("should have positive numbers of cores and bytes")
+        numbers = (self.cores, self.usable_cores, self.memory, *self.caches.values())
+        # Other formats hold no larger integers.
+        if not 1 <= min(numbers) <= max(numbers) < 2**63:
+            raise ValueError("should have positive numbers of cores and bytes, below 2**63")
 
     @classmethod
     def here(cls) -> Machine:

@@ -6,8 +6,6 @@ A fifth kernel is one file that defines ``partial_sums``, and one entry here: he
 from __future__ import annotations
 
 import functools
-import sys
-import traceback
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
@@ -17,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gradstep import environment, extras, processor
+from gradstep import environment, extras, imports, processor
 from gradstep.contract import FloatArray, Kernel, KernelUnavailable, PartialSums
 from gradstep.environment import BadVariable
 from gradstep.text import words
@@ -209,45 +207,11 @@ def _pinned_variant(name: str, pinned: str) -> PartialSums:
     return variants[pinned]
 
 
-# An import that failed is not tried again: "auto" asks at each call, and a failing import of Numba takes a while.
-_failures: dict[Callable[[], ModuleType], BaseException] = {}
-
-
 def _module(name: str, entry: Entry) -> ModuleType:
-    error = _failures.get(entry.load_module)
-    if error is None:
-        before = set(sys.modules)
-        try:
-            return entry.load_module()
-        except (KernelUnavailable, BadVariable):
-            raise
-        except BaseException as failure:
-            if isinstance(failure, KeyboardInterrupt) or _is_of_a_signal(failure):
-                _forget_halves(before)
-                raise
-            # Whatever a package raises while it starts is a reason against it, an exit or a panic of Rust as well.
-            error = _failures[entry.load_module] = failure.with_traceback(None)
-    raise _unavailable(name, error) from error
-
-
-def _forget_halves(before: set[str]) -> None:
-    """Let an import that was interrupted begin anew: Python forgets the package, and not what it had imported of it."""
-    while halves := [name for name in sys.modules.keys() - before if _parent(name) not in sys.modules]:
-        for name in halves:
-            sys.modules.pop(name, None)
-
-
-def _parent(module: str) -> str:
-    return module.rpartition(".")[0] or module
-
-
-def _is_of_a_signal(error: BaseException) -> bool:
-    """Return whether the handler of a signal raised an error: an alarm or an end that the caller waits for."""
-    # Only where something failed, because it takes a while to import.
-    import signal
-
-    handlers = [getattr(signal.getsignal(number), "__code__", None) for number in signal.valid_signals()]
-    return any(frame.f_code in handlers for frame, _ in traceback.walk_tb(error.__traceback__))
+    try:
+        return imports.attempt(entry.load_module, raises=(KernelUnavailable, BadVariable))
+    except imports.ImportFailed as failed:
+        raise _unavailable(name, failed.error) from failed.error
 
 
 def _compile_and_run(
@@ -268,7 +232,7 @@ def _compile_and_run(
         # What a kernel raises about its arguments.
         raise
     except Exception as error:
-        if _is_of_a_signal(error):
+        if imports.of_a_signal(error):
             raise
         raise _unavailable(name, error) from error
 

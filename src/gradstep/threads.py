@@ -126,9 +126,13 @@ def share(work: Callable[[int, int], None], n_blocks: int, threads: int, turns: 
         finally:
             runs.stop()
             _take_back(tasks)
-    for task in tasks:
-        if task.error is not None:
-            raise task.error
+    errors = [error for error in map(helpers.Task.take_error, tasks) if error is not None]
+    try:
+        if errors:
+            raise errors[0]
+    finally:
+        # It knows this frame: if this frame knew it, what the caller gave would live until a garbage collection.
+        errors.clear()
 
 
 def has_teams() -> bool:

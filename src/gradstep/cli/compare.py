@@ -77,7 +77,9 @@ _of_time = partial(_option, group="Time")
 )  # fmt: skip
 @_of_problems("--m", "m_list", callback=options.counts, metavar="LIST", help="Numbers of examples, such as 100,1e5.")
 @_of_problems("--n", "n_list", callback=options.counts, metavar="LIST", help="Numbers of features, such as 2,10,100.")
-@_of_problems("--data", metavar="FILE|NAME", help=f"A file, or {', '.join(problems.DATA_SETS)}.")
+@_of_problems(
+    "--data", callback=options.given, metavar="FILE|NAME", help=f"A file, or {', '.join(problems.DATA_SETS)}."
+)
 @_of_problems("--label", metavar="COLUMN", help="The column of the file with the labels.")
 @_of_problems("--positive", metavar="VALUE", help="The value of the label that counts as 1.")
 @_of_problems("--dtype", "dtypes", callback=options.dtypes, metavar="LIST", help="float64, float32 or both.")

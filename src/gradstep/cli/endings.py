@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from collections.abc import Callable
 
 import click
@@ -39,6 +40,9 @@ def in_words(error: BaseException) -> str:
     """Return the words of an expected error."""
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.errno == errno.ENOENT:
+        # All that looks for something without a name is what asks where the current folder is.
+        return "the current folder does not exist any more"
     return str(error) or type(error).__name__
 
 

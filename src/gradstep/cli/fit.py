@@ -60,7 +60,7 @@ _of_training = partial(_option, group="Training")
 
 
 @click.command("fit", cls=GroupedCommand, help=_HELP)
-@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("data", type=places.GivenPath())
 @_of_data("--label", metavar="COLUMN", help="The column with the labels. For npz: the array, y by default.")
 @_of_data("--positive", metavar="VALUE", help="The value of the label that counts as 1; all others count as 0.")
 @_of_data("--columns", callback=options.columns, multiple=True, metavar="NAMES", help="Use only these columns: a,b.")
@@ -97,10 +97,7 @@ _of_training = partial(_option, group="Training")
     "--threads", callback=options.threads, metavar="N|auto", default="auto", show_default=True,
     help="auto chooses by the size of X.",
 )  # fmt: skip
-@_option(
-    "--save", group="Result", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-    help="Write the model to this JSON file.",
-)  # fmt: skip
+@_option("--save", group="Result", type=places.OutputFile(), metavar="FILE", help="Write the model to this JSON file.")
 @_option("--quiet", group="Result", is_flag=True, help="Show no progress.")
 @click.pass_context
 def fit_command(
@@ -126,8 +123,8 @@ def fit_command(
         raise click.UsageError(f"--label COLUMN is missing: the column that holds the labels{_known(data, delimiter)}")
     if kernel != "auto":
         registry.load(kernel)
+    places.require_apart({} if save is None else {"--save": save}, {"DATA": data})
     if save is not None:
-        places.require_apart({"--save": save}, {"DATA": data})
         files.require_place_for(save)
     try:
         table = tables.read(data, label, positive, delimiter=delimiter, columns=columns, drop=drop)

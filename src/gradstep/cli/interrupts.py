@@ -1,4 +1,8 @@
-"""Ctrl-C during a long command: it ends the work once, is never lost, and does not cut off the results."""
+"""Ctrl-C during a long command: it ends the work once, is never lost, and does not cut off the results.
+
+A scheduler that asks the process to end (SIGTERM) and a terminal that is closed (SIGHUP) are heeded as the first Ctrl-C
+is; asked again, the process ends at once, as it does without gradstep.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,13 @@ from collections.abc import Iterable, Iterator
 from types import FrameType
 from typing import Any, Self, TypeVar
 
+_OTHERS = [signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
 # A press within this time of the one before is the same wish.
 _IMPATIENT_SECONDS = 1.0
+
+# Results that are not saved so long after the first press wait for something, such as the reader of a pipe.
+_STUCK_SECONDS = 10.0
 
 _Item = TypeVar("_Item")
 
@@ -37,15 +46,18 @@ def heed_once() -> None:
 
     A shell makes its background jobs ignore Ctrl-C; they go on ignoring it.
     """
+    for number in _OTHERS:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _end)
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         return
 
     def press(_number: int, _frame: FrameType | None) -> None:
         if _presses.count_one():
-            _ignore_at_the_end()
             raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, press)
+    _ignore_at_the_end()
     shown = sys.unraisablehook
 
     def show(lost: sys.UnraisableHookArgs) -> None:
@@ -54,6 +66,12 @@ def heed_once() -> None:
             shown(lost)
 
     sys.unraisablehook = show
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """End the work at the first of these signals; a second one ends the process."""
+    signal.signal(number, signal.SIG_DFL)
+    raise KeyboardInterrupt
 
 
 def _ignore_at_the_end() -> None:
@@ -66,7 +84,7 @@ class Interrupts:
 
     Python raises KeyboardInterrupt wherever it happens to be. In a callback of a C library or a destructor it is
     printed and lost; `heed` raises it again. A second Ctrl-C, or one after `hold`, is only noted: an impatient user
-    does not cut off the saving that the first one began.
+    does not cut off the saving that the first one began, unless it lasts so long that it waits for something.
 
     Attributes
     ----------
@@ -89,26 +107,31 @@ class Interrupts:
     def __init__(self) -> None:
         self.pressed = False
         self._holding = False
-        self._before: Any = None
+        self._first = math.inf
+        self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        self._before = signal.getsignal(signal.SIGINT)
-        # A shell makes its background jobs ignore Ctrl-C; they go on ignoring it.
-        if self._before is not signal.SIG_IGN:
-            signal.signal(signal.SIGINT, self._note)
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, *_OTHERS)}
+        # A shell makes its background jobs ignore Ctrl-C, and nohup a closed terminal; they go on ignoring it.
+        self._before = {number: each for number, each in handlers.items() if each not in (signal.SIG_IGN, None)}
+        for number in self._before:
+            signal.signal(number, self._note)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._before is not signal.SIG_IGN:
-            signal.signal(signal.SIGINT, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
         if self.pressed:
             _ignore_at_the_end()
 
-    def _note(self, _number: int, _frame: FrameType | None) -> None:
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        if number != signal.SIGINT:
+            signal.signal(number, signal.SIG_DFL)
         # For the handler before, which may get the next press: this command may be over by then.
         _presses.count_one()
         again, self.pressed = self.pressed, True
-        if not (again or self._holding):
+        self._first = min(self._first, time.monotonic())
+        if not (again or self._holding) or time.monotonic() - self._first > _STUCK_SECONDS:
             raise KeyboardInterrupt
 
     def hold(self) -> None:

@@ -48,6 +48,7 @@ class Commands(click.Group):
         """Run a command and end the process: 0, 1 a run failed, 2 usage, 3 became slower, 130 Ctrl-C."""
         extra["standalone_mode"] = False
         _open_what_is_closed()
+        _write_all_to_stdout()
         _spell_out_what_stdout_cannot_encode()
         try:
             code = super().main(*args, **extra) or 0
@@ -91,10 +92,21 @@ def _open_what_is_closed() -> None:
         try:
             os.fstat(number)
         except OSError:
-            # The lowest number that is free.
-            os.open(os.devnull, os.O_RDWR)
+            # The lowest number that is free. Only stderr for writing: a result that should go to a closed stdout is
+            # refused, not lost.
+            os.open(os.devnull, os.O_WRONLY if number == 2 else os.O_RDONLY)
     if sys.stderr is None:
         sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
+
+
+def _write_all_to_stdout() -> None:
+    """Put a buffer before a stdout that has none, as with PYTHONUNBUFFERED.
+
+    A disk that is nearly full takes a part of what is written to such a stream, and Python says nothing.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper) and isinstance(sys.stdout.buffer, io.RawIOBase):
+        buffer = io.BufferedWriter(sys.stdout.buffer)
+        sys.stdout = io.TextIOWrapper(buffer, sys.stdout.encoding, sys.stdout.errors, line_buffering=True)
 
 
 def _spell_out_what_stdout_cannot_encode() -> None:

@@ -20,6 +20,13 @@ ORDERS = ("C", "F")
 _DIGITS = 4000
 
 
+def given(context: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    """Refuse text without a letter, such as that of a variable that is not set."""
+    if text == "":
+        raise click.BadParameter("it is empty")
+    return text
+
+
 def counts(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, ...] | None:
     """Turn a list such as 100,1e5 into integers."""
     if text is None:
@@ -172,7 +179,13 @@ def delimiter(context: click.Context, option: click.Parameter, text: str) -> str
 
 def columns(context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
     """Turn lists such as age,"dose, mg" into names."""
-    return tuple(name.strip() for row in csv.reader(texts, skipinitialspace=True) for name in row)
+    try:
+        rows = [next(csv.reader([text], skipinitialspace=True, strict=True), []) for text in texts]
+    except csv.Error:
+        raise click.BadParameter('it should be a list such as a,b or "a, b",c') from None
+    if not all(rows):
+        raise click.BadParameter("it is empty; it should be a list of columns, such as a,b")
+    return tuple(name.strip() for row in rows for name in row)
 
 
 def advised(error: Unusable) -> ValueError:

@@ -129,7 +129,7 @@ def options(outputs: Sequence[Output]) -> Callable[[Callable[..., None]], Callab
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         for output in reversed(outputs):
-            path = click.Path(path_type=Path)
+            path = places.GivenPath() if output is PICTURES else places.OutputFile()
             command = click.option(
                 output.option, output.parameter, cls=GroupedOption, group="Output", type=path, metavar=output.metavar,
                 help=output.help,

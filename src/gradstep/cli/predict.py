@@ -49,8 +49,8 @@ _of_result = partial(_option, group="Result")
 
 
 @click.command("predict", cls=GroupedCommand, help=_HELP)
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("model", type=places.GivenPath())
+@click.argument("data", type=places.GivenPath())
 @_of_data(
     "--delimiter", callback=options.delimiter, metavar="CHARACTER", default=",", show_default=True,
     help="What separates the cells of a CSV file, such as ';' or tab.",
@@ -60,10 +60,7 @@ _of_result = partial(_option, group="Result")
     "--threshold", callback=options.probability, metavar="P", default="0.5", show_default=True,
     help="The least probability for the label that counted as 1.",
 )  # fmt: skip
-@_of_result(
-    "--out", type=click.Path(path_type=Path), metavar="FILE",
-    help="Write the result to this file: .csv or .parquet.",
-)  # fmt: skip
+@_of_result("--out", type=places.OutputFile(), metavar="FILE", help="Write the result to this file: .csv or .parquet.")
 @click.pass_context
 def predict_command(
     context: click.Context,
@@ -77,8 +74,8 @@ def predict_command(
     """Predict probabilities and labels for a data file."""
     if data.suffix.lower() == ".json" and model.suffix.lower() in tables.SUFFIXES:
         raise click.UsageError(f"the model comes first: gradstep predict {data} {model}")
+    places.require_apart({} if out is None else {"--out": out}, {"MODEL": model, "DATA": data})
     if out is not None:
-        places.require_apart({"--out": out}, {"MODEL": model, "DATA": data})
         _require_place_for(out)
     elif sys.stdout is None:
         raise OSError("there is no standard output; name a file with --out")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gradstep.cli import endings, options, outputs, screen
+from gradstep.cli import endings, options, outputs, places, screen
 from gradstep.cli.grouped import GroupedCommand, GroupedOption
 from gradstep.cli.outputs import DRAWINGS, EXPORTS
 from gradstep.compare.judge import differences
@@ -18,7 +18,7 @@ from gradstep.compare.record.records import Record
 from gradstep.compare.show import difference_tables
 from gradstep.compare.show.console import PlainConsole
 
-RECORD_FILE = click.Path(path_type=Path)
+RECORD_FILE = places.GivenPath()
 
 FAIL_ON = click.option(
     "--fail-on",
@@ -62,6 +62,7 @@ Examples
 @click.pass_context
 def diff_command(context: click.Context, before: Path, after: Path, fail_on: float | None, details: bool) -> None:
     """Show what became faster or slower from one record to another, beyond noise."""
+    places.require_apart({}, {"BEFORE": before, "AFTER": after})
     found = show_differences(records.load(before), records.load(after), (str(before), str(after)), details)
     require_no_slower(context, found, fail_on)
 
@@ -106,11 +107,11 @@ Examples
 @click.pass_context
 def export_command(context: click.Context, /, record: Path, **given: Any) -> None:
     """Write a record in the format of another tool."""
-    places = outputs.taken(given, EXPORTS)
-    if not places:
+    wanted = outputs.taken(given, EXPORTS)
+    if not wanted:
         raise click.UsageError(f"name what to write: {', '.join(output.option for output in EXPORTS)}")
-    outputs.require(places, {"RECORD": record})
-    if not outputs.write(findings(records.load(record)), places):
+    outputs.require(wanted, {"RECORD": record})
+    if not outputs.write(findings(records.load(record)), wanted):
         context.exit(endings.FAILED)
 
 
@@ -136,10 +137,10 @@ Examples
 @click.pass_context
 def report_command(context: click.Context, /, record: Path, details: bool, **given: Any) -> None:
     """Show a saved record, and write its report or its pictures."""
-    places = outputs.taken(given, DRAWINGS)
-    outputs.require(places, {"RECORD": record})
+    wanted = outputs.taken(given, DRAWINGS)
+    outputs.require(wanted, {"RECORD": record})
     found = findings(records.load(record))
-    written = outputs.write(found, places)
+    written = outputs.write(found, wanted)
     screen.show(found, details)
     if not written:
         context.exit(endings.FAILED)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,10 @@ from gradstep.data import labels
 
 # About as many cells are in memory at a time.
 _CELLS = 1 << 18
+
+
+# Nobody copies a longer list.
+_MOST_TO_DROP = 100
 
 
 class Unusable(ValueError):
@@ -105,6 +111,12 @@ def require_finite(path: Path, X: FloatArray, names: Sequence[str], first: int =
         raise ValueError(f"{path}, row {first + i + 1}, column {names[j]!r}: {X[i, j]} is not a finite number")
 
 
+def require_seekable(path: Path, file: BinaryIO) -> None:
+    """Raise ValueError for a pipe, which can only be read from its beginning to its end."""
+    if not file.seekable():
+        raise ValueError(f"{path}: this is a pipe; only CSV can be read from one")
+
+
 def index(path: Path, names: Sequence[str], name: str) -> int:
     """Return the index of the one column of this name.
 
@@ -113,20 +125,29 @@ def index(path: Path, names: Sequence[str], name: str) -> int:
     Unusable
         If there is none, or more than one.
     """
-    alike = list(map(labels.composed, names))
-    found = alike.count(labels.composed(name))
-    if found == 0:
+    found = _places(tuple(names)).get(labels.composed(name), [])
+    if not found:
         raise Unusable(
-            f"{path}: there is no column {name!r}; there are {labels.listed(list(names))}", delimiter_advice(names)
+            f"{path}: there is no column {labels.quoted(name)}; there are {labels.listed(list(names))}",
+            delimiter_advice(names),
         )
-    if found > 1:
-        raise Unusable(f"{path}: {found} columns are called {name!r}")
-    return alike.index(labels.composed(name))
+    if len(found) > 1:
+        raise Unusable(f"{path}: {len(found)} columns are called {name!r}")
+    return found[0]
+
+
+@functools.lru_cache(maxsize=1)
+def _places(names: tuple[str, ...]) -> dict[str, list[int]]:
+    """Return where each name stands; a command may ask for many of many."""
+    found: dict[str, list[int]] = {}
+    for j, name in enumerate(names):
+        found.setdefault(labels.composed(name), []).append(j)
+    return found
 
 
 def delimiter_advice(names: Sequence[str]) -> str:
     """Return the advice for a file that seems to have one column because another character separates them."""
-    if len(names) > 1:
+    if len(names) != 1:
         return ""
     for character, spelled in ((";", "';'"), ("\t", "tab"), ("|", "'|'")):
         if character in names[0]:
@@ -134,21 +155,22 @@ def delimiter_advice(names: Sequence[str]) -> str:
     return ""
 
 
-def text_columns(where: str, first_values: Sequence[tuple[str, str]]) -> NotNumbers:
-    """Return the error that names columns of text, each with its first value."""
-    names = [name for name, _ in first_values]
-    shown = ", ".join(f"{name!r} ({value!r})" for name, value in first_values[: labels.VALUES_SHOWN])
+def text_columns(where: str, names: Sequence[str], first_values: Iterator[str]) -> NotNumbers:
+    """Return the error that names columns of text, some of them with their first values, which it takes as needed."""
+    some = zip(names[: labels.VALUES_SHOWN], first_values, strict=False)
+    shown = ", ".join(f"{labels.quoted(name)} ({labels.quoted(value)})" for name, value in some)
     if len(names) > labels.VALUES_SHOWN:
-        shown += f" and {len(names) - labels.VALUES_SHOWN} more"
+        shown += f" and {len(names) - labels.VALUES_SHOWN:,} more"
     one = len(names) == 1
+    todo = f"leave {'it' if one else 'them'} out with {drop(names)}"
+    if len(names) > _MOST_TO_DROP:
+        todo = "name the columns of numbers with --columns"
     return NotNumbers(
-        f"{where}: {'column' if one else 'columns'} {shown} {'holds' if one else 'hold'} text, not numbers",
-        f"leave {'it' if one else 'them'} out with --drop {_as_option(names)}",
+        f"{where}: {'column' if one else 'columns'} {shown} {'holds' if one else 'hold'} text, not numbers", todo
     )
 
 
-def _as_option(names: Sequence[str]) -> str:
-    """Return names as one value of an option of the command line."""
-    quoted = ['"' + name.replace('"', '""') + '"' if set(name) & set(',"') else name for name in names]
-    value = ",".join(quoted)
-    return value if all(character.isalnum() or character in "_-.,/" for character in value) else f"'{value}'"
+def drop(names: Sequence[str]) -> str:
+    """Return the option that leaves out columns, as a shell takes it."""
+    quoted = ['"' + name.replace('"', '""') + '"' if set(name) & set(',"\r\n') or not name else name for name in names]
+    return f"--drop {shlex.quote(','.join(quoted))}"

@@ -7,11 +7,12 @@ import csv
 import itertools
 import math
 import re
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import NoReturn, Protocol, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,19 @@ from numpy.typing import NDArray
 from gradstep.data import labels
 from gradstep.data.blocks import Block, Texts, gathered, index, rows_at_a_time, text_columns
 
+# No header is longer, but a device may never end its first line.
+_LONGEST_LINE = 1 << 24
+
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?")
+
+
+class Rows(Protocol):
+    """What csv.reader returns, whose type has no name that can be imported."""
+
+    line_num: int
+
+    def __iter__(self) -> Iterator[list[str]]:
+        """Return itself."""
 
 
 @contextlib.contextmanager
@@ -34,6 +47,16 @@ def _file(path: Path) -> TextIO:
     return path.open(encoding="utf-8-sig", newline="")
 
 
+@contextlib.contextmanager
+def _long_cells() -> Iterator[None]:
+    """Let the csv module read cells of any length."""
+    limit = csv.field_size_limit(sys.maxsize)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(limit)
+
+
 class CsvSource:
     """A CSV file that is open at its first row: a `Source`."""
 
@@ -42,10 +65,11 @@ class CsvSource:
         self._delimiter = delimiter
         first: list[str] = []
         try:
-            names = _names(csv.reader(_recorded(file, first), delimiter=delimiter))
+            with _long_cells():
+                names = _names(csv.reader(_recorded(_of_some_length(file), first), delimiter=delimiter))
         except UnicodeDecodeError:
             raise _not_text(path) from None
-        except csv.Error as error:
+        except (csv.Error, ValueError) as error:
             raise ValueError(f"{path}, line 1: {error}") from error
         if not names:
             raise ValueError(f"{path}: the file is empty; it should begin with a header, the names of the columns")
@@ -54,6 +78,13 @@ class CsvSource:
         self.by_position = all(labels.as_number(name) is not None for name in names)
         # Numbers are no names: that line is the first row.
         self._lines: Iterable[str] = itertools.chain(first, file) if self.by_position else file
+        # A pipe cannot be read again.
+        self._is_file = path.is_file()
+        # Lines before the last block, and those of it; of a file they are not kept.
+        self._lines_before = 0 if self.by_position else len(first)
+        self._kept: list[str] = []
+        # Whether a cell of text that no one wants holds more than one line, and whether the quotes were looked at.
+        self._has_long_text = self._paired = False
 
     def index(self, name: str) -> int:
         """Return the index of the one column of this name."""
@@ -72,6 +103,8 @@ class CsvSource:
             cells = self._cells(rows, wanted, codes)
             if len(cells) == 0:
                 return
+            if self._has_long_text or any(map(_has_lines, itertools.chain.from_iterable(codes.values()))):
+                self._require_pairs_of_quotes()
             columns = tuple(Texts(list(codes[j]), cells[:, j].astype(np.intp)) for j in texts)
             for j, (values, code) in zip(texts, columns, strict=True):
                 if j in wanted:
@@ -86,16 +119,18 @@ class CsvSource:
         """Read rows; a column of text has the numbers of its values, and one that no one wants is 0."""
         numeric = set(numbers)
         converters: dict[int | str, Callable[[str], float]] = {
-            j: _nothing for j in range(len(self.names)) if j not in numeric
+            j: self._unwanted for j in range(len(self.names)) if j not in numeric
         }
         # Each value gets a number.
         converters |= {j: partial(_code, known) for j, known in codes.items()}
+        self._lines_before += len(self._kept)
+        self._kept = []
         try:
             with warnings.catch_warnings():
                 # The end of the file, and blank lines.
                 warnings.simplefilter("ignore", UserWarning)
                 cells: NDArray[np.float64] = np.loadtxt(
-                    self._lines,
+                    self._lines if self._is_file else _recorded(self._lines, self._kept),
                     delimiter=self._delimiter,
                     comments=None,
                     quotechar='"',
@@ -111,41 +146,70 @@ class CsvSource:
             self._raise_for_culprit(numbers, f"{cells.shape[1]} fields in a row, {len(self.names)} in the header")
         return cells
 
+    def _unwanted(self, text: str) -> float:
+        """Read a cell that no one wants."""
+        if "\n" in text or "\r" in text:
+            self._has_long_text = True
+        return 0.0
+
+    def _require_pairs_of_quotes(self) -> None:
+        """Raise ValueError if a quotation mark that is left open takes in rows after its own."""
+        if self._paired or not self._is_file:
+            return
+        self._paired, line = True, 0
+        with _long_cells(), _file(self.path) as file:
+            reader = csv.reader(file, delimiter=self._delimiter, strict=True)
+            try:
+                for _ in reader:
+                    line = reader.line_num
+            except csv.Error:
+                message = "a quotation mark is left open, and takes in the lines that follow"
+                raise ValueError(f"{self.path}, line {line + 1}: {message}") from None
+
     def _raise_for_culprit(self, numbers: Sequence[int], otherwise: str) -> NoReturn:
         """Raise ValueError for the first row that is not numbers, or does not fit the header."""
         try:
-            # A pipe cannot be read again.
-            if self.path.is_file():
+            with _long_cells():
                 self._look_for_culprit(numbers)
         except csv.Error as error:
             raise ValueError(f"{self.path}: {error}") from None
         raise ValueError(f"{self.path}: {otherwise}") from None
 
     def _look_for_culprit(self, numbers: Sequence[int]) -> None:
+        with self._rows_again() as (rows, before):
+            for k, row in enumerate(row for row in rows if row):
+                line = before + rows.line_num
+                if len(row) != len(self.names):
+                    first = "first row" if self.by_position else "header"
+                    fields = "1 field" if len(row) == 1 else f"{len(row)} fields"
+                    raise ValueError(f"{self.path}, line {line}: {fields}; the {first} has {len(self.names)}") from None
+                cells = [(self.names[j], row[j].strip()) for j in numbers]
+                text = [(name, cell) for name, cell in cells if _is_text(cell)]
+                if k == 0 and text:
+                    names = [name for name, _ in text]
+                    raise text_columns(f"{self.path}, line {line}", names, (cell for _, cell in text)) from None
+                self._require_numbers(cells, line)
+
+    @contextlib.contextmanager
+    def _rows_again(self) -> Iterator[tuple[Rows, int]]:
+        """Give the rows once more, and how many lines come before them; of a pipe the rows of the last block alone."""
+        if not self._is_file:
+            yield csv.reader(self._kept, delimiter=self._delimiter), self._lines_before
+            return
         with _file(self.path) as file:
             reader = csv.reader(file, delimiter=self._delimiter)
             if not self.by_position:
                 _names(reader)
-            rows = (row for row in reader if row)
-            for k, row in enumerate(rows):
-                if len(row) != len(self.names):
-                    first = "first row" if self.by_position else "header"
-                    message = f"{len(row)} fields; the {first} has {len(self.names)}"
-                    raise ValueError(f"{self.path}, line {reader.line_num}: {message}") from None
-                cells = [(self.names[j], row[j].strip()) for j in numbers]
-                text = [(name, cell) for name, cell in cells if _is_text(cell)]
-                if k == 0 and text:
-                    raise text_columns(f"{self.path}, line {reader.line_num}", text) from None
-                self._require_numbers(cells, reader.line_num)
+            yield reader, 0
 
     def _require_numbers(self, cells: Iterable[tuple[str, str]], line: int) -> None:
         for j, (name, cell) in enumerate(cells):
             if math.isfinite(_number(cell)):
                 continue
-            shown = f"{cell!r} is not a finite number" if cell else "the cell is empty"
+            shown = f"{labels.quoted(cell)} is not a finite number" if cell else "the cell is empty"
             if _DECIMAL_COMMA.fullmatch(cell):
                 shown += "; decimals should have a point"
-            column = f"{j + 1}" if self.by_position else f"{name!r}"
+            column = f"{j + 1}" if self.by_position else labels.quoted(name)
             raise ValueError(f"{self.path}, line {line}, column {column}: {shown}") from None
 
 
@@ -161,8 +225,15 @@ def _names(rows: Iterable[list[str]]) -> list[str]:
     return [name.strip() for name in first]
 
 
-def _nothing(_text: str) -> float:
-    return 0.0
+def _of_some_length(file: TextIO) -> Iterator[str]:
+    while line := file.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise ValueError(f"it is longer than {_LONGEST_LINE >> 20} MiB, so this is no table")
+        yield line
+
+
+def _has_lines(text: str) -> bool:
+    return "\n" in text or "\r" in text
 
 
 def _code(known: dict[str, int], text: str) -> float:

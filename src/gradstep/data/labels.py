@@ -20,16 +20,18 @@ _MISSING = {
     "not available", "null", "undefined", "\N{EN DASH}", "\N{EM DASH}", "\N{HORIZONTAL ELLIPSIS}",
 }  # fmt: skip
 
-# Characters without a width, which strip() leaves.
-_UNSEEN = "\u200b\u200c\u200d\u2060\ufeff"
+# Characters without a width, which strip() leaves: joiners, marks of direction, and such.
+_UNSEEN = "\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
 
 # A number as np.loadtxt reads it: without the underscores and the digits of other scripts that float() takes.
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|[+-]?(?:inf(?:inity)?|nan)", re.IGNORECASE)
 
-_TRUTH = {"True": "1", "False": "0"}
+# In lower case.
+_TRUTH = {"true": 1.0, "false": 0.0}
 
-# A message lists at most this many values of a label column.
+# A message lists at most this many values of a label column, and so much of each.
 VALUES_SHOWN = 6
+_LETTERS_SHOWN = 60
 
 
 class Labels(NamedTuple):
@@ -68,12 +70,20 @@ def as_labels(where: str, values: list[str], codes: NDArray[np.intp], positive: 
         raise ValueError(f"{where} holds only {listed(values)}; two classes are needed")
     if positive is not None:
         return _of_class(where, values, codes, positive)
-    numbers = [as_number(_TRUTH.get(value, value)) for value in values]
-    known = [number for number in numbers if number is not None and 0.0 <= number <= 1.0]
+    known = [number for value in values if isinstance(number := as_class(value), float) and 0.0 <= number <= 1.0]
     if len(known) < len(values):
         raise ValueError(f"{where} holds {listed(values)}; name the value that counts as 1 with --positive VALUE")
-    spelled = ("True", "False") if _TRUTH.keys() >= set(values) else ("1", "0")
-    return Labels(np.array(known)[codes], *spelled)
+    return Labels(np.array(known)[codes], *_spelled(values))
+
+
+def _spelled(values: list[str]) -> tuple[str, str]:
+    """Return how labels in [0, 1] spell 1 and 0: as truth values if all of them are."""
+    truth = {_as_truth(value): value for value in values}
+    return ("1", "0") if None in truth else (truth[1.0], truth[0.0])
+
+
+def _as_truth(value: str) -> float | None:
+    return _TRUTH.get(value.strip().lower())
 
 
 def _of_class(where: str, values: list[str], codes: NDArray[np.intp], positive: str) -> Labels:
@@ -91,14 +101,18 @@ def is_missing(value: str, values: Sequence[str] = ()) -> bool:
 
 
 def as_class(value: str) -> float | str:
-    """Return what all spellings of a class share: 1 and 1.0 are one, and so is text that looks the same."""
-    number = as_number(value)
+    """Return what all spellings of a class share: 1, 1.0 and True are one, and so is text that looks the same."""
+    number = as_number(value) if (truth := _as_truth(value)) is None else truth
     return composed(value) if number is None else number
 
 
 def composed(text: str) -> str:
-    """Return text with each accent and its letter as one character; both forms look the same."""
-    return unicodedata.normalize("NFC", text)
+    """Return what texts share that look the same: accents that are part of a letter, one space, nothing unseen."""
+    if text.isascii():
+        return text.strip()
+    letters = unicodedata.normalize("NFC", text)
+    spaced = "".join(" " if unicodedata.category(letter) == "Zs" else letter for letter in letters)
+    return spaced.strip(_UNSEEN + " ")
 
 
 def as_number(text: str) -> float | None:
@@ -114,5 +128,10 @@ def as_number(text: str) -> float | None:
 
 def listed(values: list[str]) -> str:
     """Return the values in quotes; of a long list the first ones and the number of all."""
-    shown = ", ".join(map(repr, sorted(values)[:VALUES_SHOWN]))
+    shown = ", ".join(map(quoted, sorted(values)[:VALUES_SHOWN])) or "none"
     return shown if len(values) <= VALUES_SHOWN else f"{shown} and {len(values) - VALUES_SHOWN} more"
+
+
+def quoted(text: str) -> str:
+    """Return text in quotes; of a long one the beginning."""
+    return repr(text) if len(text) <= _LETTERS_SHOWN else f"{text[:_LETTERS_SHOWN]!r}..."

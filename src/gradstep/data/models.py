@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import MISSING, asdict, dataclass, fields
 from fractions import Fraction
@@ -17,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 import gradstep
 from gradstep import validate
 from gradstep.contract import Fit, FloatArray
+from gradstep.data import labels
 from gradstep.data.blocks import rows_at_a_time
 from gradstep.data.standardization import Standardization
 from gradstep.data.tables import Table
@@ -24,6 +27,8 @@ from gradstep.files import write_whole
 from gradstep.text import is_whole
 
 SCHEMA = 1
+
+_MOST_DIGITS = 4000
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,8 @@ def load(path: Path) -> Model:
         if not isinstance(content, dict) or "schema" not in content:
             raise ValueError("it has no schema")
         schema = content["schema"]
+        if "cells" in content:
+            raise ValueError("it is a record of gradstep compare")
         if type(schema) is int and schema > SCHEMA:
             raise _Newer(
                 f"{path}: written by gradstep {content.get('gradstep')}, newer than this version "
@@ -144,7 +151,7 @@ def load(path: Path) -> Model:
         return _checked(content)
     except _Newer:
         raise
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ValueError(f"{path}: not a model that gradstep fit --save wrote: {error}") from error
 
 
@@ -154,15 +161,37 @@ class _Newer(ValueError):
 
 def _json(path: Path) -> object:
     with path.open("rb") as file:
-        begin = file.read(1 << 12)
+        # Editors put a byte order mark before the first character.
+        begin = file.read(1 << 12).removeprefix(codecs.BOM_UTF8)
         # A table given for a model may be larger than memory.
         if not begin.lstrip().startswith(b"{"):
             raise ValueError("it is not JSON with the keys of a model")
-        return json.loads(begin + file.read(), parse_constant=_refuse)
+        try:
+            text = (begin + file.read()).decode("utf-8")
+            return json.loads(text, parse_constant=_refuse, parse_int=_integer, object_pairs_hook=_unique)
+        except UnicodeDecodeError:
+            raise ValueError("it is not text in UTF-8") from None
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
 
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"it holds {constant}")
+
+
+def _integer(digits: str) -> int:
+    # Python refuses to read longer ones, in words of its own.
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"it holds an integer of {len(digits):,} digits")
+    return int(digits)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"it has the key {labels.quoted(twice)} more than once")
+    return content
 
 
 def _checked(content: dict[str, Any]) -> Model:
@@ -177,6 +206,12 @@ def _checked(content: dict[str, Any]) -> Model:
                 raise ValueError(f"{name} is not {kind}")
     model = Model(**known)
     _require_columns(model)
+    if model.schema < 1:
+        raise ValueError("schema should be at least 1")
+    if model.negative is not None and labels.as_class(model.positive) == labels.as_class(model.negative):
+        raise ValueError("positive and negative are the same label")
+    if not 0 <= model.correct <= model.m or model.m < 1:
+        raise ValueError("correct should be from 0 to m, and m at least 1")
     return model
 
 
@@ -189,6 +224,9 @@ def _require_columns(model: Model) -> None:
             raise ValueError("standardized intercept is not a number")
     if not model.columns:
         raise ValueError("it has no columns")
+    name, count = Counter(map(labels.composed, model.columns)).most_common(1)[0]
+    if count > 1:
+        raise ValueError(f"{count} columns are called {labels.quoted(name)}")
     for name, numbers in per_column.items():
         if not _is_list(numbers, _is_number) or len(numbers) != len(model.columns):
             raise ValueError(f"{name} should hold {len(model.columns)} numbers, one for each column")

@@ -3,27 +3,49 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradstep.contract import FloatArray
 from gradstep.data import labels
-from gradstep.data.blocks import Block, Texts, require_finite, rows_at_a_time
+from gradstep.data.blocks import Block, Texts, require_finite, require_seekable, rows_at_a_time
+from gradstep.extras import MissingExtra
+from gradstep.machine import available_memory
 
 # Text, bytes that are text, whole and broken numbers, and truth values; the codes are NumPy's.
 _KINDS_OF_LABELS = "fiubUS"
+
+# The most that deflate, with which NumPy compresses, makes of a byte.
+_MOST_OF_A_BYTE = 1032
+
+# The names of the columns of X.
+_COLUMN = re.compile(r"x(0|[1-9][0-9]{0,18})")
+
+# What the name of a column takes, in bytes.
+_NAME = 100
+
+
+class _Header(NamedTuple):
+    """What an array says of itself."""
+
+    shape: tuple[int, ...]
+    by_columns: bool
+    dtype: np.dtype[Any]
 
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[NpzSource]:
     """Open an npz file and read the header of X."""
     with path.open("rb") as file:
+        require_seekable(path, file)
         if not zipfile.is_zipfile(file):
             raise ValueError(f"{path}: not an npz file")
         with _explained(path):
@@ -51,30 +73,43 @@ class NpzSource:
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
         self.path = path
         self._archive = archive
+        self._size = path.stat().st_size
         members = [member.removesuffix(".npy") for member in archive.namelist()]
-        with _explained(path):
-            self._require_member("X")
-            with self._of_array("X"), archive.open("X.npy") as file:
-                shape, self._by_columns, self._dtype = _header(file)
+        self._require_member("X")
+        with _explained(path), self._of_array("X"), self._opened("X") as (_, header):
+            shape, self._by_columns, self._dtype = header
         if len(shape) != 2 or self._dtype.kind not in "fiub":
             raise ValueError(f"{path}: X has shape {shape} and dtype {self._dtype}; it should be 2-D and hold numbers")
         self.m, self.features = shape
+        self._require_memory(_NAME * self.features, "the names of its columns take")
         others = [member for member in members if member != "X"]
         self.names = (*(f"x{j}" for j in range(self.features)), *others)
 
     def index(self, name: str) -> int:
         """Return the index in `names` of the array of this name, or of this column of X."""
-        if f"{name}.npy" not in self._archive.namelist() and name in self.names[: self.features]:
-            return self.names.index(name)
-        with _explained(self.path):
-            self._require_member(name)
+        column = _COLUMN.fullmatch(name)
+        if column and f"{name}.npy" not in self._archive.namelist() and int(column[1]) < self.features:
+            return int(column[1])
+        if name == "X":
+            raise ValueError(f"{self.path}: 'X' holds the features; labels and keys are arrays of their own")
+        self._require_member(name)
         return self.features + self.names[self.features :].index(name)
 
     def _require_member(self, name: str) -> None:
         members = self._archive.namelist()
-        if f"{name}.npy" not in members:
+        found = members.count(f"{name}.npy")
+        if found == 0:
             there = labels.listed([member.removesuffix(".npy") for member in members])
-            raise ValueError(f"there is no array {name!r}; there are {there}")
+            raise ValueError(f"{self.path}: there is no array {labels.quoted(name)}; there are {there}")
+        if found > 1:
+            raise ValueError(f"{self.path}: {found} arrays are called {labels.quoted(name)}")
+
+    def _require_memory(self, needed: float, what: str) -> None:
+        """Raise ValueError where there is less memory, before it is taken: a small file may hold much."""
+        if needed > (free := _free_memory()):
+            raise ValueError(
+                f"{self.path}: {what} {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB of memory are free"
+            )
 
     @contextlib.contextmanager
     def _of_array(self, name: str) -> Iterator[None]:
@@ -82,6 +117,25 @@ class NpzSource:
             yield
         except Exception as error:  # as above
             raise ValueError(f"array {name!r}: {error or type(error).__name__}") from error
+
+    @contextlib.contextmanager
+    def _opened(self, name: str) -> Iterator[tuple[IO[bytes], _Header]]:
+        """Open an array behind its header, whose claims are as large as the file says that the array is."""
+        member = self._archive.getinfo(f"{name}.npy")
+        with self._archive.open(member) as file:
+            header = _header(file)
+            shape, _, dtype = header
+            if dtype.hasobject:
+                raise ValueError("it holds objects of Python; it should hold numbers or text")
+            claimed = file.tell() + math.prod(shape) * dtype.itemsize
+            if claimed != member.file_size or min(shape, default=0) < 0:
+                raise ValueError(f"it is {'longer' if claimed < member.file_size else 'shorter'} than it says")
+            most = _MOST_OF_A_BYTE * (member.compress_size + 100)
+            if member.compress_size > self._size or (
+                member.compress_type == zipfile.ZIP_DEFLATED and member.file_size > most
+            ):
+                raise ValueError("it is shorter than it says")
+            yield file, header
 
     def whole(self, numbers: Sequence[int], texts: Sequence[int]) -> Block:
         """Return all rows at once, in the order in memory that X has."""
@@ -108,10 +162,9 @@ class NpzSource:
             X = self._array("X")
             yield from (X[i : i + count] for i in range(0, self.m, count))
             return
-        with _explained(self.path), self._of_array("X"):
-            file = self._archive.open("X.npy")
-            _header(file)
-        with file:
+        with contextlib.ExitStack() as stack:
+            with _explained(self.path), self._of_array("X"):
+                file, _ = stack.enter_context(self._opened("X"))
             for i in range(0, self.m, count):
                 with _explained(self.path), self._of_array("X"):
                     rows = self._read(file, min(count, self.m - i))
@@ -127,7 +180,9 @@ class NpzSource:
         return np.frombuffer(content, self._dtype).reshape(count, self.features)
 
     def _array(self, name: str) -> NDArray[Any]:
-        with _explained(self.path), self._of_array(name), self._archive.open(f"{name}.npy") as file:
+        self._require_memory(self._archive.getinfo(f"{name}.npy").file_size, f"array {name!r} takes")
+        with _explained(self.path), self._of_array(name), self._opened(name) as (file, _):
+            file.seek(0)
             values: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
             _require_end(file)
         return values
@@ -167,13 +222,21 @@ def _as_text(value: object) -> str:
     return text
 
 
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Read the header of an array: its shape, whether it is stored by columns, and its dtype."""
+def _free_memory() -> float:
+    """Return how many bytes of memory are free, as far as that is known; infinity where it is not."""
+    try:
+        return available_memory()
+    except MissingExtra:
+        return math.inf
+
+
+def _header(file: IO[bytes]) -> _Header:
+    """Read the header of an array."""
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(file)
+        return _Header(*np.lib.format.read_array_header_1_0(file))
     if version == (2, 0):
-        return np.lib.format.read_array_header_2_0(file)
+        return _Header(*np.lib.format.read_array_header_2_0(file))
     raise ValueError(f"version {version[0]}.{version[1]} of the format; it should be 1.0 or 2.0")
 
 

@@ -11,7 +11,18 @@ from typing import Any, BinaryIO, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gradstep.data.blocks import Block, NotNumbers, Texts, gathered, index, require_finite, rows_at_a_time, text_columns
+from gradstep.data.blocks import (
+    Block,
+    NotNumbers,
+    Texts,
+    drop,
+    gathered,
+    index,
+    require_finite,
+    require_seekable,
+    rows_at_a_time,
+    text_columns,
+)
 from gradstep.extras import require
 
 # Of each column in a large file, as many bytes are read ahead; of others a row group at once, because the buffer grows
@@ -30,6 +41,7 @@ def opened(path: Path) -> Iterator[ParquetSource]:
     """Open a Parquet file and read its schema."""
     require("pyarrow", "parquet", "Reading Parquet")
     with path.open("rb") as file:
+        require_seekable(path, file)
         yield ParquetSource(path, file)
 
 
@@ -46,8 +58,10 @@ class ParquetSource:
         try:
             buffer = _BUFFER if os.fstat(file.fileno()).st_size > _LARGE else 0
             self._file = parquet.ParquetFile(file, buffer_size=buffer, pre_buffer=False)
-            self._schema = self._file.schema_arrow
-            self.names = tuple(self._schema.names)
+            schema = self._file.schema_arrow
+            self.names = tuple(schema.names)
+            # Asked for one by one, they would be listed anew for each.
+            self._types = schema.types
         except Exception as error:
             raise ValueError(f"{path}: not read as Parquet: {error}") from error
         self.features = len(self.names)
@@ -70,9 +84,10 @@ class ParquetSource:
         for batch in self._batches([self.names[j] for j in dict.fromkeys([*numbers, *texts])]):
             X = np.empty((batch.num_rows, len(numbers)))
             for k, name in enumerate(names):
-                X[:, k] = self._as_numbers(name, batch.column(name), first)
+                X[:, k] = self._as_numbers(name, _kept(batch.column(name)), first)
             require_finite(self.path, X, names, first)
-            yield Block(first, X, tuple(self._as_text(self.names[j], batch.column(self.names[j])) for j in texts))
+            columns = [(self.names[j], _kept(batch.column(self.names[j]))) for j in texts]
+            yield Block(first, X, tuple(self._as_text(*column) for column in columns))
             first += batch.num_rows
 
     def _batches(self, names: list[str]) -> Iterator[Any]:
@@ -106,11 +121,12 @@ class ParquetSource:
         types = self._arrow.types
         text = [j for j in others if types.is_string(self._plain(j)) or types.is_large_string(self._plain(j))]
         if text:
-            raise text_columns(f"{self.path}", [(self.names[j], self._first_value(j)) for j in text])
+            values = (self._first_value(j) for j in text)
+            raise text_columns(f"{self.path}", [self.names[j] for j in text], values)
         for j in others:
             raise NotNumbers(
                 f"{self.path}, column {self.names[j]!r}: it holds {self._plain(j)}, not numbers",
-                f"leave it out with --drop {self.names[j]}",
+                f"leave it out with {drop([self.names[j]])}",
             )
 
     def _first_value(self, j: int) -> str:
@@ -128,8 +144,10 @@ class ParquetSource:
             raise ValueError(f"{self.path}, column {name!r}: not read as text: {error}") from error
 
     def _plain(self, j: int) -> Any:
-        """Return the type of a column; of a dictionary, that of its values."""
-        kind = self._schema.types[j]
+        """Return the type of a column; of a dictionary, that of its values; of a type made of others, what it keeps."""
+        kind = self._types[j]
+        if isinstance(kind, self._arrow.BaseExtensionType):
+            kind = kind.storage_type
         return kind.value_type if self._arrow.types.is_dictionary(kind) else kind
 
     def _is_number(self, kind: Any) -> bool:
@@ -143,20 +161,35 @@ class ParquetSource:
         if types.is_nested(kind) or any(test(kind) for test in binary):
             raise ValueError(f"{self.path}, column {self.names[j]!r}: it holds {kind}, neither numbers nor text")
 
+    @contextlib.contextmanager
+    def _of_column(self, name: str) -> Iterator[None]:
+        """Name the column whose type pyarrow cannot turn into another one."""
+        try:
+            yield
+        except self._arrow.ArrowException as error:
+            raise ValueError(f"{self.path}, column {name!r}: {error}") from error
+
     def _as_numbers(self, name: str, column: Any, first: int) -> NDArray[np.float64]:
         if column.null_count:
             row = first + column.is_null().index(True).as_py() + 1
             raise ValueError(f"{self.path}, row {row}, column {name!r}: the cell is empty")
-        return _values(column.cast(self._arrow.float64(), safe=False), np.float64)
+        with self._of_column(name):
+            return _values(column.cast(self._arrow.float64(), safe=False), np.float64)
 
     def _as_text(self, name: str, column: Any) -> Texts:
         """Return a column as text; a cell without a value is empty."""
-        encoded = column if self._arrow.types.is_dictionary(column.type) else column.dictionary_encode()
+        with self._of_column(name):
+            encoded = column if self._arrow.types.is_dictionary(column.type) else column.dictionary_encode()
         known = [self._text(name, value) for value in encoded.dictionary]
         # One more value than there are: the cells without one.
         codes = encoded.indices.cast(self._arrow.int64()).fill_null(len(known))
         used, codes = np.unique(_values(codes, np.int64), return_inverse=True)
         return Texts([[*known, ""][k] for k in used], codes)
+
+
+def _kept(column: Any) -> Any:
+    """Return what a column keeps, where its type is made of another one."""
+    return getattr(column, "storage", column)
 
 
 def _values(column: Any, dtype: type[_Number]) -> NDArray[_Number]:

@@ -93,13 +93,18 @@ def _values(texts: Texts) -> list[str]:
 
 
 def _truth(model: Model, value: str) -> float:
-    """Return 1 where a label in a file is the positive one, else 0; NaN where there is none."""
+    """Return 1 where a label in a file is the positive one, 0 where it is another; NaN where there is none.
+
+    A label of neither class, where the model knows both, is 2, so that no prediction agrees with it.
+    """
     if labels.is_missing(value, (model.positive, model.negative or "")):
         return np.nan
-    number = labels.as_number(value)
-    if number is not None and 0.0 <= number <= 1.0 and labels.as_class(model.positive) == 1.0:
-        return float(number >= 0.5)
-    return float(labels.as_class(value) == labels.as_class(model.positive))
+    known, positive = labels.as_class(value), labels.as_class(model.positive)
+    if isinstance(known, float) and 0.0 <= known <= 1.0 and positive == 1.0:
+        return float(known >= 0.5)
+    if known == positive:
+        return 1.0
+    return 0.0 if model.negative is None or known == labels.as_class(model.negative) else 2.0
 
 
 def _features(model: Model, source: Source, name: str) -> list[int]:

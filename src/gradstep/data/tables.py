@@ -132,12 +132,12 @@ def opened(path: Path, delimiter: str = ",") -> AbstractContextManager[Source]:
 
 def _features(source: Source, label: int, columns: Sequence[str], drop: Sequence[str]) -> list[int]:
     """Return the indices of the columns that are features."""
-    wanted = {source.index(name) for name in columns} or set(range(source.features))
-    dropped = {source.index(name) for name in drop}
-    for option, named in (("--columns", [source.index(name) for name in columns]), ("--drop", dropped)):
+    chosen, dropped = ({source.index(name) for name in names} for names in (columns, drop))
+    wanted = chosen or set(range(source.features))
+    for option, named in (("--columns", chosen), ("--drop", dropped)):
         if label in named:
             raise ValueError(f"{source.path}: {option} names {source.names[label]!r}, which holds the labels")
-    features = [j for j in range(len(source.names)) if j in wanted - dropped - {label}]
+    features = sorted(wanted - dropped - {label})
     if not features:
         left = "left " if drop or columns else ""
         raise ValueError(f"{source.path}: there is no column {left}besides the label {source.names[label]!r}")

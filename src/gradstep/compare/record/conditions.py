@@ -18,6 +18,9 @@ def says(description: str) -> Meta:
 # The largest integer that other formats hold, such as Parquet.
 _LARGEST = 2**63 - 1
 
+# Two of them and the rest of the name of a file have fewer than 255 characters.
+_LONGEST_SLUG = 80
+
 Words = Annotated[str, Meta(min_length=1)]
 Count = Annotated[int, Meta(ge=1, le=_LARGEST)]
 Duration = Annotated[float, Meta(ge=0.0)]
@@ -83,10 +86,9 @@ class Setup(Part, frozen=True, kw_only=True):
         >>> Setup(problem="../a file.csv", dtype="float64", order="C", threads=None).slug
         'a-file-csv-float64-C-auto'
         """
-        letters = (letter if letter.isascii() and letter.isalnum() else " " for letter in self.problem)
-        problem = "-".join("".join(letters).split())
         models = "" if self.models == 1 else f"-{self.models}-models"
-        return f"{problem}-{self.dtype}-{self.order}-{'auto' if self.threads is None else self.threads}{models}"
+        threads = "auto" if self.threads is None else self.threads
+        return f"{_slug(self.problem)}-{_slug(self.dtype)}-{self.order}-{threads}{models}"
 
     @property
     def setup(self) -> Setup:
@@ -115,6 +117,11 @@ class Conditions(Setup, frozen=True, kw_only=True):
     def conditions(self) -> Conditions:
         """The conditions alone, which can be a key of a dict."""
         return Conditions(**{name: getattr(self, name) for name in Conditions.__struct_fields__})
+
+
+def _slug(text: str) -> str:
+    letters = (letter if letter.isascii() and letter.isalnum() else " " for letter in text)
+    return "-".join("".join(letters).split())[:_LONGEST_SLUG]
 
 
 def _counted(number: int, noun: str) -> str:

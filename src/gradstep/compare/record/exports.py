@@ -14,6 +14,7 @@ from msgspec.structs import asdict
 from gradstep import files
 from gradstep.compare.record.records import Cell, Record, Result
 from gradstep.extras import require
+from gradstep.text import printable
 
 _pyarrow = partial(require, "pyarrow", "parquet", "--parquet")
 _pyperf = partial(require, "pyperf", "pyperf", "--pyperf")
@@ -180,7 +181,7 @@ def _named_results(record: Record) -> Iterator[tuple[str, Result]]:
 def _metadata(record: Record, name: str, result: Result) -> dict[str, Any]:
     """Return what pyperf shows of a benchmark, under pyperf's own names where it has any."""
     versions = {f"{package}_version": version for package, version in record.versions.items() if version is not None}
-    return {
+    metadata = {
         "name": name,
         "unit": "second",
         "loops": result.calls_per_sample,
@@ -190,4 +191,8 @@ def _metadata(record: Record, name: str, result: Result) -> dict[str, Any]:
         "platform": record.machine.system,
         **versions,
         **({} if record.commit is None else {"commit_id": record.commit}),
+    }
+    # pyperf takes neither the end of a line nor nothing.
+    return {
+        key: printable(value) if isinstance(value, str) else value for key, value in metadata.items() if value != ""
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -16,10 +17,15 @@ Upgrade = Callable[[Any], None]
 """Turns what the JSON of a record holds into what the next version would hold, in place."""
 
 
+# So much is quoted of what is wrong.
+_LONGEST = 100
+
+
 class _Head(msgspec.Struct):
     """What decides whether the rest can be read."""
 
     schema: Any = msgspec.UNSET
+    coefficients: Any = msgspec.UNSET
 
 
 def decode(content: bytes, kind: type[T], version: int, upgrades: Mapping[int, Upgrade] = MappingProxyType({})) -> T:
@@ -52,13 +58,16 @@ def decode(content: bytes, kind: type[T], version: int, upgrades: Mapping[int, U
     """
     try:
         content.decode("utf-8")
-        found = msgspec.json.decode(content, type=_Head).schema
+        head = msgspec.json.decode(content, type=_Head)
+        if head.coefficients is not msgspec.UNSET:
+            raise ValueError("this is no record of gradstep compare: it is a model of gradstep fit")
+        found = head.schema
         _require_version(found, [*sorted(upgrades), version])
         if found != version:
             content = _upgraded(content, range(found, version), upgrades)
         whole = msgspec.json.decode(content, type=kind)
         # To msgspec, fields with defaults may be absent, and a dataclass may have any other key.
-        _require_same_keys(msgspec.json.decode(content), msgspec.to_builtins(whole), "")
+        _require_same_keys(_loaded(content), msgspec.to_builtins(whole), "")
     except UnicodeDecodeError:
         raise ValueError("this is not JSON: it is not text in UTF-8") from None
     except RecursionError:
@@ -87,16 +96,31 @@ def _require_version(found: Any, known: Sequence[int]) -> None:
         raise ValueError(f"its version (the key schema) is {_shortened(found)}; this gradstep reads {readable}")
     if found not in known:
         advice = "measure again" if found < known[-1] else "use a newer gradstep"
-        raise ValueError(f"this is a record of version {found}, and this gradstep reads {readable}: {advice}")
+        raise ValueError(
+            f"this is a record of version {_shortened(found)}, and this gradstep reads {readable}: {advice}"
+        )
 
 
 def _upgraded(content: bytes, versions: Iterable[int], upgrades: Mapping[int, Upgrade]) -> bytes:
     """Return JSON of an older version as that of the newest one."""
-    record = json.loads(content)
+    record = _loaded(content)
     for version in versions:
         upgrades[version](record)
         record["schema"] = version + 1
     return json.dumps(record).encode()
+
+
+def _loaded(content: bytes) -> Any:
+    """Return the objects and lists of JSON, none of which has a key twice."""
+    return json.loads(content, object_pairs_hook=_unique)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"this is no valid record: it has the key {_shortened(twice)} more than once in one object")
+    return found
 
 
 def _require_same_keys(found: Any, expected: Any, place: str) -> None:
@@ -125,10 +149,12 @@ def _in_plain_words(error: str) -> str:
     "this is no valid record: cells[0].order cannot be 'A'"
     """
     said, _, path = error.partition(" - at ")
-    place = re.sub(r"^(key in )?`\$\.?(.*)`$", r"\1\2", path)
+    place = re.sub(r"^(key in )?`\$\.?(.*)`$", r"\1\2", path, flags=re.DOTALL)
     said = said.replace("`", "")
+    if len(said) > _LONGEST:
+        said = f"{said[:_LONGEST]}..."
     for pattern, plain in _PLAIN:
-        said = re.sub(pattern, plain, said)
+        said = re.sub(pattern, plain, said, flags=re.DOTALL)
     if not place and said.startswith("should be object"):
         return f"this is no record of gradstep compare: it {said}"
     return f"this is no valid record: {place or 'the record'} {said}"

@@ -5,6 +5,7 @@ All times are in seconds, all sizes in bytes. `schema` returns the same as JSON 
 
 from __future__ import annotations
 
+import codecs
 import itertools
 import json
 import statistics
@@ -270,12 +271,20 @@ def load(path: Path) -> Record:
         the file and the place in it.
     """
     try:
-        record = reading.decode(path.read_bytes(), Record, SCHEMA, older.UPGRADES)
+        record = reading.decode(_content(path), Record, SCHEMA, older.UPGRADES)
         for contradiction in _contradictions(record):
             raise ValueError(f"this is no valid record: {contradiction}")
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     return record
+
+
+def _content(path: Path) -> bytes:
+    """Return the JSON in a file; of one that holds no record, however large, its beginning."""
+    with path.open("rb") as file:
+        # Editors put a byte order mark before the first character.
+        begin = file.read(1 << 12).removeprefix(codecs.BOM_UTF8)
+        return begin + file.read() if begin.lstrip().startswith((b"{", b"[")) else begin
 
 
 def schema() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import warnings
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
@@ -142,7 +143,15 @@ def line(axes: Any, x: Sequence[float], y: Sequence[float], style: Style, width:
 
 def of_each_setup(shown: Collection[Of], figure: Callable[[Of], Any]) -> dict[str, Any]:
     """Return a figure for each setup, by what distinguishes the files of several; nothing where there is one."""
-    return {"" if len(shown) == 1 else f"-{each.setup.slug}": figure(each) for each in shown}
+    figures: dict[str, Any] = {}
+    for each in shown:
+        ending = "" if len(shown) == 1 else f"-{each.setup.slug}"
+        # Names of problems may differ in signs that a slug leaves out.
+        again = itertools.count(2)
+        while ending in figures:
+            ending = f"-{each.setup.slug}-{next(again)}"
+        figures[ending] = figure(each)
+    return figures
 
 
 def renderer(figure: Any) -> Any:
