@@ -293,7 +293,7 @@ def _sum_anew(
     fault = fault_of_types(X_type, y_type, theta_type, types.intp, *others)
     if fault:
         raise ValueError(fault)
-    entry = _entry_for(general_types(of_arrays))
+    entry = entry_of(_sums, general_types(of_arrays))
     # Without their classes: those that subclasses make of an array are not kept.
     arrays = [values if values is None else np.asarray(values) for values in named.values()]
     kinds = [() if values is None else (np.ndarray, values.dtype, values.ndim) for values in arrays]
@@ -303,10 +303,10 @@ def _sum_anew(
     entry(X, y, theta, rows, out, sample_weight, direction, variant)
 
 
-def _entry_for(signature: tuple[Any, ...]) -> Any:
-    """Return the machine code for arguments of these types, compiled where there is none yet."""
+def entry_of(function: Any, signature: tuple[Any, ...]) -> Any:
+    """Return the machine code of a function of Numba for arguments of these types, compiled where there is none yet."""
     with _compiling:
-        if signature not in _sums.overloads:
+        if signature not in function.overloads:
             if _in_compilation:
                 raise KernelUnavailable(
                     "the numba kernel is not available: this thread is compiling it, and was interrupted by what calls "
@@ -314,17 +314,17 @@ def _entry_for(signature: tuple[Any, ...]) -> Any:
                 )
             _in_compilation.append(signature)
             try:
-                _compile(signature)
+                _compile(function, signature)
             finally:
                 _in_compilation.clear()
-        return _sums.overloads[signature].entry_point
+        return function.overloads[signature].entry_point
 
 
-def _compile(signature: Any) -> None:
+def _compile(function: Any, signature: Any) -> None:
     try:
-        _sums.compile(signature)
+        function.compile(signature)
     except Warning:
         # Warnings are errors here. Numba's are about our code, and about variables of its own.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            _sums.compile(signature)
+            function.compile(signature)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ try:
 
     from gradstep.kernels.numba_compiler import compiler
     from gradstep.kernels.numba_contract import general, is_absent, is_array, type_of
-    from gradstep.kernels.numba_loop import partial_sums
+    from gradstep.kernels.numba_loop import entry_of, partial_sums
 except ModuleNotFoundError as error:
     raise extras.missing(error, "numba", "gradstep.njit") from error
 
@@ -260,7 +259,6 @@ def _called_from_njit_code(X: Any, y: Any, w: Any, b: Any, sample_weight: Any = 
 _gradients: Any = _compiled(_gradient.py_func)  # type: ignore[attr-defined]  # Numba has no types
 _entries: dict[tuple[Any, ...], Any] = {}
 """The machine code by the kinds of arguments; `gradstep.kernels.numba_loop` says why they are not left to Numba."""
-_compiling = Lock()
 
 
 def _entry_for(X: Any, y: Any, w: Any, sample_weight: Any) -> Any:
@@ -272,10 +270,7 @@ def _entry_for(X: Any, y: Any, w: Any, sample_weight: Any) -> Any:
         raise ValueError(fault)
     *others, of_weight = map(general, of_arrays)
     signature = (*others, types.float64, of_weight, types.float64)
-    with _compiling:
-        if signature not in _gradients.overloads:
-            _gradients.compile(signature)
-        entry = _gradients.overloads[signature].entry_point
+    entry = entry_of(_gradients, signature)
     kinds = [() if values is None else (type(values), values.dtype, values.ndim) for values in named.values()]
     if all(kind[:1] in ((), (np.ndarray,)) for kind in kinds):
         of_X, of_y, of_w, weight = kinds
