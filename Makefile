@@ -75,7 +75,7 @@ check: $(STAMPS)/compare $(STAMPS)/dev
 	@$(RUN) ruff check .
 	@$(RUN) mypy --strict -p gradstep
 	@$(RUN) lint-imports
-	@$(RUN) cython-lint kernels
+	@$(RUN) cython-lint kernels src
 	@$(RUN) clang-format --dry-run -Werror kernels/vector/*.h
 	@$(RUN) codespell
 	@$(RUN) check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
