@@ -242,3 +242,24 @@ def test_arrow_data_without_pyarrow(monkeypatch):
     with pytest.raises(MissingExtra, match=r"^X as Arrow data needs pyarrow: .*gradstep\[parquet\]"):
         gradient(stream, Y, W, 0.0)
     assert gradient(both, Y, W, 0.0).J == gradient(X, Y, W, 0.0).J
+
+
+class OnDevice:
+    """One number on another device, as libraries for these have it: an array without axes that NumPy may not read."""
+
+    shape = ()
+
+    def __array__(self, *_: object, **__: object) -> np.ndarray:
+        raise TypeError("pass .get()")
+
+    def __len__(self) -> int:
+        raise TypeError("len() of unsized object")
+
+
+def test_a_list_of_numbers_on_another_device():
+    assert (
+        message(TypeError, [OnDevice()] * 3)
+        == "X is a list that cannot be read as an array of real numbers: pass .get()"
+    )
+    with pytest.raises(TypeError, match=r"^y is a list .*: pass \.get\(\)$"):
+        gradient(np.ones((3, 2)), [OnDevice()] * 3, [0.0, 0.0], 0.0)

@@ -359,8 +359,11 @@ def _why_no_array(name: str, values: Any, error: Exception | None) -> str:
 
 
 def _length(row: object) -> int:
-    """Return how many values a row holds: 1 for a number."""
-    return len(row) if hasattr(row, "__len__") else 1
+    """Return how many values a row holds: 1 for a number, also for one that is an array without axes."""
+    try:
+        return len(row)  # type: ignore[arg-type]  # what has no length says so
+    except TypeError:
+        return 1
 
 
 def _refuse_column(name: str, column: Label, dtype: Any, *, dates: bool) -> NoReturn:
