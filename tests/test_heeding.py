@@ -76,6 +76,8 @@ def test_second_request_to_end_is_obeyed_at_once(name):
     code = f"""if True:
         import signal
         from gradstep.cli.interrupts import Interrupts
+        # nohup makes its commands ignore SIGHUP, and the tests may be one.
+        signal.signal({number}, signal.SIG_DFL)
         with Interrupts() as interrupts:
             interrupts.hold()
             signal.raise_signal({number})

@@ -198,6 +198,9 @@ import signal, sys, time
 import gradstep.__main__
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    # nohup makes its commands ignore it, and the tests may be one.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 right = gradstep.fit
 
 def wait_for_ctrl_c():

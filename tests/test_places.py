@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import stat
 import struct
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -154,7 +156,8 @@ def nobody(*groups: int) -> Iterator[None]:
 
 
 def shared_folder(tmp_path: Path, mode: int) -> Path:
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    ours = itertools.takewhile(lambda folder: folder != Path(tempfile.gettempdir()), (tmp_path, *tmp_path.parents))
+    for folder in ours:
         folder.chmod(0o755)
     folder = tmp_path / "shared"
     folder.mkdir()
