@@ -1,6 +1,7 @@
 # cython: language_level=3
 """Helper threads that wait for work, and do what a compiled kernel posts to them, without the interpreter."""
 
+cimport cython
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_New
 
@@ -37,16 +38,18 @@ cdef class Seat:
 
     def send(self, errand):
         """Let the helper's `wait` return `errand`, instead of one that it has not fetched yet."""
-        self._errand = errand
-        team_set(&self._seat.errand, 1)
+        with cython.critical_section(self):
+            self._errand = errand
+            team_set(&self._seat.errand, 1)
         seat_wake(self._seat)
 
     def wait(self):
         """Do what kernels post, until there is an errand, and return it; for the helper alone."""
         with nogil:
             seat_serve(self._seat)
-        team_set(&self._seat.errand, 0)
-        errand, self._errand = self._errand, None
+        with cython.critical_section(self):
+            team_set(&self._seat.errand, 0)
+            errand, self._errand = self._errand, None
         return errand
 
 

@@ -207,11 +207,12 @@ def test_sdist_holds_the_checkout_and_nothing_else(checkout, unpacked):
 def test_wheel_holds_the_package_and_nothing_else(built, checkout):
     names = {name for name in names_in(built[0]) if not name.endswith("/")}
     metadata = {name for name in names if ".dist-info/" in name}
-    extensions = {name for name in names if re.fullmatch(r"gradstep/kernels/cython_loop_\w+\.[^/]*(so|pyd)", name)}
-    assert "gradstep/kernels/cython_loop_baseline" in {name.split(".")[0] for name in extensions}
+    extension = re.compile(r"gradstep/(kernels/cython_loop_\w+|team)\.[^/]*(so|pyd)")
+    extensions = {name for name in names if extension.fullmatch(name)}
+    assert {"gradstep/kernels/cython_loop_baseline", "gradstep/team"} <= {name.split(".")[0] for name in extensions}
     assert {name.split("/")[0] for name in metadata} == {f"gradstep-{importlib.metadata.version('gradstep')}.dist-info"}
 
-    library = {path.as_posix() for path in files_below(checkout / "src")}
+    library = {path.as_posix() for path in files_below(checkout / "src") if path.suffix != ".pyx"}
     kernels = {
         f"gradstep/kernels/{path.as_posix()}"
         for path in files_below(checkout / "kernels")
