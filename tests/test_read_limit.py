@@ -64,7 +64,7 @@ def test_read_limit_refuses_gaps():
 
 
 def test_read_limit_that_leaves_a_value_out_is_wrong(monkeypatch):
-    careless = SimpleNamespace(read=lambda values, _: float(values[1:].sum()))
+    careless = SimpleNamespace(read=lambda values: float(values[1:].sum()))
     monkeypatch.setattr(processor, "load_best", lambda: careless)
     assert not ReadLimit(np.ones((1000, 10))).check().passed
 
