@@ -55,13 +55,13 @@ class _Cache(FunctionCache):
         except Exception:  # noqa: BLE001 - a damaged file raises whatever it says
             with contextlib.suppress(Exception):
                 # Begin anew: Numba reads the index again before it writes.
-                self.flush()  # type: ignore[no-untyped-call]
+                self.flush()  # type: ignore[no-untyped-call]  # Numba has no types
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep what was compiled, if the disk takes it."""
         with contextlib.suppress(Exception):
-            super().save_overload(sig, data)  # type: ignore[no-untyped-call]
+            super().save_overload(sig, data)  # type: ignore[no-untyped-call]  # Numba has no types
 
 
 def compiler(**options: Any) -> Callable[[_Function], _Function]:
@@ -75,7 +75,7 @@ def compiler(**options: Any) -> Callable[[_Function], _Function]:
         # An installation that cannot be written to, and no home: "cannot cache function: no locator available".
         with contextlib.suppress(RuntimeError, OSError):
             # The next process loads the machine code instead of compiling.
-            dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call]
+            dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call]  # Numba has no types
         compiled_function: _Function = dispatcher
         return compiled_function
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ def _missing(array: Array) -> Array:
 
 def _is_missing(value: Any) -> bool:
     # pandas' NA is equal to nothing, and its `!=` is no truth value.
-    return value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and value != value)  # noqa: PLR0124
+    return value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and math.isnan(value))
 
 
 def _refuse_missing(name: str, missing: Array) -> None:

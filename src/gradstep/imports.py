@@ -49,7 +49,7 @@ def attempt(load: Callable[[], ModuleType], *, raises: tuple[type[Exception], ..
             return load()
         except raises:
             raise
-        except BaseException as failure:
+        except BaseException as failure:  # a package may exit, or panic in Rust, while it starts
             is_of_a_signal = isinstance(failure, KeyboardInterrupt) or of_a_signal(failure)
             if is_of_a_signal or _may_pass(failure):
                 _forget_halves(before)

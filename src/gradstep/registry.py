@@ -231,7 +231,7 @@ def _compile_and_run(
     except (KernelUnavailable, TypeError, ValueError, MemoryError):
         # What a kernel raises about its arguments.
         raise
-    except Exception as error:
+    except Exception as error:  # a compiler fails in any way
         if imports.of_a_signal(error):
             raise
         raise _unavailable(name, error) from error

@@ -115,7 +115,7 @@ class NpzSource:
     def _of_array(self, name: str) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # as above
+        except Exception as error:  # each damage fails in its own way
             raise ValueError(f"array {name!r}: {error or type(error).__name__}") from error
 
     @contextlib.contextmanager

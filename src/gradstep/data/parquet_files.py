@@ -54,7 +54,6 @@ class ParquetSource:
         self.path = path
         parquet = require("pyarrow.parquet", "parquet", "Reading Parquet")
         self._arrow = require("pyarrow", "parquet", "Reading Parquet")
-        # A damaged file ends in nearly any exception of pyarrow.
         try:
             buffer = _BUFFER if os.fstat(file.fileno()).st_size > _LARGE else 0
             self._file = parquet.ParquetFile(file, buffer_size=buffer, pre_buffer=False)
@@ -62,7 +61,7 @@ class ParquetSource:
             self.names = tuple(schema.names)
             # Asked for one by one, they would be listed anew for each.
             self._types = schema.types
-        except Exception as error:
+        except Exception as error:  # a damaged file ends in nearly any exception of pyarrow
             raise ValueError(f"{path}: not read as Parquet: {error}") from error
         self.features = len(self.names)
 
@@ -98,7 +97,7 @@ class ParquetSource:
         while True:
             try:
                 batch = next(batches, None)
-            except Exception as error:  # as above
+            except Exception as error:  # a damaged file ends in nearly any exception of pyarrow
                 self._raise_for_culprit(names)
                 raise ValueError(f"{self.path}: not read as Parquet: {error}") from error
             if batch is None:
