@@ -53,14 +53,17 @@ def test_compare_writes_nothing_but_the_result_into_a_pipe(tmp_path):
     # Size, time, unit, time, unit, speed-up: nothing is cut off, although the screen claims to be narrow.
     assert len(row) == 7
     assert row[-1].endswith("×")
-    # Two rounds are too few to call it.
-    assert "numpy is ahead at m = 500, n = 3; a verdict needs at least 6 rounds." in lines
+    # Whether there is time for more than the two rounds, and so for a verdict, is up to the machine.
+    assert any(line.startswith("numpy is ") for line in lines)
     assert lines[-1] == CODE_OF_NUMPY
 
 
-def test_details_come_before_the_verdict(command):
+def test_details_come_before_the_verdict(command, monkeypatch):
+    monkeypatch.setattr("gradstep.cli.compare.still_open", lambda cell: False)
     outcome = command("compare", *LARGER, "--kernels", "python,numpy", "--quiet", "--details")
     lines = outcome.out.splitlines()
+    # Two rounds are too few to call it.
+    assert "numpy is ahead at m = 500, n = 3; a verdict needs at least 6 rounds." in lines
     rows = {line.split()[0]: line.split() for line in reversed(lines) if line}
     # Name, time, unit, interval, unit, per row, unit, GB/s, over the read limit, speed-up.
     assert rows["python"][9:] == ["base"]
