@@ -108,8 +108,19 @@ def test_masked_values_in_lists():
         call("X", [[1.0, 2.0], row, [1.0, 2.0], np.ma.array([1.0])])
     with pytest.raises(ValueError, match="^y is masked at index 2; "):
         call("y", [0, 1, np.ma.array(1, mask=True), 0])
-    with pytest.raises((TypeError, ValueError), match="^X "):
-        call("X", [[1, 2], [np.ma.array(1, mask=True), 3], [1, 2], [1, 2]])
+    for number in (1, True, np.float32(1.0)):
+        rows = [[number, True], [np.ma.array(number, mask=True), True], [True, True], [True, True]]
+        with pytest.raises(ValueError, match=r"^X is masked at index \(1, 0\); "):
+            call("X", rows)
+
+
+def test_masked_values_of_what_a_list_holds():
+    with pytest.raises(ValueError, match=r"^X is masked at index \(1, 1\); "):
+        call("X", [Reader(np.array([1.0, 2.0])), Reader(masked([1.0, 2.0], 1)), [1.0, 2.0], [1.0, 2.0]])
+    with pytest.raises(ValueError, match="^y is masked at index 3; "):
+        call("y", [0, 1, 1, Reader(np.ma.array(1, mask=True))])
+    rows = [Reader(np.array(row)) for row in X]
+    assert gradient(rows, Y, W, 0.0).J == gradient(X, Y, W, 0.0).J
 
 
 @pytest.mark.parametrize("name", ["max_iter", "threads"])
@@ -180,6 +191,18 @@ def test_what_is_neither_true_nor_false(value):
             function(X, Y, *given, fit_intercept=value)
     for form in (False, np.False_, 0):
         assert objective(X, Y, fit_intercept=form)(W)[1].shape == (2,)
+
+
+@pytest.mark.parametrize("value", ["False", None, 2, np.array([True])], ids=repr)
+def test_progress_that_is_neither_true_nor_false(value):
+    with pytest.raises(TypeError, match="^progress is .*; it should be True or False$"):
+        fit(X, Y, progress=value)
+
+
+@pytest.mark.parametrize("value", [3, "print", True])
+def test_a_callback_that_cannot_be_called(value):
+    with pytest.raises(TypeError, match="^callback is .*; it should be a function, or None$"):
+        fit(X, Y, callback=value, max_iter=0)
 
 
 @pytest.mark.parametrize("value", [fractions.Fraction(-1, 10**400), decimal.Decimal("-1e-400")], ids=["1", "2"])

@@ -14,8 +14,7 @@ from typing import Any, NoReturn, Protocol
 import numpy as np
 from numpy import typing as npt
 
-from gradstep import extras
-from gradstep.contract import mask_of
+from gradstep import extras, masks
 from gradstep.rows import KEPT_BYTES, Array, Bits, Chunks, Column, Rows, Slices, joined, settled, side_by_side
 
 REAL_KINDS = "fiub"
@@ -98,7 +97,7 @@ def opened(name: str, values: ArrayLike) -> Array | Rows:
     """
     if isinstance(values, Rows):
         return values
-    refuse_masked(name, values)
+    values = masks.without(name, values)
     for package in _packages(type(values)):  # type: ignore[arg-type]  # mypy takes the class of a protocol for no key
         source = _READERS[package](name, values) if package in _READERS else None
         if source is not None:
@@ -138,28 +137,16 @@ def require_numbers(name: str, dtype: np.dtype[Any]) -> None:
     raise TypeError(f"{name} has dtype {dtype}; {_REAL} (float, integer or bool){way_out}")
 
 
-def place(index: tuple[int, ...]) -> str:
-    """Return an index as a message shows it."""
-    return str(index[0]) if len(index) == 1 else f"({', '.join(map(str, index))})"
+def unmasked(name: str, values: Any) -> Any:
+    """Return what another library will convert to an array; ValueError for a masked value, which it would unmask.
 
-
-def refuse_masked(name: str, values: object) -> None:
-    """Raise ValueError for a masked value, which NumPy would convert to whatever the mask hides."""
-    if not isinstance(values, (list, tuple)):
-        _refuse_mask(name, mask_of(values), ())
-    elif "numpy.ma" in sys.modules and any(
-        issubclass(kind, np.ndarray) and kind is not np.ndarray for kind in set(map(type, values))
-    ):
-        for k, row in enumerate(values):
-            _refuse_mask(name, mask_of(row), (k,))
-
-
-def _refuse_mask(name: str, mask: Array | None, row: tuple[int, ...]) -> None:
-    if mask is None:
-        return
-    first = np.unravel_index(int(np.argmax(mask)), mask.shape)
-    where = place((*row, *(int(k) for k in first)))
-    raise ValueError(f"{name} is masked at index {where}; fill or drop masked values first: {name}.filled(...)")
+    What has nothing but `__array__` may return a masked array, so it is asked here.
+    """
+    values = masks.without(name, values)
+    if isinstance(values, (np.ndarray, list, tuple)) or not hasattr(values, "__array__"):
+        return values
+    kind: Any = type(values)
+    return values if any(package in _READERS for package in _packages(kind)) else converted(name, values)
 
 
 def _pandas(name: str, values: Any) -> Array | Rows | None:
@@ -327,12 +314,16 @@ def converted(name: str, values: Any) -> Array:
         raise
     except Exception as error:
         # Whatever another library raises.
+        masks.refuse_numbers(name, values)
         kind = ValueError if isinstance(error, (ValueError, OverflowError)) else TypeError
         raise kind(f"{name} {_why_no_array(name, values, error)}") from error
     if type(array) is not np.ndarray:
         # Some libraries return a masked array where NumPy asks for an array.
-        refuse_masked(name, array)
+        masks.refuse(name, array)
         array = np.asarray(array)
+    if array.dtype.kind == "b":
+        # Of numbers NumPy makes NaN, or an error.
+        masks.refuse_numbers(name, values)
     if array.dtype.kind == "O" and array.ndim == 0 and not isinstance(values, np.ndarray):
         raise TypeError(f"{name} {_why_no_array(name, values, None)}")
     return array
