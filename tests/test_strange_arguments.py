@@ -256,3 +256,19 @@ def test_lazy_arrays_are_asked_once():
     w = Lazy(W)
     step(X, Y, w, 0.0, 0.1)
     assert w.asked == 1
+
+
+@pytest.mark.parametrize(("m", "n", "k"), [(1, 1, 1), (5, 3, 1), (40, 8, 1), (30, 21, 3), (9, 700, 1), (2000, 20, 2)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_byte_of_a_bool_is_true_unless_it_is_0(kernel, m, n, k, order):
+    """A mask of 0 and 255 looked at as bools, as images have it."""
+    generator = np.random.default_rng(0)
+    masks = [generator.choice(np.uint8([0, 1, 2, 255]), shape) for shape in ((m, n), (m, k), (m, k))]
+    masks[2][0] = 1
+    w, b = generator.standard_normal((n, k)), generator.standard_normal(k)
+    X, y, weight = (np.asarray(mask, order=order).view(bool) for mask in masks)
+    plain = [np.asarray(mask != 0, order=order) for mask in masks]
+    found = gradient(X, y, w, b, sample_weight=weight, kernel=kernel)
+    expected = gradient(plain[0], plain[1], w, b, sample_weight=plain[2], kernel=kernel)
+    assert found.J.tolist() == expected.J.tolist()
+    assert found.dw.tolist() == expected.dw.tolist()
