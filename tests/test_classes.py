@@ -120,10 +120,19 @@ class Reader:
 
 def test_arguments_of_the_estimator_that_are_masked_once_they_are_read():
     hidden = Reader(masked(X, (2, 0)))
-    for given in ((hidden, Y), (X, Reader(masked(Y, 1))), (X, Y, Reader(masked(np.ones(4), 1)))):
+    truths = [[True, False], [np.ma.array(True, mask=True), True], [True, True], [False, True]]
+    lazy = [[*map(Reader, X)], [Reader(masked([1.0, 2.0], 1))] * 4]
+    for given in (
+        (hidden, Y),
+        (truths, Y),
+        (lazy[1], Y),
+        (X, Reader(masked(Y, 1))),
+        (X, Y, Reader(masked(np.ones(4), 1))),
+    ):
         with pytest.raises(ValueError, match=r"^\w+ is masked at index "):
             GradientDescentClassifier().fit(*given)
     model = GradientDescentClassifier(C=0.1).fit(Reader(X), Reader(Y), Reader(np.ones(4)))
+    assert (model.predict(lazy[0]) == model.predict(X)).all()
     assert (model.predict(Reader(X)) == model.predict(X)).all()
     with pytest.raises(ValueError, match=r"^X is masked at index \(2, 0\); "):
         model.predict(hidden)

@@ -7,6 +7,7 @@ import fractions
 from typing import Any
 
 import numpy as np
+import pyarrow
 import pytest
 import scipy.sparse
 
@@ -100,6 +101,45 @@ def test_what_hides_values_in_another_way(name, form):
     with pytest.raises(ValueError, match=rf"^{name} is masked at index {where}; "):
         call(name, form(masked(values, index)))
     call(name, form(np.ma.array(values)))
+
+
+class OfDask:
+    """Puts its work off, and drops masks where NumPy asks for an array, as Dask's arrays do."""
+
+    __module__ = "dask.array.core"
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values = values
+        self.dtype, self.shape, self.ndim = values.dtype, values.shape, values.ndim
+
+    def compute(self) -> np.ndarray:
+        return self.values
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return np.asarray(self.values)
+
+
+class OfXarray(OfDask):
+    """Exports itself as a table with a row for each number, as xarray's arrays do."""
+
+    __module__ = "xarray.core.dataarray"
+
+    @property
+    def data(self) -> OfDask:
+        return OfDask(self.values)
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return pyarrow.table({"values": np.ravel(self.values)}).__arrow_c_stream__(requested_schema)
+
+
+@pytest.mark.parametrize("form", [OfDask, OfXarray])
+@pytest.mark.parametrize("name", ["X", *VECTORS])
+def test_arrays_of_dask_and_xarray(name, form):
+    values, index, where = (X, (2, 0), r"\(2, 0\)") if name == "X" else (VECTORS[name], 1, "1")
+    with pytest.raises(ValueError, match=rf"^{name} is masked at index {where}; "):
+        call(name, form(masked(values, index)))
+    call(name, form(np.array(values)))
+    assert gradient(form(np.array(X)), form(np.array(Y)), W, 0.0).J == gradient(X, Y, W, 0.0).J
 
 
 def test_masked_values_in_lists():

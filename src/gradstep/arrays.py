@@ -102,7 +102,9 @@ def opened(name: str, values: ArrayLike) -> Array | Rows:
         source = _READERS[package](name, values) if package in _READERS else None
         if source is not None:
             return source
-    if hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__"):
+    # An array that exports itself as a table, as that of xarray, does so with a row for each number.
+    is_array = hasattr(values, "__array__") and hasattr(values, "dtype")
+    if not is_array and (hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__")):
         source = _arrow_protocol(name, values)
         if source is not None:
             return source
@@ -140,13 +142,20 @@ def require_numbers(name: str, dtype: np.dtype[Any]) -> None:
 def unmasked(name: str, values: Any) -> Any:
     """Return what another library will convert to an array; ValueError for a masked value, which it would unmask.
 
-    What has nothing but `__array__` may return a masked array, so it is asked here.
+    Frames are returned as they are: they have names and no masks. Of anything else the values are asked for here.
     """
-    values = masks.without(name, values)
-    if isinstance(values, (np.ndarray, list, tuple)) or not hasattr(values, "__array__"):
+    if isinstance(values, np.ndarray):
+        masks.refuse(name, values)
         return values
+    if isinstance(values, (list, tuple)):
+        return converted(name, masks.without(name, values))
+    return whole(name, values) if hasattr(values, "__array__") and not is_frame(values) else values
+
+
+def is_frame(values: Any) -> bool:
+    """Whether these are columns, or one, of a library for tables."""
     kind: Any = type(values)
-    return values if any(package in _READERS for package in _packages(kind)) else converted(name, values)
+    return hasattr(values, "columns") or not _FRAMES.isdisjoint(_packages(kind))
 
 
 def _pandas(name: str, values: Any) -> Array | Rows | None:
@@ -253,6 +262,16 @@ def _narwhals(name: str, values: Any) -> Array | Rows | None:
     return opened(name, values.to_native()) if hasattr(values, "to_native") else None
 
 
+def _dask(name: str, values: Any) -> Array | Rows | None:
+    """Compute what Dask has put off: its own `__array__` drops masks."""
+    return opened(name, values.compute()) if hasattr(values, "compute") else None
+
+
+def _xarray(name: str, values: Any) -> Array | Rows | None:
+    """Read the array that xarray has wrapped."""
+    return opened(name, values.data) if hasattr(values, "data") else None
+
+
 def _torch(name: str, values: Any) -> Array | Rows | None:
     """Read a tensor of PyTorch; what numbers it holds does not depend on whether its gradient is wanted."""
     if not hasattr(values, "detach"):
@@ -293,11 +312,15 @@ def _dataset(name: str, values: Any) -> Array | Rows | None:
     return settled(Slices(Chunks(values, chunks[0]) if chunks else values, dtype))
 
 
+_FRAMES = {"pandas", "polars", "pyarrow", "narwhals"}
+
 _READERS: dict[str, Callable[[str, Any], Array | Rows | None]] = {
     "pandas": _pandas,
     "polars": _polars,
     "pyarrow": _pyarrow,
     "narwhals": _narwhals,
+    "dask": _dask,
+    "xarray": _xarray,
     "torch": _torch,
     "h5py": _dataset,
     "zarr": _dataset,

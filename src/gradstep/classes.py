@@ -49,7 +49,8 @@ def present(name: str, values: Any) -> Any:
     TypeError
         For text beside something else in a list, of which NumPy would make text.
     """
-    values = arrays.unmasked(name, values)
+    is_list = isinstance(values, (list, tuple))
+    values = masks.without(name, values) if is_list else arrays.unmasked(name, values)
     # As series, indexes and arrays of pandas, and series of polars and arrays of Arrow say it.
     for ask in ("isna", "is_null"):
         if hasattr(values, ask):
