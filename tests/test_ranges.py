@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
-from gradstep import fit, gradient, objective, step
+from gradstep import FitDiverged, fit, gradient, objective, step
 from gradstep.cost import Cost
 from gradstep.validate import data
 
@@ -256,3 +256,26 @@ def test_a_step_of_models_whose_change_underflows(kernel):
     with np.errstate(all="raise"):
         moved = step(X, labels, np.zeros((2, 2)), [0.3, -0.7], [1.1e-320, 1.3e-322], kernel=kernel)
     assert moved.b.tolist() == [0.3, -0.7]
+
+
+@pytest.mark.parametrize("scale", [1e-60, 1e60])
+@pytest.mark.parametrize("k", [1, 2])
+def test_weights_that_the_dtype_of_the_start_does_not_hold(scale, k):
+    rows, labels = np.random.default_rng(0).standard_normal((50, 2)), np.arange(50) % 2
+    rows[:, 1] *= scale
+    several = np.stack([labels] * k, axis=1) if k > 1 else labels
+    start = np.zeros((2, k) if k > 1 else 2, "float32")
+    found = fit(rows, several, w0=start)
+    expected = fit(rows, several)
+    assert found.w.tolist() == expected.w.tolist()
+    usual = fit(rows / [1.0, scale], several, w0=start)
+    assert usual.w.dtype == np.float32
+
+
+def test_an_intercept_beyond_float32_ends_a_descent_with_its_state():
+    rows, labels = np.zeros((4, 1), "float32"), np.ones(4)
+    with pytest.raises(
+        FitDiverged, match="^J is no longer finite after 1 steps; the last good J was 0.693147"
+    ) as raised:
+        fit(rows, labels, alpha=1e39)
+    assert (raised.value.fit.n_iter, raised.value.fit.b) == (0, 0.0)

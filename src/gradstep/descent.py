@@ -171,10 +171,11 @@ def fit(
     Fit or Fits
         ``(w, b, J, n_iter, converged, history)``, for X as it is given. The parameters are updated in float64 whatever
         the data's dtype; w is returned in the dtype of `w0` if that is float32 or float64, else in the dtype of the
-        computation. The attributes `largest` and `largest_scaled` are the largest component of the gradient in the
-        coordinates of X and in those of the descent, and `advice` says what to change where there is no minimum yet.
-        For k models w has shape (n, k), the others (k,), and history and advice are tuples of k; each model has the
-        bits that it has alone.
+        computation; in float64 where X has that and float32 holds a weight as infinity or with few digits. The
+        attributes `largest` and `largest_scaled` are the largest component of the gradient in the coordinates of X and
+        in those of the descent, and `advice` says what to change where there is no minimum yet. For k models w has
+        shape (n, k), the others (k,), and history and advice are tuples of k; each model has the bits that it has
+        alone.
 
     Warns
     -----

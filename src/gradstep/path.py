@@ -56,6 +56,7 @@ class Path(ABC):
         self._dtype = w.dtype
         self._coordinates = coordinates
         self._small_squares = _SMALL_SQUARES[model.dtype.itemsize]
+        self._largest_b = float(np.finfo(model.dtype).max)
         # Updates far smaller than a rounding of w in float32 must still add up.
         self._state = self._state_at(0, w.astype(np.float64), b, gradient)
         self._history = [gradient.J]
@@ -88,7 +89,17 @@ class Path(ABC):
     def iterate(self) -> Iterate:
         """Return the state as a callback sees it."""
         n_iter, w, b, gradient, _, largest = self._state
-        return Iterate(n_iter, w.astype(self._dtype), b, gradient.J, _largest(gradient), self.alpha, largest)
+        return Iterate(n_iter, self._returned(w), b, gradient.J, _largest(gradient), self.alpha, largest)
+
+    def _returned(self, w: Vector) -> FloatArray:
+        """Return a copy of w in the dtype of the start; in float64 where X has that and float32 does not hold w."""
+        returned = w.astype(self._dtype)
+        if self._dtype.itemsize >= self._model.dtype.itemsize:
+            return returned
+        limits = np.finfo(returned.dtype)
+        size = np.abs(w)
+        held = (w == 0.0) | ((size >= limits.smallest_normal) & (size <= limits.max))
+        return returned if held.all() else w.copy()
 
     def step(self) -> Trials:
         """Take a step."""
@@ -117,7 +128,7 @@ class Path(ABC):
         # An interrupt may have come between the two lines that end a step.
         history = np.array(self._history[: n_iter + 1])
         return Fit(
-            w.astype(self._dtype),
+            self._returned(w),
             b,
             gradient.J,
             n_iter,
@@ -153,7 +164,7 @@ class Path(ABC):
         with np.errstate(all="ignore"):
             new_w, new_b = self._coordinates.moved(w, b, slope, alpha)
             representable = self._holds(new_w)
-        if not representable or not math.isfinite(new_b):
+        if not (representable and -self._largest_b <= new_b <= self._largest_b):
             return None
         gradient = yield new_w, new_b
         return self._state_at(n_iter + 1, new_w, new_b, gradient)

@@ -121,7 +121,9 @@ def _minimized(shifted: _Shifted, limits: Limits, method: str, options: dict[str
         named = {"hessp": shifted.hessp} if method == "trust-ncg" else {}
         try:
             shifted.require_finite(shifted.largest)
-            found = minimize(shifted, change, jac=True, method=method, options=options, callback=look, **named)
+            # SciPy multiplies derivatives with one another.
+            with np.errstate(all="ignore"):
+                found = minimize(shifted, change, jac=True, method=method, options=options, callback=look, **named)
         except Diverged as error:
             raise FitDiverged(str(error), shifted.reached(shifted.change, history, limits.tol)) from None
         change = found.x
