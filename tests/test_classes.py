@@ -233,3 +233,11 @@ def test_scores_whose_products_overflow(dtype):
     assert model.decision_function(rows).tolist() == [np.inf, -np.inf, model.intercept_[0]]
     with np.errstate(all="raise"):
         assert model.predict_proba(rows)[:2].tolist() == [[0.0, 1.0], [1.0, 0.0]]
+
+
+@pytest.mark.parametrize("solver", ["gd", "lbfgs", "newton-cg"])
+def test_a_start_whose_cost_overflows_ends_every_solver(solver):
+    model = GradientDescentClassifier(solver=solver, C=0.001, warm_start=True)
+    model.coef_, model.intercept_ = np.full((1, 2), 1e200), np.zeros(1)
+    with pytest.raises(FitDiverged, match="J (or a derivative is not|is no longer) finite"):
+        model.fit(X, Y)

@@ -120,6 +120,7 @@ def _minimized(shifted: _Shifted, limits: Limits, method: str, options: dict[str
     if limits.max_iter > 0 and not shifted.largest <= limits.tol:
         named = {"hessp": shifted.hessp} if method == "trust-ncg" else {}
         try:
+            shifted.require_finite(shifted.J)
             shifted.require_finite(shifted.largest)
             # SciPy multiplies derivatives with one another.
             with np.errstate(all="ignore"):
@@ -158,11 +159,11 @@ class _Shifted:
         return self.J, slope
 
     def require_finite(self, largest: float) -> None:
-        """Raise Diverged if the largest component of a derivative is not finite: SciPy would go on for ever with it."""
+        """Raise Diverged for a J, or the largest component of a derivative, that is not finite: SciPy would go on."""
         if not math.isfinite(largest):
             raise Diverged(
-                f"{self._model.name}a derivative is not finite, where J is {self.J:.6g}: scale the columns of X, or "
-                "set a larger C"
+                f"{self._model.name}J or a derivative is not finite, where J is {self.J:.6g}: scale the columns of X, "
+                "or set a larger C"
             )
 
     def hessp(self, change: Vector, v: Vector) -> Vector:
