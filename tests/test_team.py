@@ -89,9 +89,9 @@ SHARED = """
     {before}
     import numpy as np
     import gradstep
-    from gradstep import engine, helpers, threads
+    from gradstep import blocks, helpers, threads
 
-    engine.BLOCK_BYTES = 1 << 14
+    blocks.BLOCK_BYTES = 1 << 14
     threads.usable_cores = lambda: 4
     X = np.random.default_rng(0).standard_normal((200_000, 4))
     y = (X[:, 0] > 0).astype(float)
