@@ -62,7 +62,7 @@ def test_what_the_handler_of_a_signal_raises_is_no_reason_against_a_kernel(tmp_p
         for _ in range(2):
             try:
                 gradstep.available()
-            except BaseException as error:
+            except BaseException as error:  # KeyboardInterrupt and SystemExit are among what the handler raises
                 print(type(error).__name__)
         signal.signal(signal.SIGALRM, signal.SIG_IGN)
         print("OSError: usual" in gradstep.available()["numba"])

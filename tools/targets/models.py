@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from tools.targets.small_calls import step_of_gradient
 from tools.targets.target import Target
 
 MODELS = 8
+
+_KERNELS: tuple[KernelName, ...] = ("cython", "numba")
 
 _ONE_MODEL = "cython, 1 model"
 _BY_BLOCKS, _AT_ONCE = "matrix products by blocks", "matrix products at once"
@@ -96,7 +98,7 @@ def _cell(bench: Bench, n: int, threads: int) -> Cell:
 
     def contenders() -> list[Contender]:
         as_step = _Check()
-        kernels = [kernel for kernel in ("cython", "numba") if kernel not in bench.unavailable]
+        kernels = [kernel for kernel in _KERNELS if kernel not in bench.unavailable]
         found = [
             settled(_contender(_ONE_MODEL, partial(_of_one_model, "cython", count), step_of_gradient)),
             *(
@@ -126,25 +128,22 @@ def _contender(name: str, prepare: Callable[[Examples], Call], as_step: Callable
     return Contender(name, prepare, as_step=as_step)
 
 
-def _of_one_model(kernel: str, threads: int, examples: Examples) -> Call:
-    name = cast(KernelName, kernel)
-    return lambda: gradstep.gradient(*examples, kernel=name, threads=threads)
+def _of_one_model(kernel: KernelName, threads: int, examples: Examples) -> Call:
+    return lambda: gradstep.gradient(*examples, kernel=kernel, threads=threads)
 
 
-def _in_one_pass(kernel: str, threads: int, examples: Examples) -> Call:
+def _in_one_pass(kernel: KernelName, threads: int, examples: Examples) -> Call:
     w, b = parameters(examples)
-    name = cast(KernelName, kernel)
-    return lambda: gradstep.gradient(examples.X, examples.y, w, b, kernel=name, threads=threads)
+    return lambda: gradstep.gradient(examples.X, examples.y, w, b, kernel=kernel, threads=threads)
 
 
-def _in_passes(kernel: str, threads: int, examples: Examples) -> Call:
+def _in_passes(kernel: KernelName, threads: int, examples: Examples) -> Call:
     w, b = parameters(examples)
     models = [(np.ascontiguousarray(w[:, j]), float(b[j])) for j in range(MODELS)]
-    name = cast(KernelName, kernel)
-    settle(lambda: gradstep.gradient(examples.X, examples.y, *models[0], kernel=name, threads=threads))
+    settle(lambda: gradstep.gradient(examples.X, examples.y, *models[0], kernel=kernel, threads=threads))
 
     def call() -> Gradients:
-        each = [gradstep.gradient(examples.X, examples.y, *model, kernel=name, threads=threads) for model in models]
+        each = [gradstep.gradient(examples.X, examples.y, *model, kernel=kernel, threads=threads) for model in models]
         J, dw, db = zip(*each, strict=True)
         return Gradients(np.array(J), np.stack(dw, axis=1), np.array(db))
 
@@ -211,7 +210,7 @@ TARGETS: tuple[Target, ...] = (
             "ratio",
             partial(against_passes, kernel=kernel, n=n, threads=threads),
         )
-        for kernel in ("cython", "numba")
+        for kernel in _KERNELS
         for threads in THREADS
         for n, must in _PASSES_MUST.items()
     ),

@@ -89,7 +89,7 @@ def ending(line):
             main(line, prog_name="gradstep")
         except SystemExit as end:
             code = end.code or 0
-        except BaseException as other:
+        except BaseException as other:  # whatever it is, it is what this part looks for
             error = other
     said.seek(0)
     return code, said.read(), error

@@ -111,7 +111,7 @@ class ParquetSource:
             try:
                 for _ in self._file.iter_batches(columns=[name], use_threads=False):
                     pass
-            except Exception as damage:
+            except Exception as damage:  # a damaged file ends in nearly any exception of pyarrow
                 raise ValueError(f"{self.path}, column {name!r}: not read as Parquet: {damage}") from damage
 
     def _require_numbers(self, numbers: Sequence[int]) -> None:
