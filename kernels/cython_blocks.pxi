@@ -24,7 +24,7 @@ cdef enum:
     # their 1 + e fits into a double, and each lane's part of it into a float.
     ROWS_PER_FLUSH = 512
     # A smaller X, in bytes, is still in the L2 cache since its last use. It needs no prefetch, and so many bytes of
-    # short rows at a time are best: with 8 KiB a step takes 1.2 times as long.
+    # short rows at a time are best: with 8 KiB a step is 1.2× slower.
     CACHED_BYTES = 1 << 20
     BYTES_OF_CACHED_ROWS = 24576
     # So many models go through the passes together: what they share is loaded once, and their scratch fits the cache.
