@@ -18,7 +18,7 @@ from gradstep.contract import FloatArray, Gradients, KernelName, Step
 from tools.targets.bench import THREADS, Bench, Measured, NotMeasured, cores_of, median
 from tools.targets.choosing import settle, settled
 from tools.targets.small_calls import step_of_gradient
-from tools.targets.target import Target
+from tools.targets.target import Target, rows
 
 MODELS = 8
 
@@ -187,45 +187,20 @@ class _Check:
 _PASSES_MUST = {30: 0.7, 100: 0.5, 1000: 0.5}
 
 TARGETS: tuple[Target, ...] = (
+    *rows(f"Cython, {MODELS} models / 1 model", against_one_model, {100: (3.0, 1.5), 1000: (4.0, 2.0)}),
     *(
-        Target(
-            f"Cython, {MODELS} models / 1 model",
-            f"n = {n:,}",
-            THREADS[threads],
-            must,
-            aim,
-            "ratio",
-            partial(against_one_model, n=n, threads=threads),
-        )
-        for threads in THREADS
-        for n, must, aim in ((100, 3.0, 1.5), (1000, 4.0, 2.0))
-    ),
-    *(
-        Target(
-            f"{kernel.capitalize()}, {MODELS} models / {MODELS} passes",
-            f"n = {n:,}",
-            THREADS[threads],
-            must,
-            0.25,
-            "ratio",
-            partial(against_passes, kernel=kernel, n=n, threads=threads),
-        )
+        row
         for kernel in _KERNELS
-        for threads in THREADS
-        for n, must in _PASSES_MUST.items()
-    ),
-    *(
-        Target(
-            f"Cython, {MODELS} models / two matrix products of NumPy",
-            f"n = {n:,}",
-            THREADS[threads],
-            1.0,
-            0.5,
-            "ratio",
-            partial(against_matrix_products, n=n, threads=threads),
+        for row in rows(
+            f"{kernel.capitalize()}, {MODELS} models / {MODELS} passes",
+            partial(against_passes, kernel=kernel),
+            {n: (must, 0.25) for n, must in _PASSES_MUST.items()},
         )
-        for threads in THREADS
-        for n in _PASSES_MUST
+    ),
+    *rows(
+        f"Cython, {MODELS} models / two matrix products of NumPy",
+        against_matrix_products,
+        dict.fromkeys(_PASSES_MUST, (1.0, 0.5)),
     ),
 )
 """The rows."""
