@@ -256,7 +256,7 @@ def _keep_owner_and_mode(descriptor: int, status: os.stat_result) -> None:
 
 
 def _keep_attributes(descriptor: int, old: Path) -> None:
-    """Give a new file what the old one has beside its mode, such as a list of who may read it, and nothing else."""
+    """Give a new file what the old one has besides its mode, such as a list of who may read it, and nothing else."""
     if not hasattr(os, "listxattr"):
         return
     there, here = ({name: os.getxattr(place, name) for name in os.listxattr(place)} for place in (old, descriptor))

@@ -81,7 +81,7 @@ class Scale:
         """Return sizes beyond the cache, as far as the memory allows, with which the table takes ten minutes."""
         beyond_cache = TIMES_CACHE * min(last_level_cache(), _LARGEST_CACHE)
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 8 << 30
-        # The peers need several vectors of length m beside X, and some of them a copy of X.
+        # The peers need several vectors of length m besides X, and some of them a copy of X.
         data_bytes = min(beyond_cache, memory // 16)
         return cls(data_bytes, min(beyond_cache, memory // 32), largest=min(10**7, data_bytes // 8))
 

@@ -20,7 +20,7 @@ _READ_AIM = {1: 1.2, ALL: 1.05}
 
 _SIZES = (2, *_READ_MUST[1])
 
-# Where the NumPy kernel was once slower than the formula, beside the sizes above.
+# Where the NumPy kernel was once slower than the formula, besides the sizes above.
 _NUMPY_SIZES = (150, 1500, 6000)
 
 

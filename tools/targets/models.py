@@ -44,7 +44,7 @@ def parameters(examples: Examples) -> tuple[FloatArray, FloatArray]:
 
 
 def matrix_products(X: FloatArray, y: FloatArray, w: FloatArray, b: FloatArray, at_once: int) -> Gradients:
-    """Return the costs and gradients by two matrix products for so many rows at once, and the links of NumPy's kernel.
+    """Return the costs and gradients by two matrix products, `at_once` rows at a time, with NumPy's links.
 
     The scores of a block of rows stay in the cache between one operation and the next; the products of all rows at once
     share their work better among the threads of BLAS.

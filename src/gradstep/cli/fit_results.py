@@ -22,7 +22,7 @@ _SHOWN = 20
 
 
 class Training(NamedTuple):
-    """How a model was trained, beside what it says itself."""
+    """How a model was trained, besides what it says itself."""
 
     kernel: str
     max_iter: int

@@ -52,7 +52,7 @@ class Contender:
     compiles : bool
         Whether it compiles at run time, in its first call.
     copies : dict
-        How many copies of X it keeps beside X, for an X in "C" and in "F" order.
+        How many copies of X it keeps besides X, for an X in "C" and in "F" order.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The details of a judged record in words, beside its verdict: bounds, growth, and what was not measured."""
+"""The details of a judged record in words, besides its verdict: bounds, growth, and what was not measured."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Paragraph(NamedTuple):
 
 
 def paragraphs(found: Findings) -> list[Paragraph]:
-    """Return what a record says beside its verdict; questions that it does not answer are left out."""
+    """Return what a record says besides its verdict; questions that it does not answer are left out."""
     answers = {
         "Where gradstep loses": _lost(found),
         "Bound by": _bounds(found),

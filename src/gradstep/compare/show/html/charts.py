@@ -23,7 +23,7 @@ from gradstep.compare.show.words import micro
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# A name beside the end of a line has at most so many letters, and a letter is about so many pixels wide.
+# A name beside the end of a line has at most this many letters, and a letter is about this many pixels wide.
 _LONGEST_NAME, _LETTER = 14, 7
 
 # Up to this factor from the smallest to the largest value, an axis has ticks between the powers of ten.
