@@ -10,7 +10,7 @@ cdef enum:
     BAD_ARGUMENT = 1
     NO_MEMORY = 2
     NOT_FINITE = 3
-    # Blocks and turns as in gradstep.engine.
+    # As in gradstep.blocks and gradstep.block_sums.
     BLOCK_BYTES = 2 << 20
     BLOCK_TO_SUMS = 64
     TURN_BYTES = 1 << 20
@@ -152,7 +152,7 @@ cdef int write_gradient(
 
 
 cdef Py_ssize_t rows_of_a_block(Py_ssize_t m, Py_ssize_t n, Py_ssize_t itemsize) noexcept nogil:
-    """Return the rows of a block, as `gradstep.engine.block_rows` does; a small problem is a single block."""
+    """Return the rows of a block, as `gradstep.blocks.block_rows` does; a small problem is a single block."""
     if m <= BLOCK_BYTES // itemsize // n:
         return m
     cdef Py_ssize_t rows = max((BLOCK_TO_SUMS * (n + 2) * 8 - 1) // (n * itemsize) + 1, BLOCK_BYTES // (n * itemsize))
@@ -162,8 +162,8 @@ cdef Py_ssize_t rows_of_a_block(Py_ssize_t m, Py_ssize_t n, Py_ssize_t itemsize)
 cdef double *add_blocks(Problem *whole, const real *w, double b) noexcept nogil:
     """Return the sums over all rows, added in the order of `gradstep.tree`, or NULL where there is no memory.
 
-    So many blocks as are a node of the tree are summed at a time. Of the nodes before, at most one of each level is
-    kept, those of the ones in the binary form of the number of turns.
+    Each turn sums the blocks of one node of the tree. Of the earlier nodes at most one a level is kept: one for each 1
+    in the binary form of the number of turns.
     """
     cdef Problem turn = whole[0]
     cdef Py_ssize_t n = whole.n, width = whole.n + 2, number = 0, first = 0, levels = 1, blocks = 1, left, j
