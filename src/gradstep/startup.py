@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -21,11 +22,9 @@ def is_the_command() -> bool:
 
 def end(_number: int, _frame: object) -> None:
     """End the process: nothing has been begun that could be lost, and an exception might be, in an import."""
-    try:
+    # A stderr that is full or closed does not change how it ends.
+    with contextlib.suppress(OSError):
         os.write(2, WORDS.encode())
-    except OSError:
-        # A stderr that is full or closed does not change how it ends.
-        pass
     os._exit(CODE)
 
 
