@@ -58,11 +58,11 @@ def test_helpers_do_a_part_of_the_work():
         pytest.skip("there is one core, so no helper")
     f = objective(np.ones((200_000, 50)), np.ones(200_000), kernel="cython", threads=2)
     at = np.zeros(51)
-    end = time.monotonic() + 60
+    end = time.process_time() + 120
     others = mine = 0.0
     # A quarter of the time that all threads compute, once the helper has had a core.
     while others < mine / 3 or mine == 0.0:
-        assert time.monotonic() < end, "no helper has worked"
+        assert time.process_time() < end, "no helper has worked"
         process, thread = time.process_time(), time.thread_time()
         for _ in range(5):
             f(at)
