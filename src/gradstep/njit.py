@@ -27,7 +27,7 @@ _compiled = compiler()
 
 _rows_of_block = _compiled(blocks.rows_of_block)
 
-# NumPy adds up to so many numbers in a row, and halves of more; it converts so many at a time to another dtype.
+# NumPy adds at most this many numbers in a row, and halves longer ranges; and it converts this many at a time.
 _ADDED_IN_A_ROW = 128
 _CONVERTED_AT_ONCE = 8192
 

@@ -97,7 +97,7 @@ def _of_class(where: str, values: list[str], codes: NDArray[np.intp], positive: 
 
 
 def is_missing(value: str, values: Sequence[str] = ()) -> bool:
-    """Return whether a value says that there is none; beside a plus, a minus is a class."""
+    """Return whether a value means that the label is missing; a minus does unless there is a plus as well."""
     return value.strip().strip(_UNSEEN).strip().lower() in _MISSING and not (value == "-" and "+" in values)
 
 
