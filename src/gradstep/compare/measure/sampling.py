@@ -94,7 +94,7 @@ class Sampler:
         return waited + (self.calls * taken[-1] if taken else max(self.first_seconds, SAMPLE_SECONDS))
 
     def is_warm(self) -> bool:
-        """Whether the times no longer fall, or the calls are so long that they never were cold."""
+        """Whether the times no longer fall, or the calls are too long to need a warm-up."""
         if self.call_seconds > LONG_CALL or len(self.warm_up) >= _LONGEST_WARM_UP:
             return True
         return len(self.warm_up) > 1 and not self._lengthened and self.warm_up[-1] >= _STABLE * self.warm_up[-2]
@@ -126,7 +126,7 @@ def warm_up(
     shuffle: Callable[[list[Sampler]], None],
     seconds_left: Callable[[], float] = lambda: math.inf,
 ) -> None:
-    """Take interleaved samples that do not count, until each contender's last long enough and no longer fall.
+    """Take interleaved samples that do not count, until each contender's are long enough and stop getting faster.
 
     It ends early where no time is left.
     """
