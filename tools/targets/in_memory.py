@@ -11,7 +11,7 @@ from gradstep.extras import install
 from tools.targets.bench import ALL, THREADS, Bench, Measured, NotMeasured, cores_of, median
 from tools.targets.target import Target, rows
 
-# What each number of features must reach. A size between two of the is held to the bound of the smaller one.
+# What each number of features must reach.
 _READ_MUST = {
     1: {16: 1.8, 24: 1.8, 32: 1.6, 50: 1.6, 100: 1.45, 333: 1.3, 1000: 1.4, 3000: 1.4, 10_000: 1.45},
     ALL: {16: 1.7, 24: 1.7, 32: 1.5, 50: 1.5, 100: 1.4, 333: 1.25, 1000: 1.3, 3000: 1.3, 10_000: 1.3},

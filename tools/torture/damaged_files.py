@@ -50,7 +50,7 @@ first, count = int(sys.argv[1]), int(sys.argv[2])
 commands = json.loads(sys.argv[3])
 SECONDS, BYTES = 20, 3 << 29
 
-# Whoever asks for more memory than this gets a MemoryError, and whoever hangs shows where.
+# A request for more memory than this raises MemoryError, and a call that hangs shows where.
 resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
 
 def damaged(whole, generator):

@@ -192,7 +192,7 @@ def _metadata(record: Record, name: str, result: Result) -> dict[str, Any]:
         **versions,
         **({} if record.commit is None else {"commit_id": record.commit}),
     }
-    # pyperf takes neither the end of a line nor nothing.
+    # pyperf takes neither an empty text nor the end of a line.
     return {
         key: printable(value) if isinstance(value, str) else value for key, value in metadata.items() if value != ""
     }

@@ -43,7 +43,7 @@ def _prepare_many(examples: Examples, threads: int) -> Call:
     X = np.ascontiguousarray(examples.X)
     m, n = X.shape
     k = examples.models
-    # One row for each model, as loops over the features like it.
+    # One contiguous row for each model, which suits the loops over the features.
     w, y = np.ascontiguousarray(examples.w.T), examples.labels
     loop, shares = _compiled_loops_over_models()
 
