@@ -33,7 +33,7 @@ MIB = 1 << 20
 TIMES_CACHE = 4
 """X has to be this many times as large as the last-level cache to count as read from memory."""
 
-# A larger cache than this is shared with other virtual machines: this one owns a part of it, and reading X is as slow as
+# A larger cache than this is shared with other virtual machines: this one owns a part of it, and reads X as slowly as
 # from memory.
 _LARGEST_CACHE = 64 << 20
 

@@ -25,6 +25,9 @@ LOOK_SECONDS = 6e-3
 # The longest wait for an idle process.
 _LONGEST_WAIT = 0.5
 
+# The process is idle if its threads used less than this part of the time for which it was watched.
+_IDLE = 0.3
+
 # A contender is warm once a sample takes at least this fraction of the one before. It gets at most this many tries.
 _STABLE = 0.95
 _LONGEST_WARM_UP = 15
@@ -148,7 +151,7 @@ def wait_until_idle() -> None:
     while time.perf_counter() < deadline:
         used = time.process_time()
         time.sleep(LOOK_SECONDS)
-        if time.process_time() - used < 0.3 * LOOK_SECONDS:
+        if time.process_time() - used < _IDLE * LOOK_SECONDS:
             return
 
 
