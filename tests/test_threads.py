@@ -22,7 +22,7 @@ PROBLEM = """
     import threading
     import numpy as np
     import gradstep
-    from gradstep import engine, threads
+    from gradstep import blocks, threads
     X = np.random.default_rng(0).standard_normal((200_000, 4))
     y = (X[:, 0] > 0).astype(float)
 
@@ -33,7 +33,7 @@ PROBLEM = """
     def helpers():
         return sum(thread.name == "gradstep" for thread in threading.enumerate())
 
-    engine.BLOCK_BYTES = 1 << 14
+    blocks.BLOCK_BYTES = 1 << 14
     threads.usable_cores = lambda: 4
     serial = bits(1)
     assert helpers() == 0

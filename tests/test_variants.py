@@ -15,6 +15,7 @@ from clocks import Clock
 
 import gradstep
 from gradstep import engine, environment, registry, validate, variants
+from gradstep.threads import threads_for
 
 
 def times_of(choice: variants.Choice, durations: list[float], turns: int) -> list[int]:
@@ -246,7 +247,7 @@ class Serial:
 
 @pytest.fixture
 def two_cores() -> None:
-    if engine.threads_for(1 << 30)[0] < 2:
+    if threads_for(1 << 30)[0] < 2:
         pytest.skip("a choice of threads needs two cores")
 
 
