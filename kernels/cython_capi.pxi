@@ -85,7 +85,7 @@ cdef int write_sums(
     cdef Problem problem
     if (
         k < 1 or block_rows < 1 or theta == NULL or not is_at_number(theta) or not is_at_number(direction)
-        or out == NULL or <size_t> out % sizeof(double)
+        or not is_place(out)
         or not take_examples(X, m, n, row_stride, column_stride, y, sample_weight, &problem)
     ):
         return BAD_ARGUMENT
@@ -117,6 +117,11 @@ cdef bint is_at_number(const real *at) noexcept nogil:
     return <size_t> at % sizeof(real) == 0
 
 
+cdef bint is_place(double *at) noexcept nogil:
+    """Whether results can be written there."""
+    return at != NULL and <size_t> at % sizeof(double) == 0
+
+
 cdef int write_gradient(
     const real *X, Py_ssize_t m, Py_ssize_t n, Py_ssize_t row_stride, Py_ssize_t column_stride, const real *y,
     const real *sample_weight, double total_weight, const real *w, double b, double l2, double *J, double *dw,
@@ -128,7 +133,7 @@ cdef int write_gradient(
     if (
         not take_examples(X, m, n, row_stride, column_stride, y, sample_weight, &problem) or w == NULL
         or not is_at_number(w) or not 0.0 < total_weight < INFINITY or not 0.0 <= l2 < INFINITY
-        or J == NULL or dw == NULL or db == NULL
+        or not (is_place(J) and is_place(dw) and is_place(db))
     ):
         return BAD_ARGUMENT
     problem.k, problem.y_span, problem.c_span = 1, 0, 0
