@@ -14,8 +14,7 @@ def main() -> None:
         _run()
     except KeyboardInterrupt:
         # Before or after the work of a command, which turns it into the same line itself.
-        if sys.stderr is not None:
-            sys.stderr.write(startup.WORDS)
+        startup.say_so()
         sys.exit(startup.CODE)
 
 
