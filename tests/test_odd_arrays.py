@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import processes
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -61,7 +62,7 @@ def test_claims_of_an_array_are_checked_before_it_is_read(tmp_path, content):
         main()
     """
     line = [sys.executable, "-c", code, "fit", str(path)]
-    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=processes.PATIENCE)
     assert done.returncode == 1
     assert done.stderr.startswith(f"gradstep: error: {path}: ")
     assert done.stderr.count("\n") == 1

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import processes
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -208,7 +209,7 @@ def test_tables_of_many_columns_end(tmp_path, suffix):
         np.savetxt(path, np.column_stack([X, [0, 1, 0, 1]]), delimiter=",", header=",".join([*names, "y"]), comments="")
     # It took minutes: each column looked at all.
     line = [sys.executable, "-m", "gradstep", "fit", str(path), "--label", "y", "--max-iter", "2"]
-    assert subprocess.run(line, capture_output=True, check=False, timeout=120).returncode == 0
+    assert subprocess.run(line, capture_output=True, check=False, timeout=processes.PATIENCE).returncode == 0
     assert tables.read(path, "y", drop=names[1:]).columns == ("x0",)
     assert tables.read(path, "y", columns=names[:10_000]).X.shape == (4, 10_000)
 

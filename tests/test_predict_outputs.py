@@ -9,6 +9,7 @@ import sys
 import textwrap
 
 import numpy as np
+import processes
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -81,7 +82,7 @@ def test_interrupted_process_leaves_no_part(saved, tmp_path):
     with (tmp_path / "slow.csv").open("wb", buffering=0) as rows:
         rows.write(b"a,b\n")
         child.send_signal(signal.SIGINT)
-        _, err = child.communicate(timeout=60)
+        _, err = child.communicate(timeout=processes.PATIENCE)
     assert (child.returncode, err) == (130, "gradstep: error: interrupted\n")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["m.json", "slow.csv", "t.csv"]
 
