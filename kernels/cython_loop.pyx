@@ -11,6 +11,7 @@ import numpy
 
 from gradstep.contract import mask_of
 
+include "cython_passes.pxi"
 include "cython_blocks.pxi"
 
 cdef extern from "vector/processor.h" nogil:

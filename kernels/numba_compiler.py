@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable
-from threading import RLock
 from typing import Any, TypeVar
 
 import numba
@@ -18,6 +16,7 @@ from numba.extending import intrinsic, overload
 from numba.np.numpy_support import carray
 
 from gradstep.contract import FloatArray, KernelUnavailable, Vector
+from gradstep.forks import lock_against_forks
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -25,24 +24,8 @@ if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # Numba sets its att
     raise KernelUnavailable("the numba kernel is not available: NUMBA_DISABLE_JIT is set. Fix: unset it")
 
 
-def lock_of_compilation() -> Any:
-    """Return a lock that no fork falls into: the child would wait for ever for it, and for Numba's own."""
-    lock = RLock()
-    # Empty as well where a fork began before this lock was made.
-    held: list[bool] = []
-
-    def before() -> None:
-        lock.acquire()
-        held.append(True)
-
-    def after() -> None:
-        if held:
-            held.pop()
-            lock.release()
-
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=before, after_in_parent=after, after_in_child=after)
-    return lock
+# Held while Numba compiles: in the child of a fork that fell into it, Numba's own locks would never be free.
+lock_of_compilation = lock_against_forks
 
 
 class _Cache(FunctionCache):

@@ -1,4 +1,7 @@
-"""The fixtures: a test that takes `kernel` runs on every kernel of the registry."""
+"""The fixtures: a test that takes `kernel` runs on every kernel of the registry.
+
+What is imported here is all that some tests have, where the packages of extras are not there: those import it inside.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,8 @@ import hypothesis
 import pytest
 from availability import load_or_explain
 from command_line import Command, Outcome, write_csv
-from sklearn.datasets import load_breast_cancer
 
 from gradstep import Kernel, environment, registry, threads
-from gradstep.cli.main import main
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -65,6 +66,7 @@ def heed_ctrl_c() -> None:
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str]) -> Command:
     """Runs a command line within this process."""
+    from gradstep.cli.main import main
 
     def run(*arguments: object) -> Outcome:
         with pytest.raises(SystemExit) as ending:
@@ -73,6 +75,12 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
         return Outcome(int(ending.value.code or 0), captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+def no_added_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a comparison end after its rounds: how many it would add until the fastest is known is up to the machine."""
+    monkeypatch.setattr("gradstep.cli.compare.still_open", lambda cell: False)
 
 
 @pytest.fixture
@@ -85,6 +93,8 @@ def separable(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def breast_cancer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The breast cancer table of scikit-learn as a CSV."""
+    from sklearn.datasets import load_breast_cancer
+
     data = load_breast_cancer()
     path = tmp_path_factory.mktemp("data") / "breast cancer.csv"
     with path.open("w", newline="", encoding="utf-8") as file:

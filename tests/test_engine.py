@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradstep import KernelUnavailable, engine, environment, gradient, objective, threads, validate
+from gradstep import KernelUnavailable, blocks, environment, gradient, objective, threads, validate
 
 WIDTHS = st.one_of(st.integers(1, 200), st.integers(1, 10**7))
 DTYPES = st.sampled_from(["float64", "float32", "float16", "int8", "uint16", "int64", "bool", "longdouble"])
@@ -20,18 +20,18 @@ DTYPES = st.sampled_from(["float64", "float32", "float16", "int8", "uint16", "in
 
 @given(WIDTHS, DTYPES)
 def test_partial_sums_of_a_block_are_at_most_a_64th_of_it(n, dtype):
-    rows = engine.block_rows(n, dtype)
+    rows = blocks.block_rows(n, dtype)
     assert (n + 2) * 8 <= rows * n * np.dtype(dtype).itemsize / 64
 
 
 @given(WIDTHS, DTYPES)
 def test_blocks_have_the_usual_size_or_the_least_that_is_allowed(n, dtype):
-    rows, given_bytes = engine.block_rows(n, dtype), np.dtype(dtype).itemsize
+    rows, given_bytes = blocks.block_rows(n, dtype), np.dtype(dtype).itemsize
     # In the dtype that narrow data are widened to, because a staged block has to fit the cache, too.
     row_bytes = n * max(given_bytes, validate.compute_dtype(dtype).itemsize)
     assert rows % 8 == 0
-    assert (rows + 1) * row_bytes > engine.BLOCK_BYTES
-    if (rows - 7) * row_bytes > engine.BLOCK_BYTES:
+    assert (rows + 1) * row_bytes > blocks.BLOCK_BYTES
+    if (rows - 7) * row_bytes > blocks.BLOCK_BYTES:
         assert (n + 2) * 8 > (rows - 8) * n * given_bytes / 64
 
 
@@ -80,14 +80,14 @@ def recorder():
     ids=["C", "F", "reversed", "big-endian", "int16", "broadcast"],
 )
 def test_every_row_is_summed_once_in_the_same_blocks(monkeypatch, threads, arrange):
-    monkeypatch.setattr(engine, "BLOCK_BYTES", 1)
+    monkeypatch.setattr("gradstep.blocks.BLOCK_BYTES", 1)
     kernel, calls = recorder()
     X = np.random.default_rng(0).standard_normal((3_000, 3))
     y = np.zeros(3_000)
     view = arrange(X)
     gradient(view, y, np.ones(3), 0.0, sample_weight=y + 1, kernel=kernel, threads=threads)
     assert sum(call.rows for call in calls) == 3_000
-    assert {call.block_rows for call in calls} == {engine.block_rows(3, view.dtype)}
+    assert {call.block_rows for call in calls} == {blocks.block_rows(3, view.dtype)}
     assert sum(call.n_blocks for call in calls) == -(-3_000 // calls[0].block_rows) > 3
 
 
@@ -98,7 +98,7 @@ def test_a_kernel_that_holds_the_gil_runs_on_one_thread():
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_an_exception_in_a_kernel_reaches_the_caller(monkeypatch, threads):
-    monkeypatch.setattr(engine, "BLOCK_BYTES", 1)
+    monkeypatch.setattr("gradstep.blocks.BLOCK_BYTES", 1)
 
     def broken(*_):
         raise KernelUnavailable("broken")
@@ -112,7 +112,7 @@ def test_an_exception_in_a_kernel_reaches_the_caller(monkeypatch, threads):
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_a_pass_allocates_nothing_of_length_m(monkeypatch, threaded_kernel, order, dtype):
     """Even one byte for each of the million rows would be twice what is allowed."""
-    monkeypatch.setattr(engine, "BLOCK_BYTES", 1 << 14)
+    monkeypatch.setattr("gradstep.blocks.BLOCK_BYTES", 1 << 14)
     m, n = 1 << 20, 2
     X = np.ones((m, n), dtype, order="F" if order == "F" else "C")
     X = X[::-1] if order == "reversed" else X

@@ -13,7 +13,7 @@ from pathlib import Path
 import made_records
 import pyarrow.parquet
 import pytest
-from command_line import assert_one_line
+from command_line import UNHURRIED, assert_one_line
 
 from gradstep.compare.record import exports, records
 from gradstep.compare.record.records import READ_LIMIT, Record, Result
@@ -122,7 +122,7 @@ def test_pyperf_file_has_every_timed_result_once(tmp_path):
 
 
 def test_compare_writes_all_exports(command, tmp_path):
-    line = ["compare", "--m", 50, "--n", 3, "--rounds", 2, "--kernels", "numpy", "--quiet"]
+    line = ["compare", "--m", 50, "--n", 3, "--rounds", 2, "--kernels", "numpy", "--quiet", *UNHURRIED]
     for name in ("json", "csv", "parquet", "pyperf"):
         line += [f"--{name}", tmp_path / f"run.{name}"]
     outcome = command(*line)

@@ -10,6 +10,7 @@ import browser as browsers
 import pytest
 import reports
 import sample_records
+from command_line import UNHURRIED
 
 from gradstep.compare.record import records
 from gradstep.compare.record.records import Cell, Result
@@ -226,9 +227,10 @@ def test_command_writes_the_report_of_a_saved_record(command, record, report, tm
     assert (tmp_path / "report.html").read_bytes() == report.read_bytes()
 
 
+@pytest.mark.usefixtures("no_added_rounds")
 def test_compare_writes_record_report_and_pictures_of_one_run(command, tmp_path):
     files = {"--json": tmp_path / "r.json", "--html": tmp_path / "r.html", "--plot": tmp_path / "plots"}
-    sizes = ("--m", "20,40", "--n", "2,3", "--kernels", "cython,numpy", "--rounds", 1, "--quiet")
+    sizes = ("--m", "20,40", "--n", "2,3", "--kernels", "cython,numpy", "--rounds", 1, "--quiet", *UNHURRIED)
     outcome = command("compare", *sizes, *(part for item in files.items() for part in item))
     assert outcome.code == 0
     embedded = re.search(r'id="record">(.*?)</script>', files["--html"].read_text(encoding="utf-8"), re.DOTALL)

@@ -87,6 +87,37 @@ def test_standard_output_that_is_an_input_is_refused(tmp_path, data, line, redir
     assert not (tmp_path / "new.csv").exists()
 
 
+# Standard error is an output
+
+
+@pytest.mark.parametrize("line", [FIT, "g predict model.json t.csv", "g predict model.json t.csv --out new.csv"])
+@pytest.mark.parametrize("redirection", ["2>> t.csv", "2>> link.csv", "2>> /proc/self/cwd/t.csv"])
+def test_standard_error_that_is_an_input_is_refused_on_standard_output(tmp_path, data, line, redirection):
+    shell(f"{FIT} --save model.json", tmp_path)
+    (tmp_path / "link.csv").symlink_to("t.csv")
+    done = shell(f"{line} {redirection}", tmp_path)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout == "gradstep: error: standard error goes to t.csv, which is read as DATA\n"
+    assert data.read_text() == TABLE
+    assert not (tmp_path / "new.csv").exists()
+
+
+@pytest.mark.parametrize("line", [FIT, "g predict model.json t.csv"])
+def test_input_that_takes_both_streams_gets_no_word(tmp_path, data, line):
+    shell(f"{FIT} --save model.json", tmp_path)
+    assert shell(f"{line} &>> t.csv", tmp_path).returncode == 1
+    assert data.read_text() == TABLE
+
+
+def test_standard_error_that_is_another_output_is_refused(tmp_path, data):
+    (tmp_path / "m.json").write_text("old")
+    done = shell(f"{FIT} --save m.json 2>> m.json", tmp_path)
+    assert (done.returncode, (tmp_path / "m.json").read_text()) == (1, "old")
+    assert done.stdout == "gradstep: error: standard error goes to m.json, which is written as --save\n"
+    assert shell(f"{FIT} --save /dev/stderr 2> m.json", tmp_path).returncode == 0
+    assert (tmp_path / "m.json").read_text().startswith("{")
+
+
 @pytest.mark.parametrize("line", ["diff r.json r.json", "report r.json", "export r.json --csv r.csv"])
 def test_standard_output_that_is_a_record_is_refused(tmp_path, line):
     (tmp_path / "r.json").write_text("{}")

@@ -14,6 +14,7 @@ import numpy as np
 import processes
 import pytest
 import test_floating_point_mode as modes
+from waiting import comes_true
 
 from gradstep import environment, objective, threads
 
@@ -21,7 +22,7 @@ PROBLEM = """
     import threading
     import numpy as np
     import gradstep
-    from gradstep import engine, threads
+    from gradstep import blocks, threads
     X = np.random.default_rng(0).standard_normal((200_000, 4))
     y = (X[:, 0] > 0).astype(float)
 
@@ -32,7 +33,7 @@ PROBLEM = """
     def helpers():
         return sum(thread.name == "gradstep" for thread in threading.enumerate())
 
-    engine.BLOCK_BYTES = 1 << 14
+    blocks.BLOCK_BYTES = 1 << 14
     threads.usable_cores = lambda: 4
     serial = bits(1)
     assert helpers() == 0
@@ -157,7 +158,7 @@ def test_an_exception_of_a_helper_reaches_the_caller_and_the_helper_stays():
 
     def work(first, last):
         if threading.get_ident() == caller:
-            assert helped.wait(60)
+            assert helped.wait(300)
             return
         helped.set()
         raise ZeroDivisionError("in a helper")
@@ -185,7 +186,7 @@ def test_an_exception_of_a_helper_keeps_no_array_alive():
 
         def work(first: int, last: int) -> None:
             if threading.get_ident() == caller:
-                assert helped.wait(60)
+                assert helped.wait(300)
                 return
             helped.set()
             raise ZeroDivisionError(X.size)
@@ -198,11 +199,7 @@ def test_an_exception_of_a_helper_keeps_no_array_alive():
     gc.disable()
     try:
         gone = fail()
-        for _ in range(200):
-            if gone() is None:
-                break
-            threading.Event().wait(0.01)
-        assert gone() is None
+        assert comes_true(lambda: gone() is None)
     finally:
         gc.enable()
 
@@ -230,12 +227,7 @@ def test_an_idle_helper_keeps_no_array_alive():
     f(np.zeros(3))
     gone = weakref.ref(X)
     del f, X
-    for _ in range(200):
-        gc.collect()
-        if gone() is None:
-            break
-        threading.Event().wait(0.01)
-    assert gone() is None
+    assert comes_true(lambda: (gc.collect(), gone() is None)[1])
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ see `Blocks`. Python's locks serve to sleep, because they exist on every system 
 #include <stdlib.h>
 
 #include "atomics.h"
+#include "cores.h"
 
 enum { SEAT_EMPTY, SEAT_POSTED, SEAT_RUNNING };
 
@@ -25,6 +26,7 @@ typedef struct {
     void *context;
     /* Whether there is an errand for the interpreter. */
     long errand;
+    Cores cores;
 } Seat;
 
 typedef struct {
@@ -50,6 +52,7 @@ static int seat_open(Seat *seat)
 {
     seat->state = SEAT_EMPTY;
     seat->errand = 0;
+    cores_open(&seat->cores);
     seat->wake = PyThread_allocate_lock();
     seat->done = PyThread_allocate_lock();
     return seat->wake != NULL && seat->done != NULL && PyThread_acquire_lock(seat->wake, WAIT_LOCK)
@@ -64,14 +67,16 @@ static void seat_close(Seat *seat)
         PyThread_free_lock(seat->done);
 }
 
-static void seat_wake(Seat *seat)
+static void seat_wake(Seat *seat, int core)
 {
+    cores_keep_off(&seat->cores, core);
     PyThread_release_lock(seat->wake);
 }
 
 /* Do what is posted until there is an errand: what a helper does all its life. */
 static void seat_serve(Seat *seat)
 {
+    cores_begin(&seat->cores);
     do {
         PyThread_acquire_lock(seat->wake, WAIT_LOCK);
         if (team_swap(&seat->state, SEAT_POSTED, SEAT_RUNNING)) {
@@ -86,12 +91,13 @@ static void seat_serve(Seat *seat)
 static void team_do(Team *team, void (*work)(void *context), void *context)
 {
     Py_ssize_t helpers = team == NULL ? 0 : team->helpers;
+    int core = this_core();
     for (Py_ssize_t i = 0; i < helpers; i++) {
         Seat *seat = team->seats[i];
         seat->work = work;
         seat->context = context;
         team_set(&seat->state, SEAT_POSTED);
-        seat_wake(seat);
+        seat_wake(seat, core);
     }
     work(context);
     for (Py_ssize_t i = 0; i < helpers; i++)

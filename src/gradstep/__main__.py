@@ -2,20 +2,21 @@
 
 import sys
 
+from gradstep import startup
 from gradstep.cli.interrupts import heed_once
 from gradstep.extras import MissingExtra, require
 
 
 def main() -> None:
     """Run the command line."""
-    heed_once()
     try:
+        heed_once()
         _run()
     except KeyboardInterrupt:
         # Before or after the work of a command, which turns it into the same line itself.
         if sys.stderr is not None:
-            sys.stderr.write("gradstep: error: interrupted\n")
-        sys.exit(130)
+            sys.stderr.write(startup.WORDS)
+        sys.exit(startup.CODE)
 
 
 def _run() -> None:

@@ -14,7 +14,8 @@ cdef extern from "vector/team.h" nogil:
         SeatOfTeam **seats
     bint seat_open(SeatOfTeam *seat)
     void seat_close(SeatOfTeam *seat)
-    void seat_wake(SeatOfTeam *seat)
+    void seat_wake(SeatOfTeam *seat, int core)
+    int this_core()
     void seat_serve(SeatOfTeam *seat)
     void team_set(long *place, long value)
     void *sum_job
@@ -43,7 +44,7 @@ cdef class Seat:
         with cython.critical_section(self):
             self._errand = errand
             team_set(&self._seat.errand, 1)
-        seat_wake(self._seat)
+        seat_wake(self._seat, this_core())
 
     def wait(self):
         """Do what kernels post, until there is an errand, and return it; for the helper alone."""

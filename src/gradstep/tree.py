@@ -8,7 +8,7 @@ any process and on any machine, so they may be computed apart and joined in any 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -51,6 +51,39 @@ def fold(sums: Sums) -> None:
         left = sums[: count - step : 2 * step]
         np.add(left, sums[step :: 2 * step], out=left)
         step *= 2
+
+
+def folded(first: int, sums: Sums) -> Iterator[Node]:
+    """Yield the fewest nodes that cover some consecutive blocks.
+
+    Parameters
+    ----------
+    first : int
+        The number of the first of these blocks.
+    sums : ndarray of shape (blocks, ...)
+        The sums of each; written to.
+
+    Examples
+    --------
+    >>> sums = np.array([[1.0], [2.0], [4.0]])
+    >>> [(node.level, node.number, node.sums.item()) for node in folded(7, sums)]
+    [(0, 7, 1.0), (1, 4, 6.0)]
+    """
+    begin, last = first, first + len(sums)
+    while begin < last:
+        length = _largest_node(begin, last - begin)
+        part = sums[begin - first : begin - first + length]
+        with np.errstate(all="ignore"):
+            fold(part)
+        level = length.bit_length() - 1
+        yield Node(level, begin >> level, part[0].copy())
+        begin += length
+
+
+def _largest_node(first: int, blocks: int) -> int:
+    """Return the largest number of at most so many blocks that are a node of the tree from block `first` on."""
+    largest = 1 << (blocks.bit_length() - 1)
+    return min(largest, first & -first) if first else largest
 
 
 class Joining:

@@ -58,7 +58,7 @@ int main(void)
     }
     for (int i = 0; i < HELPERS; i++) {
         team_set(&seats[i].errand, 1);
-        seat_wake(&seats[i]);
+        seat_wake(&seats[i], this_core());
         pthread_join(helpers[i], NULL);
         seat_close(&seats[i]);
     }

@@ -13,10 +13,10 @@ import sys, time
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import gradstep
-from gradstep import engine
+from gradstep import blocks
 
 # Small blocks, so that every call is shared between its threads.
-engine.BLOCK_BYTES = 1 << 14
+blocks.BLOCK_BYTES = 1 << 14
 name, seconds = sys.argv[1], float(sys.argv[2])
 generator = np.random.default_rng(0)
 

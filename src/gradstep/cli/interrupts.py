@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator
 from types import FrameType
 from typing import Any, Self, TypeVar
 
+from gradstep import startup
+
 _OTHERS = [signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 # A press within this time of the one before is the same wish.
@@ -49,7 +51,7 @@ def heed_once() -> None:
     for number in _OTHERS:
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _end)
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    if signal.getsignal(signal.SIGINT) not in (signal.default_int_handler, startup.end):
         return
 
     def press(_number: int, _frame: FrameType | None) -> None:

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gradstep.text import quoted
+
 # What tables write where there is no value, in lower case: pandas' list, and those of databases, statistics and
 # spreadsheets, errors of formulas included.
 _MISSING = {
@@ -29,9 +31,8 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|[+-]?(
 # In lower case.
 _TRUTH = {"true": 1.0, "false": 0.0}
 
-# A message lists at most this many values of a label column, and so much of each.
+# A message lists at most this many values of a label column.
 VALUES_SHOWN = 6
-_LETTERS_SHOWN = 60
 
 
 class Labels(NamedTuple):
@@ -123,15 +124,11 @@ def as_number(text: str) -> float | None:
     >>> as_number(" 1e3 "), as_number("1_000")
     (1000.0, None)
     """
-    return float(text) if _NUMBER.fullmatch(text.strip()) else None
+    stripped = text.strip()
+    return float(stripped) if _NUMBER.fullmatch(stripped) else None
 
 
 def listed(values: list[str]) -> str:
     """Return the values in quotes; of a long list the first ones and the number of all."""
     shown = ", ".join(map(quoted, sorted(values)[:VALUES_SHOWN])) or "none"
     return shown if len(values) <= VALUES_SHOWN else f"{shown} and {len(values) - VALUES_SHOWN} more"
-
-
-def quoted(text: str) -> str:
-    """Return text in quotes; of a long one the beginning."""
-    return repr(text) if len(text) <= _LETTERS_SHOWN else f"{text[:_LETTERS_SHOWN]!r}..."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import math
 import sys
@@ -11,24 +10,21 @@ from collections.abc import Callable
 from dataclasses import MISSING, asdict, dataclass, fields
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NoReturn, TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import gradstep
-from gradstep import validate
+from gradstep import files, json_files, validate
 from gradstep.contract import Fit, FloatArray
 from gradstep.data import labels
 from gradstep.data.blocks import rows_at_a_time
 from gradstep.data.standardization import Standardization
 from gradstep.data.tables import Table
-from gradstep.files import write_whole
-from gradstep.text import is_whole
+from gradstep.text import is_whole, quoted
 
 SCHEMA = 1
-
-_MOST_DIGITS = 4000
 
 
 @dataclass(frozen=True)
@@ -123,7 +119,7 @@ class Model:
 
     def save(self, path: Path) -> None:
         """Write the model as JSON, whole or not at all."""
-        write_whole(path, json.dumps(asdict(self), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        files.write_whole(path, json.dumps(asdict(self), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def load(path: Path) -> Model:
@@ -137,7 +133,8 @@ def load(path: Path) -> Model:
         If it holds no model, or that of a newer version; the message names the file.
     """
     try:
-        content = _json(path)
+        with files.named_where_memory_ends(path):
+            content = _json(path)
         if not isinstance(content, dict) or "schema" not in content:
             raise ValueError("it has no schema")
         schema = content["schema"]
@@ -160,38 +157,10 @@ class _Newer(ValueError):
 
 
 def _json(path: Path) -> object:
-    with path.open("rb") as file:
-        # Editors put a byte order mark before the first character.
-        begin = file.read(1 << 12).removeprefix(codecs.BOM_UTF8)
-        # A table given for a model may be larger than memory.
-        if not begin.lstrip().startswith(b"{"):
-            raise ValueError("it is not JSON with the keys of a model")
-        try:
-            text = (begin + file.read()).decode("utf-8")
-            return json.loads(text, parse_constant=_refuse, parse_int=_integer, object_pairs_hook=_unique)
-        except UnicodeDecodeError:
-            raise ValueError("it is not text in UTF-8") from None
-        except RecursionError:
-            raise ValueError("it is nested too deeply") from None
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"it holds {constant}")
-
-
-def _integer(digits: str) -> int:
-    # Python refuses to read longer ones, in words of its own.
-    if len(digits) > _MOST_DIGITS:
-        raise ValueError(f"it holds an integer of {len(digits):,} digits")
-    return int(digits)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        raise ValueError(f"it has the key {labels.quoted(twice)} more than once")
-    return content
+    content = json_files.content(path)
+    if not content.lstrip().startswith(b"{"):
+        raise ValueError("it is not JSON with the keys of a model")
+    return json_files.loaded(content)
 
 
 def _checked(content: dict[str, Any]) -> Model:
@@ -226,7 +195,7 @@ def _require_columns(model: Model) -> None:
         raise ValueError("it has no columns")
     name, count = Counter(map(labels.composed, model.columns)).most_common(1)[0]
     if count > 1:
-        raise ValueError(f"{count} columns are called {labels.quoted(name)}")
+        raise ValueError(f"{count} columns are called {quoted(name)}")
     for name, numbers in per_column.items():
         if not _is_list(numbers, _is_number) or len(numbers) != len(model.columns):
             raise ValueError(f"{name} should hold {len(model.columns)} numbers, one for each column")

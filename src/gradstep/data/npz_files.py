@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from gradstep.contract import FloatArray
 from gradstep.data import labels
-from gradstep.data.blocks import Block, Texts, require_finite, require_seekable, rows_at_a_time
+from gradstep.data.blocks import Block, Texts, require_finite, require_regular, rows_at_a_time
 from gradstep.extras import MissingExtra
 from gradstep.machine import available_memory
+from gradstep.text import quoted
 
 # Text, bytes that are text, whole and broken numbers, and truth values; the codes are NumPy's.
 _KINDS_OF_LABELS = "fiubUS"
@@ -45,7 +46,7 @@ class _Header(NamedTuple):
 def opened(path: Path) -> Iterator[NpzSource]:
     """Open an npz file and read the header of X."""
     with path.open("rb") as file:
-        require_seekable(path, file)
+        require_regular(path, file)
         if not zipfile.is_zipfile(file):
             raise ValueError(f"{path}: not an npz file")
         with _explained(path):
@@ -100,9 +101,9 @@ class NpzSource:
         found = members.count(f"{name}.npy")
         if found == 0:
             there = labels.listed([member.removesuffix(".npy") for member in members])
-            raise ValueError(f"{self.path}: there is no array {labels.quoted(name)}; there are {there}")
+            raise ValueError(f"{self.path}: there is no array {quoted(name)}; there are {there}")
         if found > 1:
-            raise ValueError(f"{self.path}: {found} arrays are called {labels.quoted(name)}")
+            raise ValueError(f"{self.path}: {found} arrays are called {quoted(name)}")
 
     def _require_memory(self, needed: float, what: str) -> None:
         """Raise ValueError where there is less memory, before it is taken: a small file may hold much."""

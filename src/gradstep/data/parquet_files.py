@@ -19,7 +19,7 @@ from gradstep.data.blocks import (
     gathered,
     index,
     require_finite,
-    require_seekable,
+    require_regular,
     rows_at_a_time,
     text_columns,
 )
@@ -41,7 +41,7 @@ def opened(path: Path) -> Iterator[ParquetSource]:
     """Open a Parquet file and read its schema."""
     require("pyarrow", "parquet", "Reading Parquet")
     with path.open("rb") as file:
-        require_seekable(path, file)
+        require_regular(path, file)
         yield ParquetSource(path, file)
 
 
