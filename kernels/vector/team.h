@@ -43,7 +43,8 @@ typedef struct {
     Py_ssize_t width, count;
     /* The first block that no thread has claimed. */
     long long next;
-    /* NULL, or a mark for each block, zero at first: then the sums are added up, and those of the first block are all. */
+    /* NULL, or a mark for each block, zero at first: then the sums are added up, and those of the first block are all.
+     */
     unsigned char *marks;
 } Blocks;
 
@@ -111,8 +112,8 @@ static inline Py_ssize_t claim_block(Blocks *blocks)
     return claim(&blocks->next);
 }
 
-/* Add the sums of a block to those of its neighbours, up the tree. A node is added by the thread that finishes the second
-   of its halves. Its mark is that of the first block of its right half, which is no other node's. */
+/* Add the sums of a block to those of its neighbours, up the tree. A node is added by the thread that finishes the
+   second of its halves. Its mark is that of the first block of its right half, which is no other node's. */
 static void add_up(Blocks *blocks, Py_ssize_t block)
 {
     if (blocks->marks == NULL)
@@ -165,15 +166,15 @@ static void sum_part_of_job(void *context)
     free(memory);
 }
 
-/* Let a team sum the blocks of a job, and add them up, with code and memory at these addresses; `sum_blocks` may be called
-   by several threads at once, each with scratch memory of its own. Return -1 where there is no memory, else 0. */
-static Py_ssize_t sum_job(
-    Py_ssize_t team, Py_ssize_t sum_blocks, Py_ssize_t job, Py_ssize_t blocks, Py_ssize_t sums, Py_ssize_t width,
-    Py_ssize_t scratch_bytes)
+/* Let a team sum the blocks of a job, and add them up, with code and memory at these addresses; `sum_blocks` may be
+   called by several threads at once, each with scratch memory of its own. Return -1 where there is no memory, else 0.
+ */
+static Py_ssize_t sum_job(Py_ssize_t team, Py_ssize_t sum_blocks, Py_ssize_t job, Py_ssize_t blocks, Py_ssize_t sums,
+    Py_ssize_t width, Py_ssize_t scratch_bytes)
 {
     SharedJob shared = {
         {(double *)sums, width, blocks, 0, NULL},
-        (Py_ssize_t(*)(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t))sum_blocks,
+        (Py_ssize_t (*)(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t))sum_blocks,
         job,
         scratch_bytes,
     };
