@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from gradstep.contract import FloatArray, mask_of
+from gradstep.contract import FloatArray, require_contract, require_unmasked
 
 Product = Callable[..., FloatArray]
 
@@ -46,8 +46,20 @@ def partial_sums(
     >>> out[0, 0]
     array([-1.        , -1.        ,  0.        ,  1.38629436])
     """
+    require_contract(
+        X.shape,
+        y.shape,
+        theta.shape,
+        block_rows,
+        out.shape,
+        None if sample_weight is None else sample_weight.shape,
+        None if direction is None else direction.shape,
+    )
+    if out.dtype is not _FLOAT64:
+        raise ValueError("out should be float64")
+    if not (type(X) is type(y) is type(theta) is np.ndarray and sample_weight is direction is None):
+        require_unmasked(X=X, y=y, theta=theta, sample_weight=sample_weight, direction=direction)
     m, n = X.shape
-    _require_contract(X, y, theta, block_rows, out, sample_weight, direction)
     # Most blocks are one group: each costs about thirty calls of NumPy.
     most = min(_MOST_ROWS, _whole(_MOST_BYTES // (n * X.itemsize)))
     with np.errstate(all="ignore"):
@@ -63,37 +75,6 @@ def partial_sums(
                     c = None if sample_weight is None else _of_model(sample_weight, j)[rows]
                     v = None if direction is None else direction[j]
                     _add(X_group, _of_model(y, j)[rows], theta[j], c, v, sums)
-
-
-def _require_contract(
-    X: FloatArray,
-    y: FloatArray,
-    theta: FloatArray,
-    block_rows: int,
-    out: NDArray[np.float64],
-    sample_weight: FloatArray | None,
-    direction: FloatArray | None,
-) -> None:
-    """Raise ValueError for what NumPy would compute a wrong number with."""
-    (m, n), k = X.shape, len(theta)
-    if not (block_rows >= 1 and m >= 1 and n >= 1):
-        raise ValueError("block_rows, and the rows and columns of X, should be at least 1")
-    if k < 1 or theta.shape[1] != n + 1:
-        raise ValueError("theta should be of shape (k, n + 1), with one row for each model, at least 1")
-    if out.shape != (-(-m // block_rows), k, n + 2) or out.dtype is not _FLOAT64:
-        raise ValueError("out should be float64 of shape (ceil(m / block_rows), k, n + 2)")
-    if y.shape not in ((m,), (k, m)):
-        raise ValueError("y should be of shape (m,) or (k, m)")
-    if sample_weight is not None and sample_weight.shape not in ((m,), (k, m)):
-        raise ValueError("sample_weight should be of shape (m,) or (k, m)")
-    if direction is not None and direction.shape != theta.shape:
-        raise ValueError("direction should be of shape (k, n + 1)")
-    if type(X) is type(y) is type(theta) is np.ndarray and sample_weight is direction is None:
-        return
-    named = {"X": X, "y": y, "theta": theta, "sample_weight": sample_weight, "direction": direction}
-    for name, values in named.items():
-        if type(values) is not np.ndarray and mask_of(values) is not None:
-            raise ValueError(f"{name} should not be masked")
 
 
 def _add(
@@ -113,7 +94,7 @@ def _add(
         lasts *= c
     for rows, X_part, product in parts:
         sums[:-2] += product(slopes[rows], X_part)
-    # np.add.reduce: the method slopes.sum() takes twice as long on the few rows of a group.
+    # np.add.reduce: the method slopes.sum() is 2× slower on the few rows of a group.
     sums[-2] += np.add.reduce(slopes, dtype=np.float64)
     sums[-1] += np.nan if _invalid(y, c) else np.add.reduce(lasts, dtype=np.float64)
 
@@ -124,7 +105,7 @@ def _of_model(values: FloatArray, j: int) -> FloatArray:
 
 
 def _whole(rows: int) -> int:
-    """Return so many rows or some less, such that BLAS has no rest of a few."""
+    """Return this number of rows or slightly fewer, so that BLAS has no odd rows left over."""
     return max(_ROWS_AT_ONCE, rows // _ROWS_AT_ONCE * _ROWS_AT_ONCE)
 
 

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from math import exp, log1p, nan
 from typing import Any
 
-from gradstep.contract import FloatArray
+from gradstep.contract import FloatArray, Shape, require_contract, require_unmasked
 
 Vector = FloatArray | Sequence[float]
 Matrix = FloatArray | Sequence[Sequence[float]]
+
+_MOST_AXES = 3
 
 
 def partial_sums(
@@ -33,11 +35,21 @@ def partial_sums(
     >>> out
     [[[-1.0, -1.0, 0.0, 1.3862943611198906]]]
     """
+    shape = _shape(X)
+    require_contract(
+        shape,
+        _shape(y),
+        _shape(theta),
+        block_rows,
+        # Nested lists need hold no numbers yet.
+        (_shape(out) + tuple(n + 2 for n in shape[1:]))[:3],
+        None if sample_weight is None else _shape(sample_weight),
+        None if direction is None else _shape(direction),
+    )
+    require_unmasked(X=X, y=y, theta=theta, sample_weight=sample_weight, direction=direction)
     models = _as_list(theta)
     directions = None if direction is None else _as_list(direction)
     m = len(X)
-    if block_rows < 1 or len(out) != -(-m // block_rows):
-        raise ValueError("block_rows should be at least 1, and out should have one row for each block of X")
     for block, start in enumerate(range(0, m, block_rows)):
         rows = slice(start, min(start + block_rows, m))
         X_block = _as_list(X[rows])
@@ -51,6 +63,16 @@ def partial_sums(
                 *v_w, v_b = directions[j]
                 slopes, lasts = _curvatures(z, _scores(X_block, v_w, v_b), y_block, c_block)
             out[block][j] = [*_sum_of_rows(X_block, slopes), sum(slopes), sum(lasts)]
+
+
+def _shape(values: Any) -> Shape:
+    """Return the shape of an array, or of nested lists, in which the first row is one as the others are."""
+    if hasattr(values, "shape"):
+        return tuple(values.shape)
+    lengths = [len(values)]
+    while lengths[-1] and len(lengths) < _MOST_AXES and hasattr(values := values[0], "__len__"):
+        lengths.append(len(values))
+    return tuple(lengths)
 
 
 def _scores(X: list[list[float]], w: list[float], b: float) -> list[float]:

@@ -181,9 +181,6 @@ def overlapping(name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
     return changed
 
 
-# How the names of those end that have too many numbers or too few.
-SIZES = {"short", "long", "narrow", "wide", "models"}
-
 BROKEN = {
     "X neither in C nor in F order": change(X=strided),
     "columns backwards in C order": change(X=lambda X: X[:, ::-1]),
@@ -327,31 +324,6 @@ def test_an_odd_argument_is_named_whatever_came_before(kernel):
             continue
         with pytest.raises((TypeError, ValueError), match=f"^{name} should .*{said or ''}"):
             partial_sums(**given)
-
-
-# What NumPy would compute a wrong number with.
-WRONG = [name for name in BROKEN if name.startswith(("block_rows", "X without")) or name.split()[-1] in SIZES]
-
-
-@pytest.mark.parametrize("broken", WRONG)
-def test_what_the_numpy_kernel_does_not_allow(broken):
-    arguments = BROKEN[broken](good())
-    before = arguments["out"].tobytes()
-    with pytest.raises(ValueError, match=r"^(block_rows|theta|y|sample_weight|direction|out)\b.* should be "):
-        load_or_explain("numpy").partial_sums(**arguments)
-    assert arguments["out"].tobytes() == before, "out was written to"
-
-
-@pytest.mark.parametrize("name", ["X", "y", "theta", "sample_weight", "direction"])
-def test_masked_arguments_of_the_numpy_kernel(name):
-    with pytest.raises(ValueError, match=f"^{name} should not be masked$"):
-        load_or_explain("numpy").partial_sums(**(good() | {name: masked(good()[name])}))
-
-
-@pytest.mark.parametrize("broken", ["block_rows 0", "block_rows negative", "out short", "out long"])
-def test_blocks_that_the_python_kernel_does_not_allow(broken):
-    with pytest.raises(ValueError, match="^block_rows should be at least 1, and out should have one row for each "):
-        load_or_explain("python").partial_sums(**BROKEN[broken](good()))
 
 
 @pytest.mark.parametrize("kernel", ["numba", "cython"])

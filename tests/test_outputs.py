@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import sample_records
-from command_line import assert_one_line, shell, write_csv
+from command_line import UNHURRIED, assert_one_line, shell, write_csv
 from rich.text import Text
 
 import gradstep
@@ -28,7 +28,7 @@ from gradstep.data import models
 from gradstep.text import printable
 
 TABLE = "x,y\n1,0\n2,1\n3,1\n0,0\n"
-SMALL = ("--m", "50", "--n", "3", "--rounds", "2", "--kernels", "numpy")
+SMALL = ("--m", "50", "--n", "3", "--rounds", "2", "--kernels", "numpy", *UNHURRIED)
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such devices, pipes and links")
 
 
@@ -63,6 +63,38 @@ def test_full_output_of_any_command_is_one_line(tmp_path):
     for line in ("g --help", "g info"):
         done = shell(f"{line} > /dev/full", tmp_path)
         assert (done.returncode, done.stderr) == (1, "gradstep: error: standard output: No space left on device\n")
+
+
+UNBUFFERED = pytest.mark.parametrize("unbuffered", ["", "1"])
+
+
+@posix
+@UNBUFFERED
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("predict m.json t.csv", 0),
+        ("predict m.json t.csv > /dev/full", 1),
+        ("fit none.csv", 2),
+        ("info > /dev/full", 1),
+    ],
+)
+def test_stderr_that_is_full_changes_no_exit_code(tmp_path, data, line, code, unbuffered):
+    shell("g fit t.csv --label y --l2 0.1 --save m.json", tmp_path)
+    done = shell(f"g {line} 2> /dev/full", tmp_path, PYTHONUNBUFFERED=unbuffered)
+    assert (done.returncode, done.stderr) == (code, "")
+
+
+@posix
+@UNBUFFERED
+@pytest.mark.parametrize("line", ["predict m.json t.csv", "fit t.csv --label y --l2 0.1", "info", "--help"])
+def test_reader_that_has_gone_is_no_matter_for_words(tmp_path, data, line, unbuffered):
+    shell("g fit t.csv --label y --l2 0.1 --save m.json", tmp_path)
+    line = f"{{ sleep 0.2; g {line}; echo $? > code; }} 2> errors | true; cat code errors"
+    done = shell(line, tmp_path, PYTHONUNBUFFERED=unbuffered)
+    assert done.stdout.splitlines()[0] == "1"
+    assert "error" not in done.stdout
+    assert "Exception" not in done.stdout
 
 
 @posix
@@ -344,7 +376,7 @@ def test_picture_that_cannot_be_written_is_refused_before_the_work(command, tmp_
 def test_file_name_that_is_no_text_is_compared_and_its_record_read(command, tmp_path):
     path = tmp_path / os.fsdecode(b"t\xff.csv")
     path.write_text(TABLE)
-    line = ("compare", "--data", path, "--label", "y", "--rounds", 1, "--kernels", "numpy", "--quiet")
+    line = ("compare", "--data", path, "--label", "y", "--rounds", 1, "--kernels", "numpy", "--quiet", *UNHURRIED)
     outcome = command(*line, "--json", tmp_path / "r.json")
     assert (outcome.code, outcome.err) == (0, "")
     assert records.load(tmp_path / "r.json").cells[0].problem == r"t\udcff.csv"

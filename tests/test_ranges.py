@@ -179,6 +179,8 @@ def calls(kernel):
     gradient([[800.0], [-800.0]], [0, 1], [1.0], 0.0, kernel=kernel)
     step([[1e300]], [0], [1.0], 0.0, 1e300, kernel=kernel)
     step(np.float32([[1e30]]), [0], np.float32([1.0]), 0.0, 1e-44, kernel=kernel)
+    # Sums whose mean underflows.
+    gradient(np.full((3, 1), 1e-308), [0.0, 1.0, 1.0], [0.0], 0.0, kernel=kernel)
     objective(X, Y, kernel=kernel)(np.full(3, 1e-320))
     objective(X, Y, kernel=kernel)(np.full(3, 1e-320, "longdouble"))
     fit(X * 1e-150, Y, callback=after_three_steps, w0=np.float32([1e-44, 1.0]), kernel=kernel)

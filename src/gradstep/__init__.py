@@ -1,5 +1,8 @@
 """gradstep: the gradient-descent step of logistic regression, as fast as the machine can read the data."""
 
+from gradstep import startup as _startup  # noqa: F401 - it heeds Ctrl-C while the rest is imported
+
+# isort: split
 from gradstep.api import gradient, objective, step
 from gradstep.contract import Fit, Fits, Gradient, Gradients, Kernel, KernelUnavailable, Step, Steps
 from gradstep.cost import Objective

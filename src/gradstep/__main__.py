@@ -2,20 +2,24 @@
 
 import sys
 
+from gradstep import startup
 from gradstep.cli.interrupts import heed_once
 from gradstep.extras import MissingExtra, require
 
 
 def main() -> None:
     """Run the command line."""
-    heed_once()
     try:
+        heed_once()
         _run()
     except KeyboardInterrupt:
         # Before or after the work of a command, which turns it into the same line itself.
-        if sys.stderr is not None:
-            sys.stderr.write("gradstep: error: interrupted\n")
-        sys.exit(130)
+        startup.say_so()
+        sys.exit(startup.CODE)
+    finally:
+        # Where Ctrl-C came while a text was run as code, as a dataclass or Numba does, Python would end by the signal
+        # and not by the exit code; it forgets that when it runs another text.
+        exec("")
 
 
 def _run() -> None:

@@ -335,8 +335,7 @@ def converted(name: str, values: Any) -> Array:
         array = np.from_dlpack(values) if only_dlpack else np.asanyarray(values)
     except MemoryError:
         raise
-    except Exception as error:
-        # Whatever another library raises.
+    except Exception as error:  # the conversion is another library's, which raises anything
         masks.refuse_numbers(name, values)
         kind = ValueError if isinstance(error, (ValueError, OverflowError)) else TypeError
         raise kind(f"{name} {_why_no_array(name, values, error)}") from error

@@ -16,6 +16,7 @@ docs/numerics.md explains how it is evaluated without overflow or cancellation.
 from __future__ import annotations
 
 import math
+from operator import index
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -68,6 +69,48 @@ def mask_of(values: object) -> NDArray[np.bool_] | None:
         return None
     hidden = np.asarray(mask, np.bool_)
     return hidden if hidden.any() else None
+
+
+Shape = tuple[int, ...]
+
+
+def require_contract(
+    X: Shape,
+    y: Shape,
+    theta: Shape,
+    block_rows: int,
+    out: Shape,
+    sample_weight: Shape | None,
+    direction: Shape | None,
+) -> None:
+    """Raise ValueError for arguments of a kernel whose shapes, or block_rows, `gradstep.kernels` does not allow."""
+    if len(X) != 2:
+        raise ValueError("X should have 2 axes")
+    m, n = X
+    try:
+        rows = index(block_rows)
+    except TypeError as error:
+        raise TypeError(f"block_rows should be an integer: {error}") from error
+    if not (rows >= 1 and m >= 1 and n >= 1):
+        raise ValueError("block_rows, and the rows and columns of X, should be at least 1")
+    k = theta[0] if theta else 0
+    if k < 1 or theta != (k, n + 1):
+        raise ValueError("theta should be of shape (k, n + 1), with one row for each model, at least 1")
+    if out != ((m - 1) // rows + 1, k, n + 2):
+        raise ValueError("out should be of shape (ceil(m / block_rows), k, n + 2)")
+    if y not in ((m,), (k, m)):
+        raise ValueError("y should be of shape (m,) or (k, m)")
+    if sample_weight is not None and sample_weight not in ((m,), (k, m)):
+        raise ValueError("sample_weight should be of shape (m,) or (k, m)")
+    if direction is not None and direction != theta:
+        raise ValueError("direction should be of shape (k, n + 1)")
+
+
+def require_unmasked(**arguments: object) -> None:
+    """Raise ValueError for arguments of a kernel that hide values."""
+    for name, values in arguments.items():
+        if type(values) is not np.ndarray and mask_of(values) is not None:
+            raise ValueError(f"{name} should not be masked")
 
 
 class _Gradient(NamedTuple, Generic[Number]):
@@ -166,7 +209,7 @@ class _Fit(NamedTuple):
 
 
 class Fit(_Fit):
-    """Where gradient descent stopped: ``w, b, J, n_iter, converged, history``, and three attributes beside these.
+    """Where gradient descent stopped: ``w, b, J, n_iter, converged, history``, and three more attributes.
 
     Attributes
     ----------
@@ -208,7 +251,7 @@ class Fit(_Fit):
         largest_scaled: float = math.nan,
         advice: str | None = None,
     ) -> Fit:
-        """Make one; the numbers that are no part of the tuple may be left out."""
+        """Make one; what is no part of the tuple may be left out."""
         self = super().__new__(cls, w, b, J, n_iter, converged, history)
         self.largest, self.largest_scaled, self.advice = largest, largest_scaled, advice
         return self

@@ -6,9 +6,10 @@ import functools
 import os
 import threading
 from collections.abc import Callable
-from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from gradstep import imports
 
 if TYPE_CHECKING:
     from queue import SimpleQueue
@@ -20,9 +21,14 @@ if TYPE_CHECKING:
 def teams() -> ModuleType | None:
     """Return `gradstep.team`, or None where it was not built or cannot be loaded."""
     try:
-        return import_module("gradstep.team")
-    except Exception:  # noqa: BLE001 - for whatever reason: helpers can wait elsewhere
+        return imports.attempt(_load_team)
+    except imports.ImportFailed:
+        # Helpers can wait elsewhere.
         return None
+
+
+def _load_team() -> ModuleType:
+    return imports.extension("gradstep.team")
 
 
 class Task:

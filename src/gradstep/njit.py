@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradstep import engine, extras, validate
+from gradstep import blocks, extras, validate
 from gradstep.contract import FloatArray, Gradient, Vector
 from gradstep.penalty import LEAST_SQUARES
 
@@ -26,9 +26,9 @@ __all__ = ["gradient", "partial_sums"]
 
 _compiled = compiler()
 
-_rows_of_block = _compiled(engine.rows_of_block)
+_rows_of_block = _compiled(blocks.rows_of_block)
 
-# NumPy adds up to so many numbers in a row, and halves of more; it converts so many at a time to another dtype.
+# NumPy adds at most this many numbers in a row, and halves longer ranges; and it converts this many at a time.
 _ADDED_IN_A_ROW = 128
 _CONVERTED_AT_ONCE = 8192
 

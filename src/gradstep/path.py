@@ -253,7 +253,7 @@ class AutomaticSteps(Path):
 
     @np.errstate(all="ignore")
     def _descends(self, following: _State | None) -> bool:
-        """Whether J is lower after a step; where its change drowns in rounding the slopes at both ends tell."""
+        """Whether J is lower after a step; where the change is lost in rounding, the slopes at both ends decide."""
         if following is None or not self._stays(following):
             return False
         if following.gradient.J < self.J - advice.rounding(self._model, self.J):
@@ -263,7 +263,7 @@ class AutomaticSteps(Path):
 
     @np.errstate(all="ignore")
     def _line_minimum(self, following: _State | None) -> float:
-        """Return where J is lowest along the last step, by the slopes at both ends; NaN where they do not tell."""
+        """Return where J is lowest along the last step, by the slopes at both ends; NaN where these are not known."""
         if following is None:
             return math.nan
         along, along_new, _ = self._products(following)

@@ -1,23 +1,27 @@
 """Which builds of the Cython kernel run: the best ones that the processor has, or the one that GRADSTEP_ISA names.
 
-All builds come from one source and give the same bits. A build is imported only after the baseline build, which runs on
-every processor of its architecture, has found that the processor has the instructions.
+All builds come from one source and give the same bits, so the next best one runs where a build cannot be loaded. A
+build is imported only after the baseline build, which runs on every processor of its architecture, has found that the
+processor has the instructions.
 """
 
 from __future__ import annotations
 
 import contextlib
-from importlib import import_module
+from functools import partial
 from types import ModuleType
 
-from gradstep import environment
+from gradstep import environment, imports
 from gradstep.contract import KernelUnavailable, PartialSums
+from gradstep.text import words
 
 _MODULES = {
     "baseline": "gradstep.kernels.cython_loop_baseline",
     "avx2": "gradstep.kernels.cython_loop_avx2",
     "avx512": "gradstep.kernels.cython_loop_avx512",
 }
+
+_LOADERS = {name: partial(imports.extension, module) for name, module in _MODULES.items()}
 
 NAMES = tuple(_MODULES)
 """The instruction sets that there are builds for, the best last."""
@@ -31,7 +35,13 @@ def supported() -> list[str]:
     ImportError
         If the extension has not been built.
     """
-    names: list[str] = build("baseline").instruction_sets_of_processor()
+    try:
+        baseline = build("baseline")
+    except imports.ImportFailed as failed:
+        if isinstance(failed.error, ImportError):
+            raise failed.error.with_traceback(None) from None
+        raise ImportError(words(failed.error)) from failed.error
+    names: list[str] = baseline.instruction_sets_of_processor()
     return names
 
 
@@ -43,7 +53,7 @@ def chosen() -> tuple[str, str]:
     ValueError
         If the environment variable ``GRADSTEP_ISA`` holds an unknown name.
     KernelUnavailable
-        If it names one that this processor or this installation lacks.
+        If it names one that this processor lacks, or whose build cannot be loaded.
     ImportError
         If it names none, and the extension has not been built.
     """
@@ -62,11 +72,26 @@ def chosen() -> tuple[str, str]:
         raise KernelUnavailable(
             f"GRADSTEP_ISA is {named!r}, but this processor has only {', '.join(names)}. Fix: unset it"
         )
+    try:
+        build(named)
+    except imports.ImportFailed as failed:
+        raise KernelUnavailable(
+            f"GRADSTEP_ISA is {named!r}, but its build of the cython kernel cannot be loaded: {words(failed.error)}. "
+            "Fix: reinstall gradstep, or unset it"
+        ) from failed.error
     return named, "GRADSTEP_ISA says so"
 
 
 def _best() -> tuple[str, str]:
-    return supported()[-1], "the best one that this processor has"
+    lost = []
+    for name in reversed(supported()):
+        try:
+            build(name)
+        except imports.ImportFailed as failed:
+            lost.append(f"{name} cannot be loaded ({words(failed.error)})")
+        else:
+            return name, "; ".join(["the best one that this processor has", *lost])
+    raise AssertionError("what says which instruction sets there are is the baseline build")
 
 
 WORTH_TRYING = {
@@ -96,7 +121,7 @@ def variants() -> dict[str, PartialSums]:
         return dict(build(best).variants)
     found = dict(build(best).variants)
     for other in {name.partition("-")[0] for name in WORTH_TRYING[best]} - {best}:
-        with contextlib.suppress(ImportError, OSError):
+        with contextlib.suppress(imports.ImportFailed):
             found |= build(other).variants
     return {name: found[name] for name in WORTH_TRYING[best] if name in found}
 
@@ -114,5 +139,11 @@ def load_best() -> ModuleType:
 
 
 def build(name: str) -> ModuleType:
-    """Import and return a build, whether or not this processor can run it."""
-    return import_module(_MODULES[name])
+    """Import and return a build, whether or not this processor can run it.
+
+    Raises
+    ------
+    ImportFailed
+        If it is missing, damaged or of another architecture.
+    """
+    return imports.attempt(_LOADERS[name])

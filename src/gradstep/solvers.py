@@ -19,7 +19,7 @@ from gradstep.models import Model, gradients
 from gradstep.outcomes import FitDiverged
 from gradstep.path import AutomaticSteps, Diverged, GivenSteps, Path
 
-# A trust region is a quarter as wide after each step that it refuses: after so many, no step is too long.
+# Each refused step makes the trust region a quarter as wide: after this many, no step is too long.
 _REFUSALS = 20
 
 

@@ -145,7 +145,7 @@ def weights(name: str, w: ArrayLike, n: int, default: np.dtype[np.floating[Any]]
 
 
 def asked(name: str, values: ArrayLike) -> Array:
-    """Return an array, of whatever holds: what another library computes or copies each time is asked once."""
+    """Return any container as an array, asked for its values once: a library may compute or copy them each time."""
     return values if type(values) is np.ndarray else arrays.whole(name, values)
 
 
@@ -160,7 +160,7 @@ def models_of(name: str, w: ArrayLike) -> int | None:
 
 
 def shape_of(values: object) -> tuple[int, ...]:
-    """Return the shape of what may be an array; () for what does not say, which is not asked for its values here."""
+    """Return the shape of what may be an array; () where only its values would show it."""
     return (len(values),) if isinstance(values, (list, tuple)) else tuple(getattr(values, "shape", ()))
 
 
@@ -351,7 +351,7 @@ def require_finite(name: str, values: Any, when: str = "", first_row: int = 0) -
 
 
 def require(name: str, values: Array, fine: Array, wanted: str, when: str = "", first_row: int = 0) -> None:
-    """Raise ValueError for the first value that is not fine."""
+    """Raise ValueError for the first value for which `fine` is false."""
     if np.all(fine):
         return
     if not np.ndim(values):
