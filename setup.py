@@ -75,7 +75,10 @@ def extensions():
         # Each has its own build folder, because Cython names the C file after the source, and writes the module in it.
         built += cythonize([kernel], build_dir=f"build/cython/cython_loop_{instruction_set}")
     team = Extension(
-        "gradstep.team", ["src/gradstep/team.pyx"], include_dirs=["kernels"], depends=["kernels/vector/team.h"]
+        "gradstep.team",
+        ["src/gradstep/team.pyx"],
+        include_dirs=["kernels"],
+        depends=[f"kernels/vector/{name}.h" for name in ("atomics", "cores", "team", "waiting")],
     )
     return built + cythonize([team], build_dir="build/cython/team")
 

@@ -33,6 +33,9 @@ ARGUMENTS = (
     "--disable-sync",
 )
 
+# So long is something waited for on a page: on a busy machine drawing takes a while.
+PATIENCE_SECONDS = 200
+
 WIDTHS = {"desktop": 1280, "phone": 390}
 HEIGHT = 900
 
@@ -123,6 +126,7 @@ def visits(browser: Browser) -> Iterator[Open]:
             viewport={"width": width, "height": HEIGHT},
             **options,  # type: ignore[arg-type]  # handed on as it is
         )
+        context.set_default_timeout(1000 * PATIENCE_SECONDS)
         contexts.append(context)
         opened.append(visit)
         context.set_offline(address.startswith("file:"))
@@ -157,7 +161,7 @@ def wait_until(page: Page, expression: str, argument: object = None) -> None:
 
     Playwright's own wait_for_function evaluates text within the page, in old releases, which a page may forbid.
     """
-    end = time.monotonic() + 30.0
+    end = time.monotonic() + PATIENCE_SECONDS
     while not page.evaluate(expression, argument):
         assert time.monotonic() < end, f"never true: {expression}"
         page.wait_for_timeout(20)

@@ -18,6 +18,9 @@ class Outcome(NamedTuple):
 
 Command = Callable[..., Outcome]
 
+UNHURRIED = ("--budget", "1e6")
+"""For a comparison: time enough on a machine that is slow, busy or stopped for a while, so that nothing is left out."""
+
 
 def process(*arguments: object, **environment: str) -> Outcome:
     """Run a command line in a process of its own, its output in pipes."""

@@ -1,9 +1,13 @@
-"""The fixtures: a test that takes `kernel` runs on every kernel of the registry."""
+"""The fixtures: a test that takes `kernel` runs on every kernel of the registry.
+
+What is imported here is all that some tests have, where the packages of extras are not there: those import it inside.
+"""
 
 from __future__ import annotations
 
 import csv
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +19,8 @@ import hypothesis
 import pytest
 from availability import load_or_explain
 from command_line import Command, Outcome, write_csv
-from sklearn.datasets import load_breast_cancer
 
 from gradstep import Kernel, environment, registry, threads
-from gradstep.cli.main import main
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -27,6 +29,20 @@ if TYPE_CHECKING:
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, database=None, print_blob=True)
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
+
+
+# A wheel is tested in a folder that holds the tests and pyproject.toml alone.
+if not (Path(__file__).parents[1] / "setup.py").exists():
+    _of_the_checkout = re.compile(
+        r"^(from (tools|benchmarks)\b|import asv_history)|\(__file__\)\.parents\[1\]", re.MULTILINE
+    )
+    # These look for what they need, or need pyproject.toml alone.
+    _without = {"test_browser.py", "test_html_looks.py", "test_package.py"}
+    collect_ignore = [
+        path.name
+        for path in Path(__file__).parent.glob("test_*.py")
+        if path.name not in _without and _of_the_checkout.search(path.read_text(encoding="utf-8"))
+    ]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -65,6 +81,7 @@ def heed_ctrl_c() -> None:
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str]) -> Command:
     """Runs a command line within this process."""
+    from gradstep.cli.main import main
 
     def run(*arguments: object) -> Outcome:
         with pytest.raises(SystemExit) as ending:
@@ -73,6 +90,12 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
         return Outcome(int(ending.value.code or 0), captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+def no_added_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a comparison end after its rounds: how many it would add until the fastest is known is up to the machine."""
+    monkeypatch.setattr("gradstep.cli.compare.still_open", lambda cell: False)
 
 
 @pytest.fixture
@@ -85,6 +108,8 @@ def separable(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def breast_cancer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The breast cancer table of scikit-learn as a CSV."""
+    from sklearn.datasets import load_breast_cancer
+
     data = load_breast_cancer()
     path = tmp_path_factory.mktemp("data") / "breast cancer.csv"
     with path.open("w", newline="", encoding="utf-8") as file:

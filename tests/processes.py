@@ -8,6 +8,9 @@ import sys
 import textwrap
 from collections.abc import Mapping
 
+# A process that hangs ends after these seconds. On a busy machine one may take a hundred times as long as alone.
+PATIENCE = 400
+
 
 def environment() -> dict[str, str]:
     """Return the tests' own environment without gradstep's variables."""
@@ -25,7 +28,7 @@ def start(code: str, variables: Mapping[str, str] | None = None) -> subprocess.P
 def finish(process: subprocess.Popen[str]) -> str:
     """Wait for the interpreter and return what it printed; fail if it failed or wrote to stderr."""
     try:
-        output, errors = process.communicate(timeout=120)
+        output, errors = process.communicate(timeout=PATIENCE)
     except subprocess.TimeoutExpired:
         process.kill()
         raise

@@ -6,7 +6,7 @@ import dataclasses
 
 import made_records
 import pytest
-from command_line import assert_one_line
+from command_line import UNHURRIED, assert_one_line
 from differing_records import SIZES, made, shown, shown_in_short
 
 import gradstep
@@ -147,7 +147,7 @@ def test_kernel_that_does_its_work_again_is_found(command, tmp_path):
 
 # A run beside a baseline
 
-SMALL = ("compare", "--m", "50,60,70,80,90", "--n", "3", "--kernels", "numpy", "--quiet")
+SMALL = ("compare", "--m", "50,60,70,80,90", "--n", "3", "--kernels", "numpy", "--quiet", *UNHURRIED)
 
 
 def with_times(record: Record, factor: float) -> Record:

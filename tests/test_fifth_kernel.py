@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import problems
 import pytest
-from command_line import Command
+from command_line import UNHURRIED, Command
 from conformance import CHECKS
 
 import gradstep
@@ -133,10 +133,10 @@ def test_presets_have_it():
     assert all(preset.kernels[-1] == NAME for preset in presets.PRESETS.values())
 
 
-@pytest.mark.usefixtures("fifth")
+@pytest.mark.usefixtures("fifth", "no_added_rounds")
 def test_compare_with_report_and_pictures(command: Command, tmp_path: Path):
     record, page, pictures = tmp_path / "run.json", tmp_path / "run.html", tmp_path / "pictures"
-    sizes = ("--m", "50,100,200", "--n", "2,5", "--rounds", 3, "--kernels", f"numpy,{NAME}")
+    sizes = ("--m", "50,100,200", "--n", "2,5", "--rounds", 3, "--kernels", f"numpy,{NAME}", *UNHURRIED)
     outcome = command("compare", *sizes, "--quiet", "--json", record, "--html", page, "--plot", pictures)
     assert (outcome.code, outcome.err) == (0, "")
     assert any(line.split() == ["m", "n", "numpy", NAME] for line in outcome.out.splitlines())

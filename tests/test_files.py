@@ -58,7 +58,7 @@ def test_pipe_stays_a_pipe_and_its_reader_gets_the_content(tmp_path):
     reader.start()
     files.require_place_for(path)
     files.write_whole(path, content)
-    reader.join(timeout=10)
+    reader.join(timeout=300)
     assert got == [content]
     assert stat.S_ISFIFO(path.lstat().st_mode)
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import guard_pages
+import processes
 import pytest
 from availability import load_or_explain
 
@@ -23,7 +24,7 @@ def run(subject: str, folder: Path) -> tuple[int, str, str]:
     """Run one subject in its own process; return its exit code, its output and the last case."""
     record = folder / "case"
     command = [sys.executable, "-W", "error", "-X", "faulthandler", guard_pages.__file__, subject, str(record)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=processes.PATIENCE, check=False)
     return done.returncode, done.stdout + done.stderr, record.read_text().strip()
 
 

@@ -63,7 +63,7 @@ def test_what_the_handler_of_a_signal_raises_is_no_reason_against_a_kernel(tmp_p
         for _ in range(2):
             try:
                 gradstep.available()
-            except BaseException as error:
+            except BaseException as error:  # KeyboardInterrupt and SystemExit are among what the handler raises
                 print(type(error).__name__)
         signal.signal(signal.SIGALRM, signal.SIG_IGN)
         print("OSError: usual" in gradstep.available()["numba"])
@@ -170,31 +170,50 @@ def test_warnings_of_numba_are_no_errors_where_warnings_are(tmp_path):
     assert processes.run(USUAL_GRADIENT, {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_OPT": "0"}) == "-0.5\n"
 
 
+# What runs as soon as Numba begins to compile, however fast or busy the machine is.
+AT_A_COMPILATION = """
+        import numpy as np
+        import gradstep
+        from numba.core import event
+
+        class Once(event.Listener):
+            def __init__(self, then):
+                self.then = then
+
+            def on_start(self, _):
+                then, self.then = self.then, lambda: None
+                then()
+
+            def on_end(self, _):
+                pass
+
+        def call(dtype="f8"):
+            return gradstep.gradient(np.ones((9, 2), dtype), np.ones(9), np.zeros(2), 0.0, kernel="numba").db
+
+        gradstep.registry.load("numba")
+"""
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_child_of_a_process_that_compiles_does_not_wait_for_ever(tmp_path):
     load_or_explain("numba")
     code = """
-        import os, signal, sys, threading, time, warnings
+        import os, signal, threading, warnings
         warnings.simplefilter("ignore")
-        import numpy as np
-        import gradstep
-
-        def call():
-            return gradstep.gradient(np.ones((9, 2)), np.ones(9), np.zeros(2), 0.0, kernel="numba").db
-
-        gradstep.registry.load("numba")
+        began = threading.Event()
+        event.register("numba:compile", Once(began.set))
         compiling = threading.Thread(target=call)
         compiling.start()
-        time.sleep(0.3)
+        began.wait()
         assert compiling.is_alive()
         child = os.fork()
         if not child:
-            signal.alarm(60)
+            signal.alarm(300)
             os._exit(0 if call() == -0.5 else 1)
         compiling.join()
         print(os.waitpid(child, 0)[1])
     """
-    assert processes.run(code, {"NUMBA_CACHE_DIR": str(tmp_path)}) == "0\n"
+    assert processes.run(AT_A_COMPILATION + code, {"NUMBA_CACHE_DIR": str(tmp_path)}) == "0\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
@@ -202,11 +221,6 @@ def test_the_handler_of_a_signal_cannot_compile_what_is_being_compiled(tmp_path)
     load_or_explain("numba")
     code = """
         import signal
-        import numpy as np
-        import gradstep
-
-        def call(dtype):
-            return gradstep.gradient(np.ones((9, 2), dtype), np.ones(9), np.zeros(2), 0.0, kernel="numba").db
 
         def handle(number, frame):
             try:
@@ -214,12 +228,11 @@ def test_the_handler_of_a_signal_cannot_compile_what_is_being_compiled(tmp_path)
             except gradstep.KernelUnavailable as error:
                 print(error)
 
-        gradstep.registry.load("numba")
-        signal.signal(signal.SIGALRM, handle)
-        signal.setitimer(signal.ITIMER_REAL, 0.3)
-        print(call("f8"))
+        signal.signal(signal.SIGUSR1, handle)
+        event.register("numba:compile", Once(lambda: signal.raise_signal(signal.SIGUSR1)))
+        print(call())
     """
-    said = processes.run(code, {"NUMBA_CACHE_DIR": str(tmp_path)}).splitlines()
+    said = processes.run(AT_A_COMPILATION + code, {"NUMBA_CACHE_DIR": str(tmp_path)}).splitlines()
     assert said[0].startswith("the numba kernel is not available: this thread is compiling it, and was interrupted")
     assert said[1] == "-0.5"
 
@@ -263,7 +276,7 @@ def test_a_pinned_variant_of_numba_is_named_where_auto_would_take_it():
     """
     load_or_explain("numba")
     process = processes.start(code, {"GRADSTEP_VARIANT": "numba:fast"})
-    said, _ = process.communicate(timeout=120)
+    said, _ = process.communicate(timeout=processes.PATIENCE)
     assert said.startswith("GRADSTEP_VARIANT is 'numba:fast', but the variants of the numba kernel here are ")
     assert process.returncode == 1
 
@@ -271,7 +284,7 @@ def test_a_pinned_variant_of_numba_is_named_where_auto_would_take_it():
 @pytest.mark.parametrize("kernel", ["numba", "numpy"])
 def test_info_fails_where_a_named_variant_cannot_be_had(kernel):
     process = processes.start("from gradstep.cli.main import main; main(['info'])", {"GRADSTEP_VARIANT": f"{kernel}:x"})
-    said, errors = process.communicate(timeout=120)
+    said, errors = process.communicate(timeout=processes.PATIENCE)
     assert process.returncode == 1
     assert f"error: GRADSTEP_VARIANT is '{kernel}:x', but the variants of the {kernel} kernel here are " in errors
     assert "auto takes" in said

@@ -127,7 +127,7 @@ def test_pointing_at_a_mark_shows_its_numbers(page, record):
     mark.scroll_into_view_if_needed()
     box = mark.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    said = page.locator("#overview .hovertext").first.text_content(timeout=5000)
+    said = page.locator("#overview .hovertext").first.text_content()
     shown = words.micro(next(cell for cell in record.cells if cell.n == 100).results[2].median)
     assert "cython" in said
     assert "m = 100, n = 100" in said

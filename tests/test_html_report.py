@@ -10,6 +10,7 @@ import browser as browsers
 import pytest
 import reports
 import sample_records
+from command_line import UNHURRIED
 
 from gradstep.compare.record import records
 from gradstep.compare.record.records import Cell, Result
@@ -195,6 +196,15 @@ def test_names_from_outside_are_words_and_nothing_else(open_page, tmp_path, widt
     assert embedded == json.loads(records.as_json(record))
 
 
+def test_wrong_results_and_an_interrupted_run_come_first(tmp_path):
+    record = records.changed(reports.measured(), complete=False)
+    record.cells[0].results[0] = Result("python", "wrong", "off by 1.0e-03, 1e-11 is allowed")
+    main = reports.written(record, tmp_path).read_text(encoding="utf-8").partition("<main>")[2]
+    first, _, _ = main.partition('<section id="verdict"')
+    assert "The run was interrupted" in first
+    assert "python at m = 100, n = 2: off by 1.0e-03, 1e-11 is allowed" in first
+
+
 def test_run_that_was_interrupted_before_its_first_cell_has_a_report(open_page, tmp_path):
     record = records.changed(reports.measured(), cells=[], first_calls=[], noise=None, complete=False)
     file = reports.written(record, tmp_path)
@@ -226,9 +236,10 @@ def test_command_writes_the_report_of_a_saved_record(command, record, report, tm
     assert (tmp_path / "report.html").read_bytes() == report.read_bytes()
 
 
+@pytest.mark.usefixtures("no_added_rounds")
 def test_compare_writes_record_report_and_pictures_of_one_run(command, tmp_path):
     files = {"--json": tmp_path / "r.json", "--html": tmp_path / "r.html", "--plot": tmp_path / "plots"}
-    sizes = ("--m", "20,40", "--n", "2,3", "--kernels", "cython,numpy", "--rounds", 1, "--quiet")
+    sizes = ("--m", "20,40", "--n", "2,3", "--kernels", "cython,numpy", "--rounds", 1, "--quiet", *UNHURRIED)
     outcome = command("compare", *sizes, *(part for item in files.items() for part in item))
     assert outcome.code == 0
     embedded = re.search(r'id="record">(.*?)</script>', files["--html"].read_text(encoding="utf-8"), re.DOTALL)

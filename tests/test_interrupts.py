@@ -45,7 +45,7 @@ def compare_with(prepare):
         return contenders.Contender(name, prepare)
 
     contenders.kernel_contender = contender
-    sizes = ["--m", "20,30,40", "--n", "2", "--rounds", "2", "--kernels", "numpy", "--quiet"]
+    sizes = ["--m", "20,30,40", "--n", "2", "--rounds", "2", "--kernels", "numpy", "--quiet", "--budget", "1e6"]
     cli.main(["compare", *sizes, "--json", sys.argv[1]], prog_name="gradstep")
 """
 
@@ -143,7 +143,7 @@ def interrupted(code: str, path: Path, presses: int = 1) -> tuple[int, str, str]
             assert line == "now\n", before
             child.send_signal(signal.SIGINT)
         path.with_name(path.name + ".go").touch()
-        out, err = child.communicate(timeout=60)
+        out, err = child.communicate(timeout=processes.PATIENCE)
     finally:
         child.kill()
     return child.returncode, out, before + err
@@ -237,7 +237,7 @@ def assert_fit_keeps_the_model(code: str, folder: Path, pauses: Sequence[float],
         for pause in pauses:
             time.sleep(pause)
             child.send_signal(number)
-        out, err = child.communicate(timeout=60)
+        out, err = child.communicate(timeout=processes.PATIENCE)
     finally:
         child.kill()
     assert (child.returncode, err) == (130, "gradstep: error: interrupted\n")
@@ -281,9 +281,8 @@ gradstep.__main__.main()
 def test_interrupt_that_python_forgets_ends_the_predictions(tmp_path, command):
     table = write_csv(tmp_path / "t.csv", "x,y\n" + "1,0\n2,1\n3,1\n0,0\n2,0\n" * 20_000)
     assert command("fit", table, "--label", "y", "--save", tmp_path / "m.json").code == 0
-    done = subprocess.run(
-        [sys.executable, "-c", PREDICT], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
-    )
+    line = [sys.executable, "-c", PREDICT]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=processes.PATIENCE)
     assert (done.returncode, done.stderr) == (130, "gradstep: error: interrupted\n")
     assert {path.name for path in tmp_path.iterdir()} == {"t.csv", "m.json"}
 

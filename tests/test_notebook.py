@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-LINE = "compare --m 50 --n 3 --rounds 2 --kernels numpy"
+LINE = "compare --m 50 --n 3 --rounds 2 --kernels numpy --budget 1e6"
 IN_A_PROCESS = f"!{{sys.executable}} -m gradstep {LINE}"
 IN_THE_KERNEL = f"""
 from gradstep.cli.main import main
@@ -27,7 +27,7 @@ def test_comparison_in_a_notebook_leaves_text_alone(tmp_path, monkeypatch):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
     cells = [nbformat.v4.new_code_cell(source) for source in ("import sys", IN_A_PROCESS, IN_THE_KERNEL)]
     notebook = nbformat.v4.new_notebook(cells=cells)
-    NotebookClient(notebook, timeout=120).execute()
+    NotebookClient(notebook, timeout=500).execute()
     for cell in notebook.cells[1:]:
         assert {output["output_type"] for output in cell.outputs} == {"stream"}
         text = "".join(output["text"] for output in cell.outputs)

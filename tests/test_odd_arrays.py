@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import processes
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -61,7 +62,7 @@ def test_claims_of_an_array_are_checked_before_it_is_read(tmp_path, content):
         main()
     """
     line = [sys.executable, "-c", code, "fit", str(path)]
-    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=processes.PATIENCE)
     assert done.returncode == 1
     assert done.stderr.startswith(f"gradstep: error: {path}: ")
     assert done.stderr.count("\n") == 1
@@ -114,6 +115,24 @@ def test_pipe_is_refused_where_the_kind_of_file_needs_more(command, tmp_path, su
     writer = os.open(path, os.O_RDWR)
     assert_one_line(command("fit", path, "--label", "y"), 1, f"d.{suffix}: this is a pipe")
     os.close(writer)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="the system has no /dev/zero")
+@pytest.mark.parametrize("suffix", ["npz", "parquet"])
+def test_device_without_end_is_refused(command, tmp_path, suffix):
+    path = tmp_path / f"d.{suffix}"
+    path.symlink_to("/dev/zero")
+    assert_one_line(command("fit", path, "--label", "y"), 1, f"d.{suffix}: this is a device")
+
+
+@pytest.mark.parametrize("features", [0, 3])
+def test_array_beside_the_features_is_no_feature(command, tmp_path, features):
+    table = tmp_path / "t.csv"
+    table.write_text("a,b,y\n1,2,0\n2,1,1\n3,5,1\n0,0,0\n")
+    assert command("fit", table, "--label", "y", "--l2", 0.1, "--save", tmp_path / "m.json").code == 0
+    np.savez(tmp_path / "d.npz", X=np.zeros((4, features)), a=X[:, 0], b=X[:, 1])
+    outcome = command("predict", tmp_path / "m.json", tmp_path / "d.npz")
+    assert_one_line(outcome, 1, "d.npz: the columns have no names", f"has: 2, not {features}")
 
 
 # Parquet

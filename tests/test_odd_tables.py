@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import processes
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -47,6 +48,19 @@ def test_quotation_mark_that_takes_in_rows_is_refused(command, model, tmp_path, 
     assert_one_line(command("predict", model, data, "--id", "note"), 1, f"t.csv, line {line}: a quotation mark")
 
 
+@posix
+@pytest.mark.parametrize("rows", [0, 200_000])
+def test_quotation_mark_that_takes_in_rows_of_a_pipe_is_refused(command, model, tmp_path, rows):
+    path = tmp_path / "t.csv"
+    os.mkfifo(path)
+    text = "x,note\n" + "1,a\n" * rows + '1,"b\n2,c\n3,d\n'
+    writer = threading.Thread(target=lambda: path.write_text(text))
+    writer.start()
+    outcome = command("predict", model, path)
+    writer.join()
+    assert_one_line(outcome, 1, f"t.csv, line {rows + 2}: a quotation mark is left open")
+
+
 def test_quotation_mark_that_takes_in_labels_is_refused(command, tmp_path):
     data = write_csv(tmp_path / "t.csv", 'x,y\n1,ill\n2,"ill\n3,well\n0,well\n')
     assert_one_line(command("fit", data, "--label", "y", "--positive", "ill"), 1, "t.csv, line 3: a quotation mark")
@@ -69,6 +83,12 @@ def test_long_cells_are_read_and_shown_in_short(command, model, tmp_path):
     assert_one_line(shown, 1, "line 2: column 'note' ('aaaa", "leave it out with --drop note")
     assert len(shown.err) < 300
     assert_one_line(command("fit", data, "--label", "y", "--drop", long), 2)
+
+
+@pytest.mark.parametrize("label", ["\x1c1", "1\x1f", "\x0c1", "\x851"])
+def test_blanks_that_are_no_spaces_count_for_nothing_around_a_label(tmp_path, label):
+    table = tables.read(write_csv(tmp_path / "t.csv", f"x,y\n1,{label}\n2,0\n"), "y")
+    np.testing.assert_array_equal(table.y, [1.0, 0.0])
 
 
 @posix
@@ -189,7 +209,7 @@ def test_tables_of_many_columns_end(tmp_path, suffix):
         np.savetxt(path, np.column_stack([X, [0, 1, 0, 1]]), delimiter=",", header=",".join([*names, "y"]), comments="")
     # It took minutes: each column looked at all.
     line = [sys.executable, "-m", "gradstep", "fit", str(path), "--label", "y", "--max-iter", "2"]
-    assert subprocess.run(line, capture_output=True, check=False, timeout=120).returncode == 0
+    assert subprocess.run(line, capture_output=True, check=False, timeout=processes.PATIENCE).returncode == 0
     assert tables.read(path, "y", drop=names[1:]).columns == ("x0",)
     assert tables.read(path, "y", columns=names[:10_000]).X.shape == (4, 10_000)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import sample_records
-from command_line import assert_one_line, shell, write_csv
+from command_line import UNHURRIED, assert_one_line, shell, write_csv
 from rich.text import Text
 
 import gradstep
@@ -28,7 +28,7 @@ from gradstep.data import models
 from gradstep.text import printable
 
 TABLE = "x,y\n1,0\n2,1\n3,1\n0,0\n"
-SMALL = ("--m", "50", "--n", "3", "--rounds", "2", "--kernels", "numpy")
+SMALL = ("--m", "50", "--n", "3", "--rounds", "2", "--kernels", "numpy", *UNHURRIED)
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such devices, pipes and links")
 
 
@@ -384,7 +384,7 @@ def test_picture_that_cannot_be_written_is_refused_before_the_work(command, tmp_
 def test_file_name_that_is_no_text_is_compared_and_its_record_read(command, tmp_path):
     path = tmp_path / os.fsdecode(b"t\xff.csv")
     path.write_text(TABLE)
-    line = ("compare", "--data", path, "--label", "y", "--rounds", 1, "--kernels", "numpy", "--quiet")
+    line = ("compare", "--data", path, "--label", "y", "--rounds", 1, "--kernels", "numpy", "--quiet", *UNHURRIED)
     outcome = command(*line, "--json", tmp_path / "r.json")
     assert (outcome.code, outcome.err) == (0, "")
     assert records.load(tmp_path / "r.json").cells[0].problem == r"t\udcff.csv"

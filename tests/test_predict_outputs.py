@@ -9,6 +9,7 @@ import sys
 import textwrap
 
 import numpy as np
+import processes
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -81,7 +82,7 @@ def test_interrupted_process_leaves_no_part(saved, tmp_path):
     with (tmp_path / "slow.csv").open("wb", buffering=0) as rows:
         rows.write(b"a,b\n")
         child.send_signal(signal.SIGINT)
-        _, err = child.communicate(timeout=60)
+        _, err = child.communicate(timeout=processes.PATIENCE)
     assert (child.returncode, err) == (130, "gradstep: error: interrupted\n")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["m.json", "slow.csv", "t.csv"]
 
@@ -103,6 +104,25 @@ def test_reader_that_leaves_and_output_that_is_full(saved, tmp_path):
         (tmp_path / f"full.{suffix}").symlink_to("/dev/full")
         done = shell(f"g predict m.json t.csv --out full.{suffix}", tmp_path)
         assert (done.returncode, done.stderr) == (1, f"gradstep: error: full.{suffix}: No space left on device\n")
+
+
+@posix
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_reader_of_a_named_pipe_that_leaves_is_one_line(saved, tmp_path, suffix):
+    write_csv(tmp_path / "t.csv", TABLE + "1,1\n" * 400_000)
+    os.mkfifo(tmp_path / f"p.{suffix}")
+    line = f"head -c 10 p.{suffix} > /dev/null & g predict m.json t.csv --out p.{suffix}; code=$?; wait; exit $code"
+    done = shell(line, tmp_path)
+    assert (done.returncode, done.stderr) == (1, f"gradstep: error: p.{suffix}: Broken pipe\n")
+
+
+@pytest.mark.parametrize("name", ["probability", "label"])
+@pytest.mark.parametrize("out", [(), ("--out", "p.csv"), ("--out", "p.parquet")])
+def test_key_of_the_name_of_a_result_is_refused(command, saved, tmp_path, monkeypatch, name, out):
+    monkeypatch.chdir(tmp_path)
+    write_csv(tmp_path / "t.csv", f"a,b,{name}\n1,2,k\n")
+    assert_one_line(command("predict", saved, "t.csv", "--id", name, *out), 2, f"--id {name}", "has a column of this")
+    assert not (tmp_path / "p.csv").exists()
 
 
 @posix

@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import blocks
+import processes
 import pytest
 import sample_records
 from drawn_words import check_words, words_in
@@ -66,7 +67,7 @@ def with_times(record, m, **samples):
 
 def run(command, folder):
     """Run a command; fail with what it printed if it does not succeed."""
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=processes.PATIENCE, check=False)
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
 
 

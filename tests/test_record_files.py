@@ -176,7 +176,7 @@ def test_byte_order_mark_is_no_part_of_a_record(written):
 def test_key_that_is_there_twice_is_refused(command, written, version):
     content = written.read_text().replace(f'"schema": {records.SCHEMA}', f'"schema": {version}')
     written.write_text(content.replace('"seconds":', '"seconds": 1, "seconds":', 1))
-    assert_one_line(command("report", written), 1, 'has the key "seconds" more than once')
+    assert_one_line(command("report", written), 1, "has the key 'seconds' more than once")
 
 
 def test_what_is_wrong_is_quoted_in_short(command, written):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from command_line import process
+from command_line import UNHURRIED, process
 from comparisons import run_quickly, shown, shown_in_short
 
 from gradstep import registry, variants
@@ -38,7 +38,7 @@ def test_variant_of_a_kernel_is_recorded_where_it_has_any(measured, several):
 
 
 def test_pinned_variant_is_the_one_that_is_recorded(several):
-    sizes = ("--m", TRIED.m, "--n", TRIED.n, "--kernels", "cython", "--rounds", "2")
+    sizes = ("--m", TRIED.m, "--n", TRIED.n, "--kernels", "cython", "--rounds", "2", *UNHURRIED)
     for variant in (several[0], several[-1]):
         done = process("compare", *sizes, "--details", GRADSTEP_VARIANT=f"cython:{variant}")
         assert f"variants      cython {variant}" in done.out.splitlines()

@@ -12,7 +12,7 @@ from availability import load_or_explain
 from kernel_calls import raw_sums, same_bits
 from many_models import random_models
 
-from gradstep import Gradient, engine, environment, gradient, objective, registry, step
+from gradstep import Gradient, environment, gradient, objective, registry, step
 
 THREADS = (1, 2, 3, 7, 16)
 
@@ -24,7 +24,7 @@ def bits(result: Gradient) -> tuple[str, bytes, str]:
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make blocks as small as the engine allows, so that small problems have many."""
-    monkeypatch.setattr(engine, "BLOCK_BYTES", 1)
+    monkeypatch.setattr("gradstep.blocks.BLOCK_BYTES", 1)
 
 
 def data(m: int, n: int, dtype: str = "float64"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import multiprocessing
 import pickle
-import time
 import weakref
 
 import joblib
@@ -15,6 +14,7 @@ from availability import load_or_explain
 from scipy.optimize import check_grad, minimize
 from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
+from waiting import comes_true
 
 from gradstep import fit, objective, processor
 
@@ -159,8 +159,4 @@ def test_a_dropped_objective_frees_its_data(kernel):
     f.hessp(np.zeros(21), np.ones(21))
     del X, f
     # A helper thread lets go of its task just after the caller has gone on.
-    for _ in range(500):
-        if kept() is None:
-            return
-        time.sleep(0.01)
-    pytest.fail("the data is still there")
+    assert comes_true(lambda: kept() is None)

@@ -7,7 +7,7 @@ import json
 import made_records
 import numpy as np
 import pytest
-from command_line import assert_one_line
+from command_line import UNHURRIED, assert_one_line
 from comparisons import run_quickly, shown, shown_in_short
 
 import gradstep
@@ -273,9 +273,10 @@ def test_number_of_models_that_is_none_is_refused(command, text):
     assert_one_line(command("compare", "--models", text), 2, "--models", "should be an integer, at least 1")
 
 
+@pytest.mark.usefixtures("no_added_rounds")
 def test_command_compares_so_many_models(command, tmp_path):
     path = tmp_path / "x.json"
-    sizes = ("--m", "100", "--n", "2", "--rounds", "2", "--kernels", "numpy", "--peers", "numpy-formula")
+    sizes = ("--m", "100", "--n", "2", "--rounds", "2", "--kernels", "numpy", "--peers", "numpy-formula", *UNHURRIED)
     done = command("compare", "--models", "8", *sizes, "--json", path)
     assert done.code == 0
     assert "float64, C order, 1 thread, 8 models" in done.out

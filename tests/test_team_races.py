@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import processes
 import pytest
 
 RACES = Path(__file__).parent / "races"
@@ -31,7 +32,9 @@ def under_thread_sanitizer(folder: Path, *flags: str) -> subprocess.CompletedPro
     if built.returncode and "tsan" in built.stderr:
         pytest.skip("the compiler has no ThreadSanitizer")
     assert built.returncode == 0, built.stderr
-    return subprocess.run([*_fixed_layout(), str(program)], capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(
+        [*_fixed_layout(), str(program)], capture_output=True, text=True, check=False, timeout=processes.PATIENCE
+    )
 
 
 def _fixed_layout() -> list[str]:

@@ -36,7 +36,7 @@ def root(blocks: np.ndarray) -> np.ndarray:
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make blocks as small as the engine allows, so that small problems have many."""
-    monkeypatch.setattr(engine, "BLOCK_BYTES", 1)
+    monkeypatch.setattr("gradstep.blocks.BLOCK_BYTES", 1)
 
 
 def examples(n_blocks: int, dtype: str = "float64", n: int = N, k: int = K) -> validate.Data:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from types import SimpleNamespace
 
 import numpy as np
 import processes
 import pytest
 from availability import load_or_explain
+from clocks import Clock
 
 import gradstep
 from gradstep import engine, environment, registry, validate, variants
+from gradstep.threads import threads_for
 
 
 def times_of(choice: variants.Choice, durations: list[float], turns: int) -> list[int]:
@@ -75,26 +78,33 @@ def test_one_option_needs_no_turns():
     assert variants.Choice(1).settled
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(time, "perf_counter", made.perf_counter)
+    return made
+
+
 class Counted:
-    """A kernel with two variants, which count their calls; the second one is slower in every call."""
+    """A kernel with two variants, which count their calls; each call takes what is said of it."""
 
     name = "counted"
     releases_gil = True
 
-    def __init__(self, waits: tuple[float, float]) -> None:
+    def __init__(self, clock: Clock, seconds: tuple[float, float]) -> None:
         self.calls = {"first": 0, "second": 0}
         load_or_explain("cython")
         sums = registry.load("cython").partial_sums
 
-        def counted(name, wait):
+        def counted(name, duration):
             def call(*arguments):
                 self.calls[name] += 1
-                threading.Event().wait(wait)
+                clock.pass_by(duration)
                 sums(*arguments)
 
             return call
 
-        self.variants = {name: counted(name, wait) for name, wait in zip(self.calls, waits, strict=True)}
+        self.variants = {name: counted(name, each) for name, each in zip(self.calls, seconds, strict=True)}
         self.partial_sums = self.variants["first"]
 
 
@@ -105,9 +115,9 @@ def example(m: int, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("rows", [1_000, 60_000], ids=["one block", "many blocks"])
-def test_the_engine_stays_with_the_faster_variant(rows, threads):
+def test_the_engine_stays_with_the_faster_variant(clock, rows, threads):
     X, y = example(rows, 50)
-    kernel = Counted((0.002, 0.0))
+    kernel = Counted(clock, (0.002, 0.001))
     objective = gradstep.objective(X, y, kernel=kernel, threads=threads)
     results = {objective(np.zeros(51))[0] for _ in range(100)}
     assert len(results) == 1
@@ -117,18 +127,18 @@ def test_the_engine_stays_with_the_faster_variant(rows, threads):
     assert kernel.calls["second"] > before["second"]
 
 
-def test_a_small_problem_has_the_default_alone():
+def test_a_small_problem_has_the_default_alone(clock):
     X, y = example(100, 50)
-    kernel = Counted((0.0, 0.0))
+    kernel = Counted(clock, (0.002, 0.001))
     for _ in range(50):
         gradstep.gradient(X, y, np.zeros(50), 0.0, kernel=kernel)
     assert kernel.calls == {"first": 50, "second": 0}
 
 
-def test_many_threads_choose_at_once():
+def test_many_threads_choose_at_once(clock):
     X, y = example(20_000, 50)
     expected = gradstep.gradient(X, y, np.zeros(50), 0.0, kernel=registry.load("cython"))
-    kernel = Counted((0.0, 0.0))
+    kernel = Counted(clock, (0.001, 0.001))
     wrong = []
 
     def work():
@@ -204,39 +214,51 @@ def test_a_kernel_without_variants_is_one_with_one():
 
 
 class Serial:
-    """A kernel that two threads slow down, as where one alone takes all that the memory gives; it notes its callers."""
+    """A kernel each of whose calls takes as long, however little it does: it is the fastest on one thread.
+
+    It notes its callers. Where it is told that there is a helper, its user's thread waits until that one has called.
+    """
 
     name = "serial"
     releases_gil = True
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         load_or_explain("cython")
         self._sums = registry.load("cython").partial_sums
-        self._busy = threading.Lock()
+        self._clock = clock
+        self._user = threading.get_ident()
+        self._helped = threading.Event()
         self.callers: set[int] = set()
 
+    def expect_help(self) -> None:
+        self._helped.clear()
+        self.callers.clear()
+
     def partial_sums(self, *arguments: object) -> None:
-        self.callers.add(threading.get_ident())
-        alone = self._busy.acquire(blocking=False)
-        threading.Event().wait(0.001 if alone else 0.01)
+        caller = threading.get_ident()
+        self.callers.add(caller)
+        self._clock.pass_by(0.001)
+        if caller != self._user:
+            self._helped.set()
         self._sums(*arguments)
-        if alone:
-            self._busy.release()
+        if caller == self._user:
+            assert self._helped.wait(300), "there is no helper"
 
 
 @pytest.fixture
 def two_cores() -> None:
-    if engine.threads_for(1 << 30)[0] < 2:
+    if threads_for(1 << 30)[0] < 2:
         pytest.skip("a choice of threads needs two cores")
 
 
 @pytest.mark.usefixtures("two_cores")
-def test_threads_are_chosen_by_their_times():
+def test_threads_are_chosen_by_their_times(clock):
     """Where a second thread only costs, it is soon left out, and the result keeps its bits."""
     X, y = example(20_000, 50)
-    kernel = Serial()
+    kernel = Serial(clock)
     objective = gradstep.objective(X, y, kernel=kernel)
     assert objective.threads > 1
+    # The first call is one of all threads.
     results = {objective(np.zeros(51))[0] for _ in range(100)}
     assert len(results) == 1
     assert len(kernel.callers) > 1
@@ -247,17 +269,14 @@ def test_threads_are_chosen_by_their_times():
 
 @pytest.mark.usefixtures("two_cores")
 @pytest.mark.parametrize("named", ["argument", "variable"])
-def test_a_number_of_threads_that_is_named_is_no_choice(named, monkeypatch):
+def test_a_number_of_threads_that_is_named_is_no_choice(named, clock, monkeypatch):
     X, y = example(20_000, 50)
-    kernel = Serial()
+    kernel = Serial(clock)
     if named == "variable":
         monkeypatch.setenv("GRADSTEP_THREADS", "2")
         environment.variable.cache_clear()
     objective = gradstep.objective(X, y, kernel=kernel, threads=2 if named == "argument" else None)
-    numbers = []
     for _ in range(60):
-        kernel.callers.clear()
+        kernel.expect_help()
         objective(np.zeros(51))
-        numbers.append(len(kernel.callers))
-    # On a busy machine the helper may come too late for a call, but not for all of the last ones.
-    assert 2 in numbers[40:]
+        assert len(kernel.callers) == 2

@@ -1,4 +1,7 @@
-"""The one way to write a file: whole or not at all, through links, and straight into pipes and devices."""
+"""The one way to write a file: whole or not at all, through links, and straight into pipes and devices.
+
+And the one way to say that a file does not fit into memory.
+"""
 
 from __future__ import annotations
 
@@ -36,17 +39,49 @@ def require_place_for(path: Path) -> None:
     _require_open_for_writing(path)
 
 
-def require_not_standard_output(path: Path, what: str) -> None:
-    """Raise ValueError if standard output goes into the file at `path`, of which `what` says "read as DATA" or such.
+def require_not_standard_stream(path: Path, what: str) -> None:
+    """Raise ValueError if standard output or error goes into the file at `path`, which is `what`: "read as DATA", say.
 
-    A path that names a stream itself, such as /dev/stdout, may.
+    Nothing is written to such a standard error any more, the words of this error included.
     """
-    if _named_stream(path) is not None:
+    streams = [stream for stream in (1, 2) if _goes_into(stream, path)]
+    if 2 in streams:
+        _turn_standard_error_away(to_output=1 not in streams)
+    if streams:
+        name = "standard output" if 1 in streams else "standard error"
+        raise ValueError(f"{name} goes to {path}, which is {what}")
+
+
+def is_stream(path: Path) -> bool:
+    """Return whether a path names a stream that is open already, such as /dev/stdout."""
+    return _named_stream(path) is not None
+
+
+def _goes_into(stream: int, path: Path) -> bool:
+    try:
+        there = os.fstat(stream)
+        return stat.S_ISREG(there.st_mode) and os.path.samestat(there, path.stat())
+    except OSError:
+        return False
+
+
+def _turn_standard_error_away(*, to_output: bool) -> None:
+    """Let what is written to standard error go to standard output, or nowhere."""
+    if to_output:
+        os.dup2(1, 2)
         return
-    with contextlib.suppress(OSError):
-        there = os.fstat(1)
-        if stat.S_ISREG(there.st_mode) and os.path.samestat(there, path.stat()):
-            raise ValueError(f"standard output goes to {path}, which is {what}")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+
+
+@contextlib.contextmanager
+def named_where_memory_ends(path: Path) -> Iterator[None]:
+    """Name the file whose content does not fit into memory."""
+    try:
+        yield
+    except MemoryError as error:
+        raise MemoryError(f"{path}: there is not enough memory to read it") from error
 
 
 def _require_open_for_writing(path: Path) -> None:
@@ -256,7 +291,7 @@ def _keep_owner_and_mode(descriptor: int, status: os.stat_result) -> None:
 
 
 def _keep_attributes(descriptor: int, old: Path) -> None:
-    """Give a new file what the old one has beside its mode, such as a list of who may read it, and nothing else."""
+    """Give a new file what the old one has besides its mode, such as a list of who may read it, and nothing else."""
     if not hasattr(os, "listxattr"):
         return
     there, here = ({name: os.getxattr(place, name) for name in os.listxattr(place)} for place in (old, descriptor))

@@ -13,10 +13,15 @@ from gradstep.rows import Rows
 from gradstep.validate import Array, Data
 
 Models = NDArray[np.intp]
+"""The indices of some models."""
+
 Reader = Callable[[slice], Array]
 
+InPlace = tuple[Array, Array, Array | None]
+"""X, labels and weights as a kernel reads them where they lie."""
 
-def in_place(examples: Data, narrow_dtypes: Collection[str]) -> tuple[Array, Array, Array | None] | None:
+
+def in_place(examples: Data, narrow_dtypes: Collection[str]) -> InPlace | None:
     """Return X, labels and weights as a kernel reads them in place; None where one of them has to be staged."""
     X, y, weight, dtype, _ = examples
     # A small problem has no time for a closer look at what lies as most arrays do: C-contiguous, aligned and writable.

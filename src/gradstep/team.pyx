@@ -9,13 +9,16 @@ cdef extern from "vector/team.h" nogil:
     ctypedef struct SeatOfTeam "Seat":
         long errand
     ctypedef struct Team:
+        void *sum_job
         Py_ssize_t helpers
         SeatOfTeam **seats
     bint seat_open(SeatOfTeam *seat)
     void seat_close(SeatOfTeam *seat)
-    void seat_wake(SeatOfTeam *seat)
+    void seat_wake(SeatOfTeam *seat, int core)
+    int this_core()
     void seat_serve(SeatOfTeam *seat)
     void team_set(long *place, long value)
+    void *sum_job
 
 
 cdef class Seat:
@@ -41,7 +44,7 @@ cdef class Seat:
         with cython.critical_section(self):
             self._errand = errand
             team_set(&self._seat.errand, 1)
-        seat_wake(self._seat)
+        seat_wake(self._seat, this_core())
 
     def wait(self):
         """Do what kernels post, until there is an errand, and return it; for the helper alone."""
@@ -66,6 +69,7 @@ def of(list seats):
     cdef Team *team = <Team *> PyMem_RawMalloc(sizeof(Team))
     if team == NULL:
         raise MemoryError
+    team.sum_job = sum_job
     team.helpers = len(seats)
     team.seats = <SeatOfTeam **> PyMem_RawMalloc(max(1, team.helpers) * sizeof(SeatOfTeam *))
     if team.seats == NULL:

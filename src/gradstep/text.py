@@ -12,6 +12,9 @@ _TURNS = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067
 # Longer words of an error are cut off: a whole traceback may be among them.
 _MOST_WORDS = 400
 
+# Of text in quotes, so much is shown.
+_LETTERS_SHOWN = 60
+
 
 def is_whole(text: str) -> bool:
     r"""Return whether UTF-8 can hold a text: not where JSON or an array holds half of a character, such as \ud800."""
@@ -34,6 +37,11 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """Return lines of text as a terminal may show them; `printable` spells out the ends of lines as well."""
     return "\n".join(map(printable, text.split("\n")))
+
+
+def quoted(text: str) -> str:
+    """Return text in quotes; of a long one the beginning."""
+    return repr(text) if len(text) <= _LETTERS_SHOWN else f"{text[:_LETTERS_SHOWN]!r}..."
 
 
 def words(error: BaseException) -> str:

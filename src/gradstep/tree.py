@@ -8,7 +8,7 @@ any process and on any machine, so they may be computed apart and joined in any 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +31,7 @@ class Node(NamedTuple):
 
     @property
     def last(self) -> int:
-        """The number of the block behind its last."""
+        """The number of the block after its last."""
         return (self.number + 1) << self.level
 
 
@@ -53,6 +53,39 @@ def fold(sums: Sums) -> None:
         step *= 2
 
 
+def folded(first: int, sums: Sums) -> Iterator[Node]:
+    """Yield the fewest nodes that cover some consecutive blocks.
+
+    Parameters
+    ----------
+    first : int
+        The number of the first of these blocks.
+    sums : ndarray of shape (blocks, ...)
+        The sums of each; written to.
+
+    Examples
+    --------
+    >>> sums = np.array([[1.0], [2.0], [4.0]])
+    >>> [(node.level, node.number, node.sums.item()) for node in folded(7, sums)]
+    [(0, 7, 1.0), (1, 4, 6.0)]
+    """
+    begin, last = first, first + len(sums)
+    while begin < last:
+        length = _largest_node(begin, last - begin)
+        part = sums[begin - first : begin - first + length]
+        with np.errstate(all="ignore"):
+            fold(part)
+        level = length.bit_length() - 1
+        yield Node(level, begin >> level, part[0].copy())
+        begin += length
+
+
+def _largest_node(first: int, blocks: int) -> int:
+    """Return the size of the largest node that begins with block `first` and has at most this many blocks."""
+    largest = 1 << (blocks.bit_length() - 1)
+    return min(largest, first & -first) if first else largest
+
+
 class Joining:
     """Nodes that come in any order and from any thread: two halves of a node are joined as soon as both are there."""
 
@@ -61,7 +94,7 @@ class Joining:
         self._lock = threading.Lock()
 
     def add(self, node: Node) -> None:
-        """Take a node over, whose array is written to from now on."""
+        """Take over a node; its array is written to from now on."""
         level, number, sums = node
         while True:
             with self._lock:

@@ -41,8 +41,8 @@ def test_a_vector_read_past_the_last_row_is_caught():
 
 def test_a_lost_turn_is_caught():
     lost = """
-    from gradstep import engine
-    right, calls = engine.share, []
+    from gradstep import block_sums
+    right, calls = block_sums.share, []
 
     def share(work, n_blocks, threads, turns):
         calls.append(1)
@@ -53,7 +53,7 @@ def test_a_lost_turn_is_caught():
 
         right(forgetful, n_blocks, threads, turns)
 
-    engine.share = share
+    block_sums.share = share
     """
     assert_caught(threads.run(Amount(0.02), lost), "")
 

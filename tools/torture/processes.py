@@ -12,14 +12,14 @@ BUSY = """
 import multiprocessing, os, sys, threading, warnings
 import numpy as np
 import gradstep
-from gradstep import engine, threads
+from gradstep import blocks, threads
 
 # Python warns of forks of a process with threads: here, that is what is tried.
 warnings.simplefilter("ignore")
 
 def bits(seed):
     # Set here, because loky's children run this function without the lines around it.
-    engine.BLOCK_BYTES = 1 << 14
+    blocks.BLOCK_BYTES = 1 << 14
     threads.usable_cores = lambda: 4
     generator = np.random.default_rng(seed)
     X = generator.standard_normal((40_000, 4))
@@ -86,7 +86,7 @@ def run(amount: Amount, first: str = "") -> Outcome:
     for way in WAYS:
         # A child that starts anew takes a second; a fork takes none.
         rounds = amount.of(ROUNDS if way in ("fork", "bare fork") else ROUNDS // 8)
-        ended = children.run(children.after(first, BUSY), 300, arguments=(way, str(rounds)))
+        ended = children.run(children.after(first, BUSY), 900, arguments=(way, str(rounds)))
         outcome.check(ended.failure(way))
         outcome.tried += 8 * rounds - 1
     return outcome

@@ -72,9 +72,11 @@ def predict_command(
     out: Path | None,
 ) -> None:
     """Predict probabilities and labels for a data file."""
+    places.require_apart({} if out is None else {"--out": out}, {"MODEL": model, "DATA": data})
     if data.suffix.lower() == ".json" and model.suffix.lower() in tables.SUFFIXES:
         raise click.UsageError(f"the model comes first: gradstep predict {data} {model}")
-    places.require_apart({} if out is None else {"--out": out}, {"MODEL": model, "DATA": data})
+    if id_column in prediction_files.COLUMNS:
+        raise click.UsageError(f"--id {id_column}: the result has a column of this name; give that of DATA another one")
     if out is not None:
         _require_place_for(out)
     elif sys.stdout is None:
@@ -110,6 +112,11 @@ def _written(
         raise
     except Unusable as error:
         raise options.advised(error) from error
+    except BrokenPipeError as error:
+        if out is None:
+            raise
+        # To click, any such error is that of a standard output whose reader has left, which needs no word.
+        raise OSError(f"{out}: {error.strerror}") from error
     return predictions
 
 

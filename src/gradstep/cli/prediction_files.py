@@ -18,13 +18,16 @@ from gradstep.text import printable_lines
 
 SUFFIXES = (".csv", ".parquet")
 
-# A row group of Parquet has at least as many rows, but for the last.
+COLUMNS = ("probability", "label")
+"""What the result has for every row."""
+
+# A row group of Parquet has at least this many rows, except for the last.
 _ROWS_OF_A_GROUP = 1 << 16
 
 
 def write(predictions: Iterable[Rows], out: Path | None, id_column: str | None) -> None:
     """Write predictions to a file, whole or not at all; to standard output if `out` is None."""
-    names = [*([] if id_column is None else [id_column]), "probability", "label"]
+    names = [*([] if id_column is None else [id_column]), *COLUMNS]
     if out is None:
         to_stdout: Callable[[bytes], Any] = _to_terminal if sys.stdout.isatty() else _to_pipe
         _write_csv(predictions, names, to_stdout)
@@ -59,7 +62,7 @@ def _lines(rows: Iterable[Iterable[object]]) -> bytes:
 
 def _columns(rows: Rows) -> list[list[Any]]:
     ids = [] if rows.ids is None else [rows.ids]
-    # As many digits as give the same number back.
+    # Enough digits to read the same number back.
     return [*ids, rows.probability.tolist(), rows.label]
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
 import shlex
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
@@ -13,12 +15,13 @@ from numpy.typing import NDArray
 
 from gradstep.contract import FloatArray
 from gradstep.data import labels
+from gradstep.text import quoted
 
-# About as many cells are in memory at a time.
+# About this many cells are in memory at a time.
 _CELLS = 1 << 18
 
 
-# Nobody copies a longer list.
+# A message suggests an option for at most this many columns; nobody would copy a longer list.
 _MOST_TO_DROP = 100
 
 
@@ -111,10 +114,12 @@ def require_finite(path: Path, X: FloatArray, names: Sequence[str], first: int =
         raise ValueError(f"{path}, row {first + i + 1}, column {names[j]!r}: {X[i, j]} is not a finite number")
 
 
-def require_seekable(path: Path, file: BinaryIO) -> None:
-    """Raise ValueError for a pipe, which can only be read from its beginning to its end."""
-    if not file.seekable():
-        raise ValueError(f"{path}: this is a pipe; only CSV can be read from one")
+def require_regular(path: Path, file: BinaryIO) -> None:
+    """Raise ValueError for a pipe, which can only be read from its beginning, and a device, which may have no end."""
+    mode = os.fstat(file.fileno()).st_mode
+    if not stat.S_ISREG(mode):
+        what = "pipe" if stat.S_ISFIFO(mode) else "device"
+        raise ValueError(f"{path}: this is a {what}; only CSV can be read from one")
 
 
 def index(path: Path, names: Sequence[str], name: str) -> int:
@@ -128,7 +133,7 @@ def index(path: Path, names: Sequence[str], name: str) -> int:
     found = _places(tuple(names)).get(labels.composed(name), [])
     if not found:
         raise Unusable(
-            f"{path}: there is no column {labels.quoted(name)}; there are {labels.listed(list(names))}",
+            f"{path}: there is no column {quoted(name)}; there are {labels.listed(list(names))}",
             delimiter_advice(names),
         )
     if len(found) > 1:
@@ -138,7 +143,7 @@ def index(path: Path, names: Sequence[str], name: str) -> int:
 
 @functools.lru_cache(maxsize=1)
 def _places(names: tuple[str, ...]) -> dict[str, list[int]]:
-    """Return where each name stands; a command may ask for many of many."""
+    """Return the indices of each name; kept, because a command may look up many names among many."""
     found: dict[str, list[int]] = {}
     for j, name in enumerate(names):
         found.setdefault(labels.composed(name), []).append(j)
@@ -158,7 +163,7 @@ def delimiter_advice(names: Sequence[str]) -> str:
 def text_columns(where: str, names: Sequence[str], first_values: Iterator[str]) -> NotNumbers:
     """Return the error that names columns of text, some of them with their first values, which it takes as needed."""
     some = zip(names[: labels.VALUES_SHOWN], first_values, strict=False)
-    shown = ", ".join(f"{labels.quoted(name)} ({labels.quoted(value)})" for name, value in some)
+    shown = ", ".join(f"{quoted(name)} ({quoted(value)})" for name, value in some)
     if len(names) > labels.VALUES_SHOWN:
         shown += f" and {len(names) - labels.VALUES_SHOWN:,} more"
     one = len(names) == 1

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from gradstep.data import labels
 from gradstep.data.blocks import Block, Texts, gathered, index, rows_at_a_time, text_columns
+from gradstep.text import quoted
 
 # No header is longer, but a device may never end its first line.
 _LONGEST_LINE = 1 << 24
@@ -154,17 +155,17 @@ class CsvSource:
 
     def _require_pairs_of_quotes(self) -> None:
         """Raise ValueError if a quotation mark that is left open takes in rows after its own."""
-        if self._paired or not self._is_file:
+        if self._paired:
             return
-        self._paired, line = True, 0
-        with _long_cells(), _file(self.path) as file:
-            reader = csv.reader(file, delimiter=self._delimiter, strict=True)
+        self._paired = self._is_file
+        with _long_cells(), self._rows_again(strict=True) as (rows, before):
+            line = rows.line_num
             try:
-                for _ in reader:
-                    line = reader.line_num
+                for _ in rows:
+                    line = rows.line_num
             except csv.Error:
                 message = "a quotation mark is left open, and takes in the lines that follow"
-                raise ValueError(f"{self.path}, line {line + 1}: {message}") from None
+                raise ValueError(f"{self.path}, line {before + line + 1}: {message}") from None
 
     def _raise_for_culprit(self, numbers: Sequence[int], otherwise: str) -> NoReturn:
         """Raise ValueError for the first row that is not numbers, or does not fit the header."""
@@ -191,13 +192,13 @@ class CsvSource:
                 self._require_numbers(cells, line)
 
     @contextlib.contextmanager
-    def _rows_again(self) -> Iterator[tuple[Rows, int]]:
+    def _rows_again(self, *, strict: bool = False) -> Iterator[tuple[Rows, int]]:
         """Give the rows once more, and how many lines come before them; of a pipe the rows of the last block alone."""
         if not self._is_file:
-            yield csv.reader(self._kept, delimiter=self._delimiter), self._lines_before
+            yield csv.reader(self._kept, delimiter=self._delimiter, strict=strict), self._lines_before
             return
         with _file(self.path) as file:
-            reader = csv.reader(file, delimiter=self._delimiter)
+            reader = csv.reader(file, delimiter=self._delimiter, strict=strict)
             if not self.by_position:
                 _names(reader)
             yield reader, 0
@@ -206,10 +207,10 @@ class CsvSource:
         for j, (name, cell) in enumerate(cells):
             if math.isfinite(_number(cell)):
                 continue
-            shown = f"{labels.quoted(cell)} is not a finite number" if cell else "the cell is empty"
+            shown = f"{quoted(cell)} is not a finite number" if cell else "the cell is empty"
             if _DECIMAL_COMMA.fullmatch(cell):
                 shown += "; decimals should have a point"
-            column = f"{j + 1}" if self.by_position else labels.quoted(name)
+            column = f"{j + 1}" if self.by_position else quoted(name)
             raise ValueError(f"{self.path}, line {line}, column {column}: {shown}") from None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import math
 import sys
@@ -11,24 +10,24 @@ from collections.abc import Callable
 from dataclasses import MISSING, asdict, dataclass, fields
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NoReturn, TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import gradstep
-from gradstep import validate
+from gradstep import files, json_files, validate
 from gradstep.contract import Fit, FloatArray
 from gradstep.data import labels
 from gradstep.data.blocks import rows_at_a_time
 from gradstep.data.standardization import Standardization
 from gradstep.data.tables import Table
-from gradstep.files import write_whole
-from gradstep.text import is_whole
+from gradstep.text import is_whole, quoted
 
 SCHEMA = 1
 
-_MOST_DIGITS = 4000
+# Two ways to compute a coefficient differ by less than this share of it.
+_ROUNDED = 1e-9
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ class Model:
 
     def save(self, path: Path) -> None:
         """Write the model as JSON, whole or not at all."""
-        write_whole(path, json.dumps(asdict(self), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        files.write_whole(path, json.dumps(asdict(self), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def load(path: Path) -> Model:
@@ -137,7 +136,8 @@ def load(path: Path) -> Model:
         If it holds no model, or that of a newer version; the message names the file.
     """
     try:
-        content = _json(path)
+        with files.named_where_memory_ends(path):
+            content = _json(path)
         if not isinstance(content, dict) or "schema" not in content:
             raise ValueError("it has no schema")
         schema = content["schema"]
@@ -160,38 +160,10 @@ class _Newer(ValueError):
 
 
 def _json(path: Path) -> object:
-    with path.open("rb") as file:
-        # Editors put a byte order mark before the first character.
-        begin = file.read(1 << 12).removeprefix(codecs.BOM_UTF8)
-        # A table given for a model may be larger than memory.
-        if not begin.lstrip().startswith(b"{"):
-            raise ValueError("it is not JSON with the keys of a model")
-        try:
-            text = (begin + file.read()).decode("utf-8")
-            return json.loads(text, parse_constant=_refuse, parse_int=_integer, object_pairs_hook=_unique)
-        except UnicodeDecodeError:
-            raise ValueError("it is not text in UTF-8") from None
-        except RecursionError:
-            raise ValueError("it is nested too deeply") from None
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"it holds {constant}")
-
-
-def _integer(digits: str) -> int:
-    # Python refuses to read longer ones, in words of its own.
-    if len(digits) > _MOST_DIGITS:
-        raise ValueError(f"it holds an integer of {len(digits):,} digits")
-    return int(digits)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        raise ValueError(f"it has the key {labels.quoted(twice)} more than once")
-    return content
+    content = json_files.content(path)
+    if not content.lstrip().startswith(b"{"):
+        raise ValueError("it is not JSON with the keys of a model")
+    return json_files.loaded(content)
 
 
 def _checked(content: dict[str, Any]) -> Model:
@@ -210,9 +182,39 @@ def _checked(content: dict[str, Any]) -> Model:
         raise ValueError("schema should be at least 1")
     if model.negative is not None and labels.as_class(model.positive) == labels.as_class(model.negative):
         raise ValueError("positive and negative are the same label")
+    _require_possible_counts(model)
+    _require_one_model(model)
+    return model
+
+
+def _require_possible_counts(model: Model) -> None:
+    """Raise ValueError for numbers that no training ends with."""
     if not 0 <= model.correct <= model.m or model.m < 1:
         raise ValueError("correct should be from 0 to m, and m at least 1")
-    return model
+    if model.accuracy != model.correct / model.m:
+        raise ValueError("accuracy should be correct / m")
+    if model.tol <= 0.0:
+        raise ValueError("tol should be positive")
+    for name in ("l2", "J", "n_iter", "largest_gradient"):
+        if getattr(model, name) < 0:
+            raise ValueError(f"{name} should be at least 0")
+
+
+@np.errstate(all="ignore")
+def _require_one_model(model: Model) -> None:
+    """Raise ValueError if what predicts, the standardized model, is not the one for the columns as they are."""
+    if (inner := model.standardized) is None:
+        return
+    w = np.array(inner["coefficients"], np.float64)
+    means, scales = (np.array(inner[name], np.float64) for name in ("means", "scales"))
+    original_w, original_b = Standardization(means, scales).original_units(w, float(inner["intercept"]))
+    # Sums may be added in another order on another machine.
+    terms = np.append(original_w * means, inner["intercept"])
+    if not (
+        np.allclose(original_w, np.array(model.coefficients, np.float64), rtol=_ROUNDED, atol=0.0)
+        and abs(original_b - model.intercept) <= _ROUNDED * np.abs(terms).sum()
+    ):
+        raise ValueError("standardized is another model than coefficients and intercept")
 
 
 def _require_columns(model: Model) -> None:
@@ -226,7 +228,7 @@ def _require_columns(model: Model) -> None:
         raise ValueError("it has no columns")
     name, count = Counter(map(labels.composed, model.columns)).most_common(1)[0]
     if count > 1:
-        raise ValueError(f"{count} columns are called {labels.quoted(name)}")
+        raise ValueError(f"{count} columns are called {quoted(name)}")
     for name, numbers in per_column.items():
         if not _is_list(numbers, _is_number) or len(numbers) != len(model.columns):
             raise ValueError(f"{name} should hold {len(model.columns)} numbers, one for each column")

@@ -112,7 +112,8 @@ def _features(model: Model, source: Source, name: str) -> list[int]:
     n = len(model.columns)
     if source.by_position and source.features == n:
         return list(range(n))
-    alike = list(map(labels.composed, source.names))
+    # Beside the features, an npz file has arrays of text.
+    alike = list(map(labels.composed, source.names[: source.features]))
     wanted = list(map(labels.composed, model.columns))
     there = {name: j for j, name in reversed(list(enumerate(alike)))}
     missing = [column for column in wanted if column not in there]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gradstep import files
 from gradstep.contract import FloatArray
 from gradstep.data import csv_files, labels, npz_files, parquet_files
 from gradstep.data.blocks import Source, Unusable
@@ -110,7 +112,8 @@ def read(
     return Table(X, y.y, tuple(source.names[j] for j in features), label, y.positive, y.negative, path)
 
 
-def opened(path: Path, delimiter: str = ",") -> AbstractContextManager[Source]:
+@contextlib.contextmanager
+def opened(path: Path, delimiter: str = ",") -> Iterator[Source]:
     """Open a data file; its suffix says which kind it is.
 
     Raises
@@ -118,6 +121,11 @@ def opened(path: Path, delimiter: str = ",") -> AbstractContextManager[Source]:
     OSError, ValueError, MissingExtra
         As `read` does.
     """
+    with files.named_where_memory_ends(path), _opened(path, delimiter) as source:
+        yield source
+
+
+def _opened(path: Path, delimiter: str) -> AbstractContextManager[Source]:
     # A file that does not exist gets the system's own message, whatever its suffix.
     path.stat()
     suffix = path.suffix.lower()

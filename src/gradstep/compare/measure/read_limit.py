@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from gradstep import engine, processor
+from gradstep import blocks, processor
 from gradstep.compare.record.records import Check
 from gradstep.contract import FloatArray, KernelUnavailable
 from gradstep.threads import team, threads_for
@@ -52,7 +52,7 @@ class ReadLimit:
             raise KernelUnavailable(f"the Cython extension, which reads X, is not available: {error}") from error
         self._values = in_memory_order(X)
         wanted = threads_for(X.nbytes)[0] if threads is None else threads
-        self.threads = min(wanted, max(1, -(-self._values.nbytes // engine.BLOCK_BYTES)))
+        self.threads = min(wanted, max(1, -(-self._values.nbytes // blocks.BLOCK_BYTES)))
 
     def __call__(self) -> float:
         """Read X and return the sum of its values."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
+
+from gradstep import json_files
 
 T = TypeVar("T")
 
@@ -17,7 +18,7 @@ Upgrade = Callable[[Any], None]
 """Turns what the JSON of a record holds into what the next version would hold, in place."""
 
 
-# So much is quoted of what is wrong.
+# At most this much of a wrong value is quoted.
 _LONGEST = 100
 
 
@@ -112,15 +113,10 @@ def _upgraded(content: bytes, versions: Iterable[int], upgrades: Mapping[int, Up
 
 def _loaded(content: bytes) -> Any:
     """Return the objects and lists of JSON, none of which has a key twice."""
-    return json.loads(content, object_pairs_hook=_unique)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        raise ValueError(f"this is no valid record: it has the key {_shortened(twice)} more than once in one object")
-    return found
+    try:
+        return json_files.loaded(content)
+    except ValueError as error:
+        raise ValueError(f"this is no valid record: {error}") from None
 
 
 def _require_same_keys(found: Any, expected: Any, place: str) -> None:

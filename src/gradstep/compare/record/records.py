@@ -5,7 +5,6 @@ All times are in seconds, all sizes in bytes. `schema` returns the same as JSON 
 
 from __future__ import annotations
 
-import codecs
 import itertools
 import json
 import statistics
@@ -17,6 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from gradstep import files, json_files
 from gradstep.compare.record import older, reading
 from gradstep.compare.record.conditions import (
     Conditions,
@@ -31,7 +31,6 @@ from gradstep.compare.record.conditions import (
     Words,
     says,
 )
-from gradstep.files import write_whole
 from gradstep.machine import Machine
 
 __all__ = [
@@ -252,7 +251,7 @@ def changed(struct: AnyStruct, **new: Any) -> AnyStruct:
 
 def save(record: Record, path: Path) -> None:
     """Write the record as JSON, whole or not at all."""
-    write_whole(path, as_json(record))
+    files.write_whole(path, as_json(record))
 
 
 def as_json(record: Record) -> str:
@@ -271,20 +270,13 @@ def load(path: Path) -> Record:
         the file and the place in it.
     """
     try:
-        record = reading.decode(_content(path), Record, SCHEMA, older.UPGRADES)
+        with files.named_where_memory_ends(path):
+            record = reading.decode(json_files.content(path), Record, SCHEMA, older.UPGRADES)
         for contradiction in _contradictions(record):
             raise ValueError(f"this is no valid record: {contradiction}")
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     return record
-
-
-def _content(path: Path) -> bytes:
-    """Return the JSON in a file; of one that holds no record, however large, its beginning."""
-    with path.open("rb") as file:
-        # Editors put a byte order mark before the first character.
-        begin = file.read(1 << 12).removeprefix(codecs.BOM_UTF8)
-        return begin + file.read() if begin.lstrip().startswith((b"{", b"[")) else begin
 
 
 def schema() -> dict[str, Any]:
