@@ -127,3 +127,25 @@ def test_press_while_python_ends_is_ignored():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     ignored = next(line.split()[1] for line in done.stdout.splitlines() if line.startswith("SigIgn"))
     assert int(ignored, 16) & 1 << (signal.SIGINT - 1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize("names", [("SIGTERM", "SIGINT"), ("SIGINT", "SIGTERM"), ("SIGHUP", "SIGINT", "SIGTERM")])
+def test_requests_that_follow_at_once_are_one(names):
+    code = f"""if True:
+        import signal
+        import gradstep.__main__ as begin
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        first, *others = [getattr(signal, name) for name in {names!r}]
+        def end():
+            try:
+                signal.raise_signal(first)
+            finally:
+                for number in others:
+                    signal.raise_signal(number)
+        begin._run = end
+        begin.main()
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "gradstep: error: interrupted\n")

@@ -287,6 +287,31 @@ def test_interrupt_that_python_forgets_ends_the_predictions(tmp_path, command):
     assert {path.name for path in tmp_path.iterdir()} == {"t.csv", "m.json"}
 
 
+IN_A_CELL = """
+import sys
+
+import gradstep.__main__
+import numpy as np
+
+def loadtxt(*arguments, **options):
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt as press:
+        raise ValueError("could not convert string '1' to float64 at row 3, column 3.") from press
+
+np.loadtxt = loadtxt
+sys.argv[1:] = "fit t.csv --label y".split()
+gradstep.__main__.main()
+"""
+
+
+def test_interrupt_that_numpy_takes_for_a_faulty_cell_is_an_interrupt(tmp_path):
+    write_csv(tmp_path / "t.csv", "x,y\n1,0\n2,1\n3,1\n0,0\n")
+    line = [sys.executable, "-c", IN_A_CELL]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "gradstep: error: interrupted\n")
+
+
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 
 

@@ -97,6 +97,14 @@ def test_reader_that_has_gone_is_no_matter_for_words(tmp_path, data, line, unbuf
     assert "Exception" not in done.stdout
 
 
+@pytest.mark.parametrize("columns", ["0", "00", "1", "-1", "many"])
+def test_no_width_of_a_terminal_makes_the_results_disappear(tmp_path, data, columns):
+    for line in ("g fit t.csv --label y --l2 0.1", "g info"):
+        shown, usual = (shell(line, tmp_path, COLUMNS=width) for width in (columns, "80"))
+        assert (shown.returncode, shown.stderr) == (0, "")
+        assert len(shown.stdout.split()) == len(usual.stdout.split())
+
+
 @posix
 def test_record_is_written_although_it_cannot_be_shown(tmp_path):
     done = shell(f"g compare {' '.join(SMALL)} --quiet --json r.json > /dev/full", tmp_path)

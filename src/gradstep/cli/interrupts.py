@@ -73,7 +73,16 @@ def heed_once() -> None:
 def _end(number: int, _frame: FrameType | None) -> None:
     """End the work at the first of these signals; a second one ends the process."""
     signal.signal(number, signal.SIG_DFL)
-    raise KeyboardInterrupt
+    # Not while the process already ends, at Ctrl-C.
+    if _presses.count_one():
+        raise KeyboardInterrupt
+
+
+def became(error: BaseException | None) -> bool:
+    """Return whether an error is what became of Ctrl-C: NumPy makes it one of the cell that it was reading."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _ignore_at_the_end() -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, NoReturn, TextIO
 import click
 
 import gradstep
-from gradstep.cli import endings
+from gradstep.cli import endings, interrupts
 from gradstep.extras import require_all_of
 
 # What writing to a stream that is full or closed ends in.
@@ -65,6 +65,9 @@ class Commands(click.Group):
             _give_up(sys.stdout)
             sys.exit(endings.FAILED)
         except endings.EXPECTED as error:
+            if interrupts.became(error):
+                endings.complain("interrupted")
+                sys.exit(endings.INTERRUPTED)
             endings.complain(endings.in_words(_of_stdout(error)))
             sys.exit(endings.FAILED)
         finally:

@@ -18,12 +18,19 @@ from gradstep.text import printable_lines
 _IN_ASCII = {"×": "x", "µ": "u"}
 
 
+# In characters, as rich takes it where nothing says how wide the terminal is.
+_USUAL_WIDTH = 80
+
+
 class PlainConsole(Console):
     """A console on which text is text: no markup, no emoji, and no character that a terminal obeys."""
 
     def __init__(self, file: TextIO | None = None) -> None:
         # In a notebook rich would hand its output to the front end, and write none to the stream.
         super().__init__(file=file, markup=False, emoji=False, highlight=False, force_jupyter=False)
+        if self.width < 1:
+            # COLUMNS is 0, as where a program does not know the size of its terminal: rich would show nothing.
+            self.width = _USUAL_WIDTH
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
         """Spell out the control characters of everything that is shown, but for rich's own."""
