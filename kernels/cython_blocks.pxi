@@ -9,27 +9,34 @@ from libc.string cimport memcpy, memset
 cdef extern from "vector/team.h" nogil:
     ctypedef struct Team:
         pass
+    ctypedef struct Blocks:
+        double *sums
+        Py_ssize_t width, count
+        long long next
+        unsigned char *marks
     void team_do(Team *team, void (*work)(void *context) noexcept nogil, void *context)
     Py_ssize_t claim(long long *next)
-    bint second_to_come(unsigned char *place)
+    Py_ssize_t claim_block(Blocks *blocks)
+    void add_up(Blocks *blocks, Py_ssize_t block)
+    int sum_together(Team *team, Blocks *blocks, void (*work)(void *context) noexcept nogil, void *context)
 
 cdef enum:
     # The largest group of rows that goes through both passes together.
     MOST_ROWS = 512
-    # Rows of at most so many bytes are short: a tuning says how many bytes of them go together.
+    # Rows of at most this many bytes are short: a tuning says how many bytes of them go together.
     SHORT_ROW_BYTES = 1600
     # Rows of at most this many features are first copied into columns, so that eight rows fill the lanes, not one.
     FEW_FEATURES = 3
     # Sums over this many rows have the precision of the computation; they are then added in float64. The product of
     # their 1 + e fits into a double, and each lane's part of it into a float.
     ROWS_PER_FLUSH = 512
-    # A smaller X, in bytes, is still in the L2 cache since its last use. It needs no prefetch, and so many bytes of
-    # short rows at a time are best: with 8 KiB a step takes 1.2 times as long.
+    # A smaller X, in bytes, is still in the L2 cache since its last use. It needs no prefetch, and this many bytes of
+    # short rows at a time are best: with 8 KiB a step is 1.2× slower.
     CACHED_BYTES = 1 << 20
     BYTES_OF_CACHED_ROWS = 24576
-    # So many models go through the passes together: what they share is loaded once, and their scratch fits the cache.
+    # This many models go through the passes together: what they share is loaded once, and their scratch fits the cache.
     MODELS_TOGETHER = 4
-    # From so many models on, rows that do not begin at cache lines are first copied to where they do: a load that
+    # From this many models on, rows that do not begin at cache lines are first copied to where they do: a load that
     # straddles two lines takes twice as long.
     MODELS_TO_COPY_FOR = 4
     # The scratch arrays: z, u and the coefficients of each model, e and the loss, and the columns of short rows.
@@ -37,8 +44,8 @@ cdef enum:
 
 
 cdef struct Tuning:
-    # How many rows go through both passes together: so many bytes of short ones, or so many longer ones. Multiples of
-    # eight rows, so that the sums have the same bits in every tuning.
+    # How many rows go through both passes together: this many bytes of short ones, or this many longer ones. They are
+    # multiples of eight rows, so that the sums have the same bits in every tuning.
     Py_ssize_t bytes_of_short_rows, long_rows
     # Whether both passes prefetch the rows that come next, so that memory is never idle.
     bint prefetches
@@ -57,12 +64,8 @@ cdef struct Problem:
     const void *y
     const void *c
     Py_ssize_t y_span, c_span
-    Py_ssize_t block_rows, n_blocks
-    double *out
-    # The first block that no thread has claimed.
-    long long next_block
-    # NULL, or a mark for each block, zero at first: then the sums are added up, and those of the first block are all.
-    unsigned char *marks
+    Py_ssize_t block_rows
+    Blocks blocks
 
 
 cdef struct Plan:
@@ -78,7 +81,7 @@ cdef struct Plan:
 
 
 cdef Plan plan_of(Problem *p, Py_ssize_t itemsize, bint directed) noexcept nogil:
-    """Decide how the blocks are summed, in numbers of so many bytes."""
+    """Decide how the blocks are summed, in numbers of this many bytes."""
     cdef Plan plan
     cdef bint by_rows = p.column_stride == 1 if p.n > 1 else p.row_stride != 1
     plan.short_rows = by_rows and p.n <= FEW_FEATURES
@@ -115,19 +118,18 @@ cdef int sum_blocks(Problem *p, const real *theta, const real *direction) noexce
     cdef real *scratch = <real *> ((<size_t> memory + 63) // 64 * 64)
     memset(scratch + plan.totals, 0, (plan.b - plan.totals) * sizeof(real))
     copy_parameters(p, theta, direction, scratch + plan.w, plan.span, scratch + plan.b)
-    cdef Py_ssize_t block = claim(&p.next_block)
-    while block < p.n_blocks:
+    cdef Py_ssize_t block = claim_block(&p.blocks)
+    while block < p.blocks.count:
         sum_block(p, &plan, block, scratch)
-        if p.marks != NULL:
-            add_up(p, block)
-        block = claim(&p.next_block)
+        add_up(&p.blocks, block)
+        block = claim_block(&p.blocks)
     free(memory)
     return 0
 
 
 cdef void sum_block(Problem *p, const Plan *plan, Py_ssize_t block, real *scratch) noexcept nogil:
     """Sum a block in groups of a few rows."""
-    cdef double *out = p.out + block * p.k * (p.n + 2)
+    cdef double *out = p.blocks.sums + block * p.k * (p.n + 2)
     cdef Py_ssize_t first = block * p.block_rows, rows, model, unflushed = 0
     cdef Py_ssize_t stop = p.m if p.m - first < p.block_rows else first + p.block_rows
     memset(out, 0, p.k * (p.n + 2) * sizeof(double))
@@ -166,23 +168,6 @@ cdef void sum_group(
         model += models
 
 
-cdef void add_up(Problem *p, Py_ssize_t block) noexcept nogil:
-    """Add the sums of a block to those of its neighbours, up the tree of `gradstep.tree`.
-
-    A node is added by the thread that finishes the second of its halves. The mark of a node is that of the first block
-    of its right half, which is no other node's.
-    """
-    cdef Py_ssize_t width = p.k * (p.n + 2), half = 1, left, right
-    while half < p.n_blocks:
-        left = block // (2 * half) * (2 * half)
-        right = left + half
-        if right < p.n_blocks:
-            if not second_to_come(p.marks + right):
-                return
-            add_to(p.out + left * width, p.out + right * width, width)
-        half *= 2
-
-
 cdef struct Work:
     Problem *problem
     const void *theta
@@ -191,23 +176,12 @@ cdef struct Work:
 
 
 cdef void do_part(void *context) noexcept nogil:
-    """Do what one thread of a team does. One that has no memory claims no block; it leaves them to the others."""
+    """Do what one thread of a team does."""
     cdef Work *work = <Work *> context
     if work.is_float32:
         sum_blocks[float](work.problem, <const float *> work.theta, <const float *> work.direction)
     else:
         sum_blocks[double](work.problem, <const double *> work.theta, <const double *> work.direction)
-
-
-cdef int sum_together(Work *work, Team *team) noexcept nogil:
-    """Let a team sum the blocks and add them up. Return -1 where there is no memory, else 0."""
-    cdef Problem *p = work.problem
-    p.marks = <unsigned char *> calloc(p.n_blocks, 1)
-    if p.marks == NULL:
-        return -1
-    team_do(team, do_part, work)
-    free(p.marks)
-    return 0 if p.next_block >= p.n_blocks else -1
 
 
 cdef void take_group(

@@ -10,7 +10,7 @@ cdef enum:
     BAD_ARGUMENT = 1
     NO_MEMORY = 2
     NOT_FINITE = 3
-    # Blocks and turns as in gradstep.engine.
+    # As in gradstep.blocks and gradstep.block_sums.
     BLOCK_BYTES = 2 << 20
     BLOCK_TO_SUMS = 64
     TURN_BYTES = 1 << 20
@@ -90,8 +90,8 @@ cdef int write_sums(
     ):
         return BAD_ARGUMENT
     problem.k, problem.y_span, problem.c_span = k, y_stride, weight_stride
-    problem.block_rows, problem.n_blocks = block_rows, (m - 1) // block_rows + 1
-    problem.out = out
+    problem.block_rows, problem.blocks.count = block_rows, (m - 1) // block_rows + 1
+    problem.blocks.sums, problem.blocks.width = out, k * (n + 2)
     return NO_MEMORY if sum_blocks(&problem, theta, direction) < 0 else SUCCESS
 
 
@@ -101,7 +101,7 @@ cdef bint take_examples(
 ) noexcept nogil:
     """Note where the examples lie; return whether this keeps the contract, as far as pointers show it."""
     problem.tuning = &PREFETCHING
-    problem.next_block, problem.marks = 0, NULL
+    problem.blocks.next, problem.blocks.marks = 0, NULL
     problem.X, problem.y, problem.c = <const char *> X, y, sample_weight
     problem.kind, problem.itemsize = c'd' if real is double else c'f', sizeof(real)
     problem.m, problem.n = m, n
@@ -157,7 +157,7 @@ cdef int write_gradient(
 
 
 cdef Py_ssize_t rows_of_a_block(Py_ssize_t m, Py_ssize_t n, Py_ssize_t itemsize) noexcept nogil:
-    """Return the rows of a block, as `gradstep.engine.block_rows` does; a small problem is a single block."""
+    """Return the rows of a block, as `gradstep.blocks.block_rows` does; a small problem is a single block."""
     if m <= BLOCK_BYTES // itemsize // n:
         return m
     cdef Py_ssize_t rows = max((BLOCK_TO_SUMS * (n + 2) * 8 - 1) // (n * itemsize) + 1, BLOCK_BYTES // (n * itemsize))
@@ -167,8 +167,8 @@ cdef Py_ssize_t rows_of_a_block(Py_ssize_t m, Py_ssize_t n, Py_ssize_t itemsize)
 cdef double *add_blocks(Problem *whole, const real *w, double b) noexcept nogil:
     """Return the sums over all rows, added in the order of `gradstep.tree`, or NULL where there is no memory.
 
-    So many blocks as are a node of the tree are summed at a time. Of the nodes before, at most one of each level is
-    kept, those of the ones in the binary form of the number of turns.
+    Each turn sums the blocks of one node of the tree. Of the earlier nodes at most one a level is kept: one for each 1
+    in the binary form of the number of turns.
     """
     cdef Problem turn = whole[0]
     cdef Py_ssize_t n = whole.n, width = whole.n + 2, number = 0, first = 0, levels = 1, blocks = 1, left, j
@@ -185,7 +185,7 @@ cdef double *add_blocks(Problem *whole, const real *w, double b) noexcept nogil:
         return NULL
     memcpy(theta, w, n * sizeof(real))
     theta[n] = <real> b
-    turn.out = nodes + (levels + 1) * width
+    turn.blocks.sums, turn.blocks.width = nodes + (levels + 1) * width, width
     while first < n_blocks:
         left = min(blocks, n_blocks - first)
         take_blocks(whole, first, left, &turn)
@@ -193,8 +193,8 @@ cdef double *add_blocks(Problem *whole, const real *w, double b) noexcept nogil:
             free(nodes)
             free(theta)
             return NULL
-        fold(turn.out, left, width)
-        join(nodes, width, number, turn.out)
+        fold(turn.blocks.sums, left, width)
+        join(nodes, width, number, turn.blocks.sums)
         first += left
         number += 1
     free(theta)
@@ -206,7 +206,7 @@ cdef void take_blocks(Problem *whole, Py_ssize_t first, Py_ssize_t blocks, Probl
     """Note where some blocks of a problem of one model lie."""
     cdef Py_ssize_t row = first * whole.block_rows
     turn.m = min(blocks * whole.block_rows, whole.m - row)
-    turn.n_blocks, turn.next_block = blocks, 0
+    turn.blocks.count, turn.blocks.next = blocks, 0
     turn.X = whole.X + row * whole.row_stride * whole.itemsize
     turn.y = <const char *> whole.y + row * whole.itemsize
     if whole.c != NULL:

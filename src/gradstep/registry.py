@@ -10,13 +10,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from types import ModuleType
-from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, NamedTuple
 
 from gradstep import environment, extras, imports, processor
-from gradstep.contract import FloatArray, Kernel, KernelUnavailable, PartialSums
+from gradstep.contract import Kernel, KernelUnavailable, PartialSums
 from gradstep.environment import BadVariable
 from gradstep.text import words
 
@@ -37,7 +34,7 @@ class Entry(NamedTuple):
     compiles: bool = False
     """Whether it compiles at run time, in its first call."""
     extra: str | None = None
-    """The extra of gradstep that installs what it needs beside NumPy."""
+    """The extra of gradstep that installs what it needs besides NumPy."""
     narrow_dtypes: frozenset[str] = frozenset()
     """The dtypes of X, narrower than that of the computation, that it reads in place; X of others is staged."""
     takes_team: bool = False
@@ -104,6 +101,7 @@ KERNELS: dict[str, Entry] = {
         marker="D",
         compiles=True,
         extra="numba",
+        takes_team=True,
     ),
     "cython": Entry(
         load_module=processor.load_best,
@@ -214,20 +212,10 @@ def _module(name: str, entry: Entry) -> ModuleType:
         raise _unavailable(name, failed.error) from failed.error
 
 
-def _compile_and_run(
-    name: str,
-    sums: PartialSums,
-    X: FloatArray,
-    y: FloatArray,
-    theta: FloatArray,
-    block_rows: int,
-    out: NDArray[np.float64],
-    sample_weight: FloatArray | None = None,
-    direction: FloatArray | None = None,
-) -> None:
+def _compile_and_run(name: str, sums: PartialSums, *arguments: Any, **named: Any) -> None:
     """Call a kernel that may compile itself now, and report a compiler that fails as an unavailable kernel."""
     try:
-        sums(X, y, theta, block_rows, out, sample_weight, direction)
+        sums(*arguments, **named)
     except (KernelUnavailable, TypeError, ValueError, MemoryError):
         # What a kernel raises about its arguments.
         raise

@@ -62,7 +62,7 @@ class Child:
     arguments : sequence of str
         Its `sys.argv[1:]`.
     variables : mapping
-        Environment variables beside this process's own; one that is None is removed.
+        Environment variables besides this process's own; one that is None is removed.
     options : sequence of str
         Options of the interpreter.
     folder : Path, optional

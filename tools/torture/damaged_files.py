@@ -50,7 +50,7 @@ first, count = int(sys.argv[1]), int(sys.argv[2])
 commands = json.loads(sys.argv[3])
 SECONDS, BYTES = 20, 3 << 29
 
-# Whoever asks for more memory than this gets a MemoryError, and whoever hangs shows where.
+# A request for more memory than this raises MemoryError, and a call that hangs shows where.
 resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
 
 def damaged(whole, generator):
@@ -89,7 +89,7 @@ def ending(line):
             main(line, prog_name="gradstep")
         except SystemExit as end:
             code = end.code or 0
-        except BaseException as other:
+        except BaseException as other:  # whatever it is, it is what this part looks for
             error = other
     said.seek(0)
     return code, said.read(), error
