@@ -19,7 +19,9 @@ from sklearn.preprocessing import StandardScaler
 
 from gradstep import ConvergenceWarning, FitDiverged, FitInterrupted, KernelUnavailable, fit, gradient, objective, step
 from gradstep.compare.measure.run import RunInterrupted
+from gradstep.environment import BadVariable
 from gradstep.extras import MissingExtra, install
+from gradstep.imports import ImportFailed
 
 L2 = 0.05
 
