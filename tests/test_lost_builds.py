@@ -153,7 +153,7 @@ def test_a_build_that_is_named_is_an_error_that_names_it(copy, names, damage):
     named = names[-1]
     code = NAMED.format(folder=copy(named, DAMAGES[damage]))
     process = processes.start(code, {"GRADSTEP_ISA": named})
-    said, errors = process.communicate(timeout=120)
+    said, errors = process.communicate(timeout=processes.PATIENCE)
     assert (process.returncode, errors) == (1, "")
     lines = said.splitlines()
     for line in lines[:2]:

@@ -90,7 +90,8 @@ def test_stderr_that_is_full_changes_no_exit_code(tmp_path, data, line, code, un
 @pytest.mark.parametrize("line", ["predict m.json t.csv", "fit t.csv --label y --l2 0.1", "info", "--help"])
 def test_reader_that_has_gone_is_no_matter_for_words(tmp_path, data, line, unbuffered):
     shell("g fit t.csv --label y --l2 0.1 --save m.json", tmp_path)
-    line = f"{{ sleep 0.2; g {line}; echo $? > code; }} 2> errors | true; cat code errors"
+    gone = "trap '' PIPE; while echo; do sleep 0.05; done 2> /dev/null"
+    line = f"{{ {gone}; g {line}; echo $? > code; }} 2> errors | true; cat code errors"
     done = shell(line, tmp_path, PYTHONUNBUFFERED=unbuffered)
     assert done.stdout.splitlines()[0] == "1"
     assert "error" not in done.stdout

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import processes
 import pytest
 
 from gradstep import startup
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 
 # A shell makes its background jobs ignore Ctrl-C, and the tests may be one.
 HEEDED = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
-PRESSED = "import signal, time\nsignal.raise_signal(signal.SIGINT)\ntime.sleep(60)\n"
+PRESSED = "import signal, time\nsignal.raise_signal(signal.SIGINT)\ntime.sleep(900)\n"
 # As an installation writes it.
 SCRIPT = "import sys\nfrom gradstep.__main__ import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
 
@@ -30,7 +31,13 @@ def pressed(tmp_path: Path):
         variables = {**os.environ, "PYTHONPATH": str(tmp_path)}
         command = [sys.executable, *map(str, line)]
         return subprocess.run(
-            command, env=variables, stdout=subprocess.PIPE, text=True, timeout=50, check=False, **options
+            command,
+            env=variables,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=processes.PATIENCE,
+            check=False,
+            **options,
         )
 
     return run
