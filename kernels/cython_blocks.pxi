@@ -9,9 +9,16 @@ from libc.string cimport memcpy, memset
 cdef extern from "vector/team.h" nogil:
     ctypedef struct Team:
         pass
+    ctypedef struct Blocks:
+        double *sums
+        Py_ssize_t width, count
+        long long next
+        unsigned char *marks
     void team_do(Team *team, void (*work)(void *context) noexcept nogil, void *context)
     Py_ssize_t claim(long long *next)
-    bint second_to_come(unsigned char *place)
+    Py_ssize_t claim_block(Blocks *blocks)
+    void add_up(Blocks *blocks, Py_ssize_t block)
+    int sum_together(Team *team, Blocks *blocks, void (*work)(void *context) noexcept nogil, void *context)
 
 cdef enum:
     # The largest group of rows that goes through both passes together.
@@ -57,12 +64,8 @@ cdef struct Problem:
     const void *y
     const void *c
     Py_ssize_t y_span, c_span
-    Py_ssize_t block_rows, n_blocks
-    double *out
-    # The first block that no thread has claimed.
-    long long next_block
-    # NULL, or a mark for each block, zero at first: then the sums are added up, and those of the first block are all.
-    unsigned char *marks
+    Py_ssize_t block_rows
+    Blocks blocks
 
 
 cdef struct Plan:
@@ -115,19 +118,18 @@ cdef int sum_blocks(Problem *p, const real *theta, const real *direction) noexce
     cdef real *scratch = <real *> ((<size_t> memory + 63) // 64 * 64)
     memset(scratch + plan.totals, 0, (plan.b - plan.totals) * sizeof(real))
     copy_parameters(p, theta, direction, scratch + plan.w, plan.span, scratch + plan.b)
-    cdef Py_ssize_t block = claim(&p.next_block)
-    while block < p.n_blocks:
+    cdef Py_ssize_t block = claim_block(&p.blocks)
+    while block < p.blocks.count:
         sum_block(p, &plan, block, scratch)
-        if p.marks != NULL:
-            add_up(p, block)
-        block = claim(&p.next_block)
+        add_up(&p.blocks, block)
+        block = claim_block(&p.blocks)
     free(memory)
     return 0
 
 
 cdef void sum_block(Problem *p, const Plan *plan, Py_ssize_t block, real *scratch) noexcept nogil:
     """Sum a block in groups of a few rows."""
-    cdef double *out = p.out + block * p.k * (p.n + 2)
+    cdef double *out = p.blocks.sums + block * p.k * (p.n + 2)
     cdef Py_ssize_t first = block * p.block_rows, rows, model, unflushed = 0
     cdef Py_ssize_t stop = p.m if p.m - first < p.block_rows else first + p.block_rows
     memset(out, 0, p.k * (p.n + 2) * sizeof(double))
@@ -166,23 +168,6 @@ cdef void sum_group(
         model += models
 
 
-cdef void add_up(Problem *p, Py_ssize_t block) noexcept nogil:
-    """Add the sums of a block to those of its neighbours, up the tree of `gradstep.tree`.
-
-    A node is added by the thread that finishes the second of its halves. The mark of a node is that of the first block
-    of its right half, which is no other node's.
-    """
-    cdef Py_ssize_t width = p.k * (p.n + 2), half = 1, left, right
-    while half < p.n_blocks:
-        left = block // (2 * half) * (2 * half)
-        right = left + half
-        if right < p.n_blocks:
-            if not second_to_come(p.marks + right):
-                return
-            add_to(p.out + left * width, p.out + right * width, width)
-        half *= 2
-
-
 cdef struct Work:
     Problem *problem
     const void *theta
@@ -191,23 +176,12 @@ cdef struct Work:
 
 
 cdef void do_part(void *context) noexcept nogil:
-    """Do what one thread of a team does. One that has no memory claims no block; it leaves them to the others."""
+    """Do what one thread of a team does."""
     cdef Work *work = <Work *> context
     if work.is_float32:
         sum_blocks[float](work.problem, <const float *> work.theta, <const float *> work.direction)
     else:
         sum_blocks[double](work.problem, <const double *> work.theta, <const double *> work.direction)
-
-
-cdef int sum_together(Work *work, Team *team) noexcept nogil:
-    """Let a team sum the blocks and add them up. Return -1 where there is no memory, else 0."""
-    cdef Problem *p = work.problem
-    p.marks = <unsigned char *> calloc(p.n_blocks, 1)
-    if p.marks == NULL:
-        return -1
-    team_do(team, do_part, work)
-    free(p.marks)
-    return 0 if p.next_block >= p.n_blocks else -1
 
 
 cdef void take_group(

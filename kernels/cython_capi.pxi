@@ -85,13 +85,13 @@ cdef int write_sums(
     cdef Problem problem
     if (
         k < 1 or block_rows < 1 or theta == NULL or not is_at_number(theta) or not is_at_number(direction)
-        or out == NULL or <size_t> out % sizeof(double)
+        or not is_place(out)
         or not take_examples(X, m, n, row_stride, column_stride, y, sample_weight, &problem)
     ):
         return BAD_ARGUMENT
     problem.k, problem.y_span, problem.c_span = k, y_stride, weight_stride
-    problem.block_rows, problem.n_blocks = block_rows, (m - 1) // block_rows + 1
-    problem.out = out
+    problem.block_rows, problem.blocks.count = block_rows, (m - 1) // block_rows + 1
+    problem.blocks.sums, problem.blocks.width = out, k * (n + 2)
     return NO_MEMORY if sum_blocks(&problem, theta, direction) < 0 else SUCCESS
 
 
@@ -101,7 +101,7 @@ cdef bint take_examples(
 ) noexcept nogil:
     """Note where the examples lie; return whether this keeps the contract, as far as pointers show it."""
     problem.tuning = &PREFETCHING
-    problem.next_block, problem.marks = 0, NULL
+    problem.blocks.next, problem.blocks.marks = 0, NULL
     problem.X, problem.y, problem.c = <const char *> X, y, sample_weight
     problem.kind, problem.itemsize = c'd' if real is double else c'f', sizeof(real)
     problem.m, problem.n = m, n
@@ -117,6 +117,11 @@ cdef bint is_at_number(const real *at) noexcept nogil:
     return <size_t> at % sizeof(real) == 0
 
 
+cdef bint is_place(double *at) noexcept nogil:
+    """Whether results can be written there."""
+    return at != NULL and <size_t> at % sizeof(double) == 0
+
+
 cdef int write_gradient(
     const real *X, Py_ssize_t m, Py_ssize_t n, Py_ssize_t row_stride, Py_ssize_t column_stride, const real *y,
     const real *sample_weight, double total_weight, const real *w, double b, double l2, double *J, double *dw,
@@ -128,7 +133,7 @@ cdef int write_gradient(
     if (
         not take_examples(X, m, n, row_stride, column_stride, y, sample_weight, &problem) or w == NULL
         or not is_at_number(w) or not 0.0 < total_weight < INFINITY or not 0.0 <= l2 < INFINITY
-        or J == NULL or dw == NULL or db == NULL
+        or not (is_place(J) and is_place(dw) and is_place(db))
     ):
         return BAD_ARGUMENT
     problem.k, problem.y_span, problem.c_span = 1, 0, 0
@@ -180,7 +185,7 @@ cdef double *add_blocks(Problem *whole, const real *w, double b) noexcept nogil:
         return NULL
     memcpy(theta, w, n * sizeof(real))
     theta[n] = <real> b
-    turn.out = nodes + (levels + 1) * width
+    turn.blocks.sums, turn.blocks.width = nodes + (levels + 1) * width, width
     while first < n_blocks:
         left = min(blocks, n_blocks - first)
         take_blocks(whole, first, left, &turn)
@@ -188,8 +193,8 @@ cdef double *add_blocks(Problem *whole, const real *w, double b) noexcept nogil:
             free(nodes)
             free(theta)
             return NULL
-        fold(turn.out, left, width)
-        join(nodes, width, number, turn.out)
+        fold(turn.blocks.sums, left, width)
+        join(nodes, width, number, turn.blocks.sums)
         first += left
         number += 1
     free(theta)
@@ -201,7 +206,7 @@ cdef void take_blocks(Problem *whole, Py_ssize_t first, Py_ssize_t blocks, Probl
     """Note where some blocks of a problem of one model lie."""
     cdef Py_ssize_t row = first * whole.block_rows
     turn.m = min(blocks * whole.block_rows, whole.m - row)
-    turn.n_blocks, turn.next_block = blocks, 0
+    turn.blocks.count, turn.blocks.next = blocks, 0
     turn.X = whole.X + row * whole.row_stride * whole.itemsize
     turn.y = <const char *> whole.y + row * whole.itemsize
     if whole.c != NULL:

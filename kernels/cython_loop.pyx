@@ -91,7 +91,7 @@ cdef int sum_checked(
     cdef const void *direction_at = NULL
     if team is not None:
         helpers = <Team *> PyCapsule_GetPointer(team, "gradstep.team")
-    problem.next_block, problem.marks = 0, NULL
+    problem.blocks.next, problem.blocks.marks = 0, NULL
     try:
         take_buffer(X, &held[0], PyBUF_STRIDED_RO | PyBUF_FORMAT, "X")
         n_held = 1
@@ -102,7 +102,7 @@ cdef int sum_checked(
             "block_rows, and the rows and columns of X, should be at least 1",
         )
         problem.tuning = tuning
-        problem.n_blocks = (problem.m - 1) // problem.block_rows + 1
+        problem.blocks.count = (problem.m - 1) // problem.block_rows + 1
 
         take_buffer(theta, &held[1], PyBUF_ND | PyBUF_FORMAT, "theta")
         n_held = 2
@@ -112,11 +112,11 @@ cdef int sum_checked(
         take_buffer(out, &held[2], PyBUF_CONTIG | PyBUF_FORMAT, "out")
         n_held = 3
         require(
-            held[2].ndim == 3 and held[2].shape[0] == problem.n_blocks and held[2].shape[1] == problem.k
+            held[2].ndim == 3 and held[2].shape[0] == problem.blocks.count and held[2].shape[1] == problem.k
             and held[2].shape[2] == problem.n + 2 and kind_of(&held[2]) == c'd' and is_aligned(&held[2]),
             "out should be C-contiguous and aligned float64 of shape (ceil(m / block_rows), k, n + 2)",
         )
-        problem.out = <double *> held[2].buf
+        problem.blocks.sums, problem.blocks.width = <double *> held[2].buf, problem.k * (problem.n + 2)
 
         take_buffer(y, &held[3], PyBUF_STRIDED_RO | PyBUF_FORMAT, "y")
         n_held = 4
@@ -136,7 +136,7 @@ cdef int sum_checked(
         with nogil:
             if helpers != NULL:
                 work = Work(&problem, theta_at, direction_at, kind == c'f')
-                done = sum_together(&work, helpers)
+                done = sum_together(helpers, &problem.blocks, do_part, &work)
             elif kind == c'd':
                 done = sum_blocks[double](&problem, <const double *> theta_at, <const double *> direction_at)
             else:

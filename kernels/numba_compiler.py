@@ -15,7 +15,7 @@ from numba.core.caching import FunctionCache
 from numba.extending import intrinsic, overload
 from numba.np.numpy_support import carray
 
-from gradstep.contract import FloatArray, KernelUnavailable
+from gradstep.contract import FloatArray, KernelUnavailable, Vector
 from gradstep.forks import lock_against_forks
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -79,6 +79,19 @@ def _size_of(array: Any) -> Any:
     return lambda array: size
 
 
+def _address(typing_context: Any, array: Any) -> Any:  # noqa: ARG001 - Numba's signature
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        of_array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        return builder.ptrtoint(of_array.data, context.get_value_type(signature.return_type))
+
+    return types.intp(array), code
+
+
+address: Any = intrinsic(_address)
+"""Return where the first number of an array lies, for compiled code: `ctypes.data` would count its references."""
+
+
 @intrinsic
 def _pointer(typing_context: Any, address: Any, like: Any) -> Any:  # noqa: ARG001 - Numba's signature
     """Turn an address into a pointer to numbers like one, which Numba has no other way to do."""
@@ -91,12 +104,12 @@ def _pointer(typing_context: Any, address: Any, like: Any) -> Any:  # noqa: ARG0
 
 
 @_compiled
-def vector(address: int, length: int, like: float) -> Any:
+def vector(place: int, length: int, like: float) -> Any:
     """Return the memory at an address as a contiguous vector of numbers like one.
 
     The compiler then knows that neighbours are adjacent, even in slices of a larger array, and compiles one layout.
     """
-    return carray(_pointer(address, like), (length,))  # type: ignore[call-arg]  # Numba passes the context itself
+    return carray(_pointer(place, like), (length,))  # type: ignore[call-arg]  # Numba passes the context itself
 
 
 @intrinsic
@@ -117,9 +130,9 @@ def _prefetch_line(typing_context: Any, address: Any) -> Any:  # noqa: ARG001 - 
 @_compiled
 def prefetch(numbers: FloatArray, start: int, count: int) -> None:
     """Prefetch some numbers, one cache line at a time."""
-    first = numbers.ctypes.data + start * numbers.itemsize
-    for address in range(first, first + count * numbers.itemsize, 64):
-        _prefetch_line(address)  # type: ignore[call-arg]  # Numba passes the context itself
+    first = address(numbers) + start * numbers.itemsize
+    for line in range(first, first + count * numbers.itemsize, 64):
+        _prefetch_line(line)  # type: ignore[call-arg]  # Numba passes the context itself
 
 
 @_compiled
@@ -132,15 +145,17 @@ def padded(count: int) -> int:
 
 
 @_compiled
-def aligned(length: int, like: float) -> FloatArray:
+def aligned(length: int) -> Vector:
     """Return a new vector that starts with a cache line: loads and stores across two lines take twice as long."""
-    memory: Any = np.empty(length + 16, np.dtype(type(like)))
-    start = -memory.ctypes.data % 64 // size_of(memory)
-    return memory[start : start + length]  # type: ignore[no-any-return]  # Numba's memory is Any
+    memory = np.empty(length + 8)
+    start = -address(memory) % 64 // 8
+    return memory[start : start + length]
 
 
 @_compiled
 def copy_rows(source: FloatArray, width: int, target: FloatArray, stride: int) -> None:
     """Copy contiguous rows to rows that are `stride` apart."""
+    # Number by number: to assign a slice compiles the text of an error, which takes a second.
     for j in range(len(source) // width):
-        target[j * stride : j * stride + width] = source[j * width : (j + 1) * width]
+        for i in range(width):
+            target[j * stride + i] = source[j * width + i]

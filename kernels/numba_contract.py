@@ -10,8 +10,9 @@ from numba.core.errors import NumbaError
 from numba.np.numpy_support import from_dtype
 from numpy.typing import NDArray
 
-from gradstep.contract import FloatArray, mask_of
-from gradstep.kernels.numba_compiler import compiler, size_of
+from gradstep.contract import mask_of
+from gradstep.kernels.numba_compiler import compiler
+from gradstep.kernels.numba_job import Job, Layout
 
 Sums = NDArray[np.float64]
 
@@ -70,7 +71,8 @@ def general_types(given: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return types that take arguments of these types, and also of any other layout, read-only or not."""
     X, y, theta, out, sample_weight, direction = given
     X, y, theta, sample_weight, direction = map(general, (X, y, theta, sample_weight, direction))
-    return X, y, theta, types.intp, general(out, readonly=False), sample_weight, direction, types.intp
+    numbers = types.intp, types.intp, types.intp
+    return X, y, theta, types.intp, general(out, readonly=False), sample_weight, direction, *numbers
 
 
 def general(type_: Any, *, readonly: bool = True) -> Any:
@@ -81,87 +83,110 @@ def general(type_: Any, *, readonly: bool = True) -> Any:
 
 
 @_compiled
-def require_contract(
-    X: FloatArray,
-    y: FloatArray,
-    theta: FloatArray,
+def checked_job(
+    X: Layout,
+    y: Layout,
+    theta: Layout,
     block_rows: int,
-    out: Sums,
-    sample_weight: FloatArray | None,
-    direction: FloatArray | None,
-) -> None:
-    """Raise ValueError for what `gradstep.kernels` does not allow: the loops follow raw addresses."""
-    m, n = X.shape
-    k, size = theta.shape[0], size_of(X)
+    out: Layout,
+    weights: Layout,
+    direction: Layout,
+    size: int,
+    variant: int,
+) -> Job:
+    """Return the arrays as a job; raise ValueError for what `gradstep.kernels` does not allow.
+
+    It takes no arrays: Numba would count the references of each, and compile it for each set of types.
+    """
+    m, n, k = X.second, X.last, theta.second
     if block_rows < 1 or m < 1 or n < 1:
         raise ValueError("block_rows, and the rows and columns of X, should be at least 1")
     if k < 1:
         raise ValueError("theta should have one row for each model, at least 1")
-    if (m > 1 and X.strides[0] % size != 0) or (n > 1 and X.strides[1] % size != 0):
+    if (m > 1 and X.second_stride % size != 0) or (n > 1 and X.last_stride % size != 0):
         raise ValueError("the strides of X should be multiples of the size of a number")
-    if m > 1 and n > 1 and X.strides[0] != size and X.strides[1] != size:
+    if m > 1 and n > 1 and size not in (X.second_stride, X.last_stride):
         raise ValueError("X should have unit stride along its rows or along its columns")
-    if X.ctypes.data % size != 0:
+    if X.place % size != 0:
         raise ValueError("X should be aligned")
-    if not _has_examples(y, m, k):
+    if not _has_examples(y, m, k, size):
         raise ValueError("y should be aligned, of shape (m,) or (k, m), with unit stride along the examples")
-    if not _has_models(theta, k, n + 1):
+    if not _has_models(theta, k, n + 1, size):
         raise ValueError("theta should be C-contiguous and aligned, of shape (k, n + 1)")
-    if sample_weight is not None and not _has_examples(sample_weight, m, k):
+    if weights.axes and not _has_examples(weights, m, k, size):
         raise ValueError(
             "sample_weight should be aligned, of shape (m,) or (k, m), with unit stride along the examples"
         )
-    if direction is not None and not _has_models(direction, k, n + 1):
+    if direction.axes and not _has_models(direction, k, n + 1, size):
         raise ValueError("direction should be C-contiguous and aligned, of shape (k, n + 1)")
-    blocks, size = out.shape[0], size_of(out)
-    if blocks != (m - 1) // block_rows + 1 or out.shape[1] != k or out.shape[2] != n + 2:
+    blocks = out.first
+    if blocks != (m - 1) // block_rows + 1 or out.second != k or out.last != n + 2:
         raise ValueError("out should have shape (ceil(m / block_rows), k, n + 2)")
     if (
-        out.strides[2] != size
-        or (k > 1 and out.strides[1] != (n + 2) * size)
-        or (blocks > 1 and out.strides[0] != k * (n + 2) * size)
-        or out.ctypes.data % size != 0
+        out.last_stride != 8
+        or (k > 1 and out.second_stride != (n + 2) * 8)
+        or (blocks > 1 and out.first_stride != k * (n + 2) * 8)
+        or out.place % 8 != 0
     ):
         raise ValueError("out should be C-contiguous and aligned")
+    stop = out.place + blocks * k * (n + 2) * 8
     if (
-        _overlap(out, X)
-        or _overlap(out, y)
-        or _overlap(out, theta)
-        or (sample_weight is not None and _overlap(out, sample_weight))
-        or (direction is not None and _overlap(out, direction))
+        _overlap(out.place, stop, X, size)
+        or _overlap(out.place, stop, y, size)
+        or _overlap(out.place, stop, theta, size)
+        or (weights.axes and _overlap(out.place, stop, weights, size))
+        or (direction.axes and _overlap(out.place, stop, direction, size))
     ):
         raise ValueError("out should share no memory with another array")
-
-
-@_compiled
-def _overlap(out: Sums, other: FloatArray) -> bool:
-    """Whether two arrays lie in common memory, the second with whatever lies between its numbers."""
-    lowest = highest = other.ctypes.data
-    for axis in range(other.ndim):
-        length = (other.shape[axis] - 1) * other.strides[axis]
-        lowest, highest = lowest + min(length, 0), highest + max(length, 0)
-    first = out.ctypes.data
-    return lowest < first + out.size * size_of(out) and first < highest + size_of(other)
-
-
-@_compiled
-def _has_examples(values: FloatArray, m: int, k: int) -> bool:
-    """Whether these are m numbers for all models or for each of k, with unit stride, and aligned."""
-    return (
-        values.shape[-1] == m
-        and (m == 1 or values.strides[-1] == size_of(values))
-        and (values.ndim == 1 or (values.shape[0] == k and (k == 1 or values.strides[0] % size_of(values) == 0)))
-        and values.ctypes.data % size_of(values) == 0
+    row_stride, column_stride = X.second_stride // size, X.last_stride // size
+    y_step = y.second_stride if y.axes == 2 else 0
+    weights_step = weights.second_stride if weights.axes == 2 else 0
+    return Job(
+        X.place,
+        row_stride,
+        column_stride,
+        m,
+        n,
+        k,
+        y.place,
+        y_step,
+        weights.place,
+        weights_step,
+        theta.place,
+        direction.place,
+        block_rows,
+        out.place,
+        variant,
     )
 
 
 @_compiled
-def _has_models(values: FloatArray, k: int, width: int) -> bool:
+def _overlap(first: int, stop: int, other: Layout, size: int) -> bool:
+    """Whether some memory has a part in common with an array of two axes at most, or with what lies between numbers."""
+    second = (other.second - 1) * other.second_stride if other.axes == 2 else 0
+    last = (other.last - 1) * other.last_stride
+    lowest, highest = min(second, 0) + min(last, 0), max(second, 0) + max(last, 0)
+    return other.place + lowest < stop and first < other.place + highest + size
+
+
+@_compiled
+def _has_examples(values: Layout, m: int, k: int, size: int) -> bool:
+    """Whether these are m numbers for all models or for each of k, with unit stride, and aligned."""
+    return (
+        values.last == m
+        and (m == 1 or values.last_stride == size)
+        and (values.axes == 1 or (values.second == k and (k == 1 or values.second_stride % size == 0)))
+        and values.place % size == 0
+    )
+
+
+@_compiled
+def _has_models(values: Layout, k: int, width: int, size: int) -> bool:
     """Whether these are k rows of this width, C-contiguous and aligned."""
     return (
-        values.shape[0] == k
-        and values.shape[1] == width
-        and values.strides[1] == size_of(values)
-        and (k == 1 or values.strides[0] == width * size_of(values))
-        and values.ctypes.data % size_of(values) == 0
+        values.second == k
+        and values.last == width
+        and values.last_stride == size
+        and (k == 1 or values.second_stride == width * size)
+        and values.place % size == 0
     )

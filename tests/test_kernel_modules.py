@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import problems
 import processes
@@ -10,7 +12,7 @@ from availability import load_or_explain
 from kernel_calls import raw_sums, same_bits
 from many_models import random_models
 
-from gradstep import registry
+from gradstep import gradient, registry
 from gradstep.kernels import python_loop
 
 
@@ -97,6 +99,23 @@ def test_numba_cache_is_safe_when_processes_start_at_once(tmp_path):
     assert any(tmp_path.rglob("*.nbi")), "nothing was cached"
     later = processes.run(code, environment)
     assert len({*together, later}) == 1
+
+
+def test_numba_compiles_once_whatever_is_read_only_and_however_it_lies():
+    load_or_explain("numba")
+    from gradstep.kernels import numba_loop
+
+    X, y, w = np.arange(12.0).reshape(4, 3), np.array([0.0, 1.0, 0.0, 1.0]), np.zeros(3)
+    expected = gradient(X, y, w, 0.0, kernel="numba")
+    before = len(numba_loop.compiled_sums().signatures)
+    wide, backwards = np.repeat(X, 2, axis=0)[::2], X[::-1].copy()[::-1]
+    for given in itertools.product((X, np.asfortranarray(X), wide, backwards), (y, np.repeat(y, 2)[::2]), (w,)):
+        for writeable in itertools.product((True, False), repeat=3):
+            views = [each.view() for each in given]
+            for view, flag in zip(views, writeable, strict=True):
+                view.flags.writeable = flag
+            assert gradient(*views, 0.0, kernel="numba").J == pytest.approx(expected.J, rel=1e-15)
+    assert len(numba_loop.compiled_sums().signatures) == before
 
 
 @pytest.mark.parametrize("name", registry.KERNELS)

@@ -12,15 +12,25 @@ from availability import load_or_explain
 from kernel_calls import same_bits
 from test_tree import root
 
-from gradstep import objective, processor, threads, variants
+from gradstep import objective, processor, registry, threads, variants
 
 ROWS, N, K = 16, 5, 2
 
 
+TEAM_KERNELS = [name for name, entry in registry.KERNELS.items() if entry.takes_team]
+
+
+@pytest.fixture(params=TEAM_KERNELS)
+def team_kernel(request: pytest.FixtureRequest) -> str:
+    """Each kernel that takes a team."""
+    load_or_explain(request.param)
+    return request.param
+
+
 @pytest.fixture(params=["default", "another variant"])
-def sums(request: pytest.FixtureRequest):
-    """Two of the Cython kernel's functions in turn."""
-    functions = list(variants.of(load_or_explain("cython")).values())
+def sums(request: pytest.FixtureRequest, team_kernel: str):
+    """Two of the functions of each such kernel in turn."""
+    functions = list(variants.of(load_or_explain(team_kernel)).values())
     return functions[0] if request.param == "default" else functions[-1]
 
 
@@ -54,10 +64,10 @@ def test_the_first_row_is_the_root_of_the_tree(sums, helpers, blocks, dtype, dir
         assert same_bits(together[0], expected)
 
 
-def test_helpers_do_a_part_of_the_work():
+def test_helpers_do_a_part_of_the_work(team_kernel):
     if threads.usable_cores() == 1:
         pytest.skip("there is one core, so no helper")
-    f = objective(np.ones((200_000, 50)), np.ones(200_000), kernel="cython", threads=2)
+    f = objective(np.ones((200_000, 50)), np.ones(200_000), kernel=team_kernel, threads=2)
     at = np.zeros(51)
     end = time.process_time() + 120
     others = mine = 0.0
@@ -149,7 +159,7 @@ SHARED = """
     y = (X[:, 0] > 0).astype(float)
 
     def bits(number):
-        J, dw, db = gradstep.gradient(X, y, [0.1, 0.2, 0.3, 0.4], 0.5, threads=number, kernel="cython")
+        J, dw, db = gradstep.gradient(X, y, [0.1, 0.2, 0.3, 0.4], 0.5, threads=number, kernel="{kernel}")
         return J, dw.tobytes(), db
 
     serial = bits(1)
@@ -157,17 +167,17 @@ SHARED = """
 
 
 @pytest.mark.parametrize("before", ["", "sys.modules['gradstep.team'] = None"])
-def test_16_callers_with_and_without_teams_have_the_serial_bits(before):
+def test_16_callers_with_and_without_teams_have_the_serial_bits(team_kernel, before):
     code = """
     from concurrent.futures import ThreadPoolExecutor
     with ThreadPoolExecutor(16) as callers:
         assert all(each == serial for each in callers.map(lambda number: bits(number % 9 + 1), range(640)))
     print(threads.has_teams())
     """
-    assert processes.run(SHARED.format(before=before) + code).split() == [str(not before)]
+    assert processes.run(SHARED.format(before=before, kernel=team_kernel) + code).split() == [str(not before)]
 
 
-def test_forks_of_a_process_whose_team_works():
+def test_forks_of_a_process_whose_team_works(team_kernel):
     code = """
     import os, threading, warnings
     warnings.simplefilter("ignore")
@@ -190,4 +200,4 @@ def test_forks_of_a_process_whose_team_works():
         worker.join()
     print(bits(4) == serial)
     """
-    assert processes.run(SHARED.format(before="") + code).split() == ["True"]
+    assert processes.run(SHARED.format(before="", kernel=team_kernel) + code).split() == ["True"]

@@ -2,19 +2,18 @@
 
 Each helper sits in a seat. The caller posts work to the seats, does its own part, and then waits for those helpers that
 have begun; what a helper has not begun by then, the caller takes back. The work itself says who does which part of it:
-see `claim`. Python's locks serve to sleep, because they exist on every system and may be used without the GIL. */
+see `Blocks`. Python's locks serve to sleep, because they exist on every system and may be used without the GIL. */
 
 #ifndef GRADSTEP_TEAM_H
 #define GRADSTEP_TEAM_H
 
 #include <Python.h>
 #include <pythread.h>
+#include <stdlib.h>
 
+#include "atomics.h"
 #include "cores.h"
-
-#ifdef _MSC_VER
-#include <intrin.h>
-#endif
+#include "waiting.h"
 
 enum { SEAT_EMPTY, SEAT_POSTED, SEAT_RUNNING };
 
@@ -28,68 +27,36 @@ typedef struct {
     void *context;
     /* Whether there is an errand for the interpreter. */
     long errand;
+    /* Whether the helper was needed again at once, and so expects it to go on. */
+    int stays_awake;
     Cores cores;
 } Seat;
 
 typedef struct {
+    /* `sum_job`, for kernels that are compiled at run time: they know this address of a team and nothing else. */
+    Py_ssize_t (*sum_job)(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t);
     Py_ssize_t helpers;
     Seat **seats;
 } Team;
 
-/* Set `*place` to `wanted` if it is `expected`; return whether it was. What was written before is then seen by whoever
-   sees `wanted`. */
-static inline int team_swap(long *place, long expected, long wanted)
-{
-#ifdef _MSC_VER
-    return _InterlockedCompareExchange(place, wanted, expected) == expected;
-#else
-    return __atomic_compare_exchange_n(place, &expected, wanted, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
-#endif
-}
-
-static inline void team_set(long *place, long value)
-{
-#ifdef _MSC_VER
-    _InterlockedExchange(place, value);
-#else
-    __atomic_store_n(place, value, __ATOMIC_RELEASE);
-#endif
-}
-
-static inline long team_get(long *place)
-{
-#ifdef _MSC_VER
-    return _InterlockedOr(place, 0);
-#else
-    return __atomic_load_n(place, __ATOMIC_ACQUIRE);
-#endif
-}
-
-/* Return the next number that nobody has claimed yet, from 0 on. */
-static inline Py_ssize_t claim(long long *next)
-{
-#ifdef _MSC_VER
-    return (Py_ssize_t)_InterlockedExchangeAdd64(next, 1);
-#else
-    return (Py_ssize_t)__atomic_fetch_add(next, 1, __ATOMIC_RELAXED);
-#endif
-}
-
-/* Return whether the other of two has been here: the second one to come sees all that the first one wrote. */
-static inline int second_to_come(unsigned char *place)
-{
-#ifdef _MSC_VER
-    return _InterlockedExchange8((char *)place, 1);
-#else
-    return __atomic_exchange_n(place, 1, __ATOMIC_ACQ_REL);
-#endif
-}
+/* Blocks that are claimed one by one, and added up in the order of `gradstep.tree`. */
+typedef struct {
+    /* The sums of each block, of so many numbers. */
+    double *sums;
+    Py_ssize_t width, count;
+    /* The first block that no thread has claimed. */
+    long long next;
+    /* NULL, or a mark for each block, zero at first: then the sums are added up, and those of the first block are all.
+     */
+    unsigned char *marks;
+} Blocks;
 
 /* Make the locks of a seat; return 0 where there is no memory for them. */
 static int seat_open(Seat *seat)
 {
     seat->state = SEAT_EMPTY;
     seat->errand = 0;
+    seat->stays_awake = 0;
     cores_open(&seat->cores);
     seat->wake = PyThread_allocate_lock();
     seat->done = PyThread_allocate_lock();
@@ -116,7 +83,7 @@ static void seat_serve(Seat *seat)
 {
     cores_begin(&seat->cores);
     do {
-        PyThread_acquire_lock(seat->wake, WAIT_LOCK);
+        seat->stays_awake = acquire_awake(seat->wake, seat->stays_awake);
         if (team_swap(&seat->state, SEAT_POSTED, SEAT_RUNNING)) {
             seat->work(seat->context);
             team_set(&seat->state, SEAT_EMPTY);
@@ -140,7 +107,82 @@ static void team_do(Team *team, void (*work)(void *context), void *context)
     work(context);
     for (Py_ssize_t i = 0; i < helpers; i++)
         if (!team_swap(&team->seats[i]->state, SEAT_POSTED, SEAT_EMPTY))
-            PyThread_acquire_lock(team->seats[i]->done, WAIT_LOCK);
+            acquire_awake(team->seats[i]->done, 1);
+}
+
+/* Return the next block that no thread has claimed; there is none from `count` on. */
+static inline Py_ssize_t claim_block(Blocks *blocks)
+{
+    return claim(&blocks->next);
+}
+
+/* Add the sums of a block to those of its neighbours, up the tree. A node is added by the thread that finishes the
+   second of its halves. Its mark is that of the first block of its right half, which is no other node's. */
+static void add_up(Blocks *blocks, Py_ssize_t block)
+{
+    if (blocks->marks == NULL)
+        return;
+    for (Py_ssize_t half = 1; half < blocks->count; half *= 2) {
+        Py_ssize_t left = block / (2 * half) * (2 * half), right = left + half;
+        if (right >= blocks->count)
+            continue;
+        if (!second_to_come(blocks->marks + right))
+            return;
+        double *sums = blocks->sums + left * blocks->width;
+        const double *others = blocks->sums + right * blocks->width;
+        for (Py_ssize_t j = 0; j < blocks->width; j++)
+            sums[j] += others[j];
+    }
+}
+
+/* Let a team claim blocks, sum them and add them up. Return -1 where there is no memory, else 0. A thread that has none
+   claims no block; it leaves them to the others. */
+static int sum_together(Team *team, Blocks *blocks, void (*work)(void *context), void *context)
+{
+    blocks->next = 0;
+    blocks->marks = (unsigned char *)calloc((size_t)blocks->count, 1);
+    if (blocks->marks == NULL)
+        return -1;
+    team_do(team, work, context);
+    free(blocks->marks);
+    return blocks->next >= blocks->count ? 0 : -1;
+}
+
+typedef struct {
+    Blocks blocks;
+    /* Sums the blocks from `first` up to `last` of a job. */
+    Py_ssize_t (*sum_blocks)(Py_ssize_t job, Py_ssize_t first, Py_ssize_t last, Py_ssize_t scratch);
+    Py_ssize_t job, scratch_bytes;
+} SharedJob;
+
+static void sum_part_of_job(void *context)
+{
+    SharedJob *shared = (SharedJob *)context;
+    char *memory = (char *)malloc((size_t)shared->scratch_bytes + 64);
+    if (memory == NULL)
+        return;
+    /* From a cache line on. */
+    Py_ssize_t scratch = ((Py_ssize_t)memory + 63) / 64 * 64;
+    for (Py_ssize_t block; (block = claim_block(&shared->blocks)) < shared->blocks.count;) {
+        shared->sum_blocks(shared->job, block, block + 1, scratch);
+        add_up(&shared->blocks, block);
+    }
+    free(memory);
+}
+
+/* Let a team sum the blocks of a job, and add them up, with code and memory at these addresses; `sum_blocks` may be
+   called by several threads at once, each with scratch memory of its own. Return -1 where there is no memory, else 0.
+ */
+static Py_ssize_t sum_job(Py_ssize_t team, Py_ssize_t sum_blocks, Py_ssize_t job, Py_ssize_t blocks, Py_ssize_t sums,
+    Py_ssize_t width, Py_ssize_t scratch_bytes)
+{
+    SharedJob shared = {
+        {(double *)sums, width, blocks, 0, NULL},
+        (Py_ssize_t (*)(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t))sum_blocks,
+        job,
+        scratch_bytes,
+    };
+    return sum_together((Team *)team, &shared.blocks, sum_part_of_job, &shared);
 }
 
 #endif

@@ -30,7 +30,7 @@ class ImportFailed(Exception):
     """
 
     def __init__(self, error: BaseException) -> None:
-        super().__init__(type(error).__name__)
+        super().__init__(error)
         self.error = error
 
 

@@ -212,6 +212,11 @@ class AutomaticSteps(Path):
         # The bound of the curvature is exact, its evaluation is not. Halving ends: alpha is 0 after at most 2098 times,
         # and then the step changes nothing.
         while not self._stays(following):
+            if not self.alpha:
+                raise Diverged(
+                    f"{self._model.name}J at the point after {self.n_iter} steps is no longer {self.J:.6g}: X, y or "
+                    "sample_weight has changed meanwhile. Leave them unchanged, or take a number for alpha"
+                )
             self.alpha /= 2.0
             self._safe = min(self._safe, self.alpha)
             following = yield from self._after(self.alpha)

@@ -101,6 +101,7 @@ KERNELS: dict[str, Entry] = {
         marker="D",
         compiles=True,
         extra="numba",
+        takes_team=True,
     ),
     "cython": Entry(
         load_module=processor.load_best,

@@ -9,6 +9,7 @@ cdef extern from "vector/team.h" nogil:
     ctypedef struct SeatOfTeam "Seat":
         long errand
     ctypedef struct Team:
+        void *sum_job
         Py_ssize_t helpers
         SeatOfTeam **seats
     bint seat_open(SeatOfTeam *seat)
@@ -17,6 +18,7 @@ cdef extern from "vector/team.h" nogil:
     int this_core()
     void seat_serve(SeatOfTeam *seat)
     void team_set(long *place, long value)
+    void *sum_job
 
 
 cdef class Seat:
@@ -67,6 +69,7 @@ def of(list seats):
     cdef Team *team = <Team *> PyMem_RawMalloc(sizeof(Team))
     if team == NULL:
         raise MemoryError
+    team.sum_job = sum_job
     team.helpers = len(seats)
     team.seats = <SeatOfTeam **> PyMem_RawMalloc(max(1, team.helpers) * sizeof(SeatOfTeam *))
     if team.seats == NULL:

@@ -99,6 +99,13 @@ def _require_nothing_lost(name: str, values: Array, held: Array, exponents: Arra
     validate.require(name, values, ~lost, wanted)
 
 
+def relative(weight: Array) -> Vector:
+    """Return weights relative to the largest."""
+    # In the wider of the two dtypes: a longdouble may be below what a float64 holds.
+    wide = np.result_type(weight, np.float64)
+    return np.asarray(weight / weight.max().astype(wide), np.float64)
+
+
 def products(of_class: Vector, sample_weight: Array) -> Vector:
     """Return the weights of the classes times those of the examples; ValueError for a product that float64 lacks."""
     with np.errstate(all="ignore"):

@@ -1,54 +1,33 @@
-/* Lets teams of no to five helpers add up blocks as the Cython kernel does, under ThreadSanitizer. Prints how many blocks
+/* Lets teams of no to five helpers add up blocks as the compiled kernels do, under ThreadSanitizer. Prints how many blocks
    the helpers did. With PLANTED_RACE the threads count arrivals without an atomic operation. */
+
+#include "vector/atomics.h"
+
+#ifdef PLANTED_RACE
+#define second_to_come(place) ((*(place))++)
+#endif
 
 #include "vector/team.h"
 
 #include <pthread.h>
 #include <stdio.h>
-#include <string.h>
 
 enum { HELPERS = 5, BLOCKS = 37, ROUNDS = 20000 };
-
-typedef struct {
-    long long next;
-    unsigned char marks[BLOCKS];
-    double sums[BLOCKS];
-} Job;
 
 static pthread_t caller;
 static long by_helpers;
 
-static int is_second(unsigned char *mark)
+/* What the Numba kernel hands to `sum_job`: sums one block at a time into the array at address `job`. */
+static Py_ssize_t sum_blocks(Py_ssize_t job, Py_ssize_t first, Py_ssize_t last, Py_ssize_t scratch)
 {
-#ifdef PLANTED_RACE
-    return (*mark)++;
-#else
-    return second_to_come(mark);
-#endif
-}
-
-static void add_up(Job *job, Py_ssize_t block)
-{
-    for (Py_ssize_t half = 1; half < BLOCKS; half *= 2) {
-        Py_ssize_t left = block / (2 * half) * (2 * half), right = left + half;
-        if (right < BLOCKS) {
-            if (!is_second(job->marks + right))
-                return;
-            job->sums[left] += job->sums[right];
-        }
-    }
-}
-
-static void do_blocks(void *context)
-{
-    Job *job = context;
-    for (Py_ssize_t block; (block = claim(&job->next)) < BLOCKS; add_up(job, block)) {
-        for (volatile int busy = 0; busy < 600; busy++)
-            ;
-        job->sums[block] = 1.5 * (double)block;
-        if (!pthread_equal(pthread_self(), caller))
-            __atomic_fetch_add(&by_helpers, 1, __ATOMIC_RELAXED);
-    }
+    *(double *)scratch = 1.5;
+    for (volatile int busy = 0; busy < 600; busy++)
+        ;
+    for (Py_ssize_t block = first; block < last; block++)
+        ((double *)job)[block] = *(double *)scratch * (double)block;
+    if (!pthread_equal(pthread_self(), caller))
+        __atomic_fetch_add(&by_helpers, 1, __ATOMIC_RELAXED);
+    return 0;
 }
 
 static void *serve(void *seat)
@@ -68,12 +47,12 @@ int main(void)
             return 2;
     }
     for (int round = 0; round < ROUNDS; round++) {
-        Job job;
-        memset(&job, 0, sizeof job);
-        Team team = {round % (HELPERS + 1), all};
-        team_do(&team, do_blocks, &job);
-        if (job.sums[0] != 1.5 * (BLOCKS * (BLOCKS - 1) / 2)) {
-            printf("round %d: %g\n", round, job.sums[0]);
+        double sums[BLOCKS] = {0};
+        Team team = {sum_job, round % (HELPERS + 1), all};
+        Py_ssize_t at = (Py_ssize_t)sums;
+        Py_ssize_t done = team.sum_job((Py_ssize_t)&team, (Py_ssize_t)sum_blocks, at, BLOCKS, at, 1, sizeof(double));
+        if (done != 0 || sums[0] != 1.5 * (BLOCKS * (BLOCKS - 1) / 2)) {
+            printf("round %d: %g\n", round, sums[0]);
             return 1;
         }
     }

@@ -108,9 +108,9 @@ Examples
 def export_command(context: click.Context, /, record: Path, **given: Any) -> None:
     """Write a record in the format of another tool."""
     wanted = outputs.taken(given, EXPORTS)
+    outputs.require(wanted, {"RECORD": record})
     if not wanted:
         raise click.UsageError(f"name what to write: {', '.join(output.option for output in EXPORTS)}")
-    outputs.require(wanted, {"RECORD": record})
     if not outputs.write(findings(records.load(record)), wanted):
         context.exit(endings.FAILED)
 
