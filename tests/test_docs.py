@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-import blocks
+import code_blocks
 import nbformat
 import pytest
 from availability import load_or_explain
@@ -43,12 +43,12 @@ def test_code_of_a_page_runs(page, folder):
         load_or_explain("cython")
         if sys.platform == "win32":
             pytest.skip("the page calls cc")
-    blocks.run(page, commands=page.stem in {"train", "cython_and_c"})
+    code_blocks.run(page, commands=page.stem in {"train", "cython_and_c"})
 
 
 def test_code_of_the_tutorial_runs(folder):
     load_or_explain("cython")
-    ran = blocks.run(TUTORIAL, commands=True)
+    ran = code_blocks.run(TUTORIAL, commands=True)
     assert {"python", "text", "cython", "console"} == set(ran)
 
 
@@ -60,7 +60,7 @@ def test_notebook_is_the_tutorial():
 @pytest.mark.filterwarnings("ignore:Proactor event loop:RuntimeWarning")
 def test_notebook_runs(folder, monkeypatch):
     load_or_explain("cython")
-    monkeypatch.setenv("PATH", blocks.path_with_scripts())
+    monkeypatch.setenv("PATH", code_blocks.path_with_scripts())
     for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR"):
         monkeypatch.setenv(name, str(folder / name.lower()))
     notebook = nbformat.reads(NOTEBOOK.read_text(encoding="utf-8"), as_version=4)
@@ -74,16 +74,16 @@ def test_wrong_output_on_a_page_is_noticed(folder):
     page = folder / "page.md"
     page.write_text("```python\nprint(1 + 1)\n```\n\n```text\n3\n```\n", encoding="utf-8")
     with pytest.raises(Exception, match="the page says\n3\n"):
-        blocks.run(page)
+        code_blocks.run(page)
 
 
 def test_wrong_output_of_a_command_is_noticed(folder):
     page = folder / "page.md"
     page.write_text("```console\n$ python --version\nPython 2.7\n```\n", encoding="utf-8")
     with pytest.raises(Exception, match="prints\nPython 2.7\nand it prints\nPython 3"):
-        blocks.run(page, commands=True)
+        code_blocks.run(page, commands=True)
     page.write_text("```console\n$ python --version\nPython 3...\n```\n", encoding="utf-8")
-    assert blocks.run(page, commands=True) == ["console"]
+    assert code_blocks.run(page, commands=True) == ["console"]
 
 
 COMMAND = re.compile(r"(?:^\$ |`)(?:\.venv/bin/)?gradstep ([a-z]+\b[^`#\n]*)", re.MULTILINE)

@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import blocks
+import code_blocks
 import processes
 import pytest
 import sample_records
@@ -80,7 +80,7 @@ def test_it_can_be_read_in_a_minute():
 
 def test_its_python_runs_and_prints_what_it_says(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert blocks.run(README) == ["python", "text"]
+    assert code_blocks.run(README) == ["python", "text"]
 
 
 def test_every_command_is_one_that_is_tested_here():

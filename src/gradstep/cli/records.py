@@ -26,7 +26,7 @@ FAIL_ON = click.option(
     group="Differences",
     callback=options.ratio,
     metavar="RATIO",
-    help="Exit with 3 if a time became at least RATIO× slower, beyond noise.",
+    help="Exit with 3 if a time became RATIO× slower or more.",
 )
 
 
