@@ -193,6 +193,27 @@ def test_list_of_columns_that_is_none_is_a_usage_error(command, tmp_path, option
     assert_one_line(command("fit", data, "--label", "y", option, text), 2, option, words)
 
 
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("0,1\n1,2\n3,4\n", 2),
+        ("1,0\n2,1\n4,3\n", 2),
+        ("1,7,0\n2,9,1\n4,9,3\n", 2),
+        ("1,2\n3,4\n", 2),
+        ("0,1,y\n1,2,0\n3,4,1\n", 2),
+    ],
+)
+def test_names_that_are_numbers_are_names_where_the_model_has_them(command, tmp_path, text, rows):
+    path = tmp_path / "m.json"
+    data = write_csv(tmp_path / "t.csv", "0,1,y\n1,2,0\n3,4,1\n0,5,1\n2,1,0\n")
+    assert command("fit", data, "--label", "y", "--l2", 0.1, "--save", path).code == 0
+    right = command("predict", path, write_csv(tmp_path / "rows.csv", "1,2\n3,4\n")).out
+    outcome = command("predict", path, write_csv(tmp_path / "new.csv", text))
+    assert outcome.code == 0
+    assert outcome.out == right
+    assert outcome.out.count("\n") == 1 + rows
+
+
 # Many columns
 
 

@@ -104,7 +104,7 @@ def _written(
 ) -> Predictions:
     """Write the predictions for a file, and return them."""
     try:
-        with tables.opened(data, delimiter) as source:
+        with tables.opened(data, delimiter, model.columns) as source:
             predictions = Predictions(model, source, threshold, id_column, name)
             prediction_files.write(interrupts.heeded_between(predictions), out, id_column)
     except NotNumbers:

@@ -37,10 +37,10 @@ class Rows(Protocol):
 
 
 @contextlib.contextmanager
-def opened(path: Path, delimiter: str = ",") -> Iterator[CsvSource]:
-    """Open a CSV file and read its first line."""
+def opened(path: Path, delimiter: str = ",", wanted: Sequence[str] = ()) -> Iterator[CsvSource]:
+    """Open a CSV file and read its first line, which may be a row unless it holds all names that are wanted."""
     with _file(path) as file:
-        yield CsvSource(path, file, delimiter)
+        yield CsvSource(path, file, delimiter, wanted)
 
 
 def _file(path: Path) -> TextIO:
@@ -61,7 +61,7 @@ def _long_cells() -> Iterator[None]:
 class CsvSource:
     """A CSV file that is open at its first row: a `Source`."""
 
-    def __init__(self, path: Path, file: TextIO, delimiter: str) -> None:
+    def __init__(self, path: Path, file: TextIO, delimiter: str, wanted: Sequence[str] = ()) -> None:
         self.path = path
         self._delimiter = delimiter
         first: list[str] = []
@@ -76,8 +76,9 @@ class CsvSource:
             raise ValueError(f"{path}: the file is empty; it should begin with a header, the names of the columns")
         self.names = tuple(names)
         self.features = len(names)
-        self.by_position = all(labels.as_number(name) is not None for name in names)
-        # Numbers are no names: that line is the first row.
+        # Numbers are no names: that line is the first row. But a frame of pandas may call its columns 0, 1 and 2.
+        found = wanted and set(map(labels.composed, wanted)) <= set(map(labels.composed, names))
+        self.by_position = not found and all(labels.as_number(name) is not None for name in names)
         self._lines: Iterable[str] = itertools.chain(first, file) if self.by_position else file
         # A pipe cannot be read again.
         self._is_file = path.is_file()

@@ -113,24 +113,24 @@ def read(
 
 
 @contextlib.contextmanager
-def opened(path: Path, delimiter: str = ",") -> Iterator[Source]:
-    """Open a data file; its suffix says which kind it is.
+def opened(path: Path, delimiter: str = ",", wanted: Sequence[str] = ()) -> Iterator[Source]:
+    """Open a data file; its suffix says which kind it is. A first line with all names that are wanted is a header.
 
     Raises
     ------
     OSError, ValueError, MissingExtra
         As `read` does.
     """
-    with files.named_where_memory_ends(path), _opened(path, delimiter) as source:
+    with files.named_where_memory_ends(path), _opened(path, delimiter, wanted) as source:
         yield source
 
 
-def _opened(path: Path, delimiter: str) -> AbstractContextManager[Source]:
+def _opened(path: Path, delimiter: str, wanted: Sequence[str]) -> AbstractContextManager[Source]:
     # A file that does not exist gets the system's own message, whatever its suffix.
     path.stat()
     suffix = path.suffix.lower()
     if suffix == ".csv":
-        return csv_files.opened(path, delimiter)
+        return csv_files.opened(path, delimiter, wanted)
     if suffix == ".npz":
         return npz_files.opened(path)
     if suffix == ".parquet":
