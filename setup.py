@@ -78,7 +78,7 @@ def extensions():
         "gradstep.team",
         ["src/gradstep/team.pyx"],
         include_dirs=["kernels"],
-        depends=["kernels/vector/atomics.h", "kernels/vector/cores.h", "kernels/vector/team.h"],
+        depends=[f"kernels/vector/{name}.h" for name in ("atomics", "cores", "team", "waiting")],
     )
     return built + cythonize([team], build_dir="build/cython/team")
 

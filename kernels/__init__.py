@@ -44,7 +44,7 @@ and in any company of models.
 A kernel may read an X of narrower dtypes in place, those that its entry in `gradstep.registry` names. It then computes
 in float32 (for float16) or float64 (for the others), which is the dtype of all other inputs.
 
-A module may define ``variants`` beside ``partial_sums``: a dictionary of functions of this contract that give the same
+A module may define ``variants`` besides ``partial_sums``: a dictionary of functions of this contract that give the same
 bits at another speed, by name, with ``partial_sums`` first. The engine finds out which is the fastest while they work.
 
 A compiled kernel may take one more argument, ``team``: helper threads from `gradstep.team`. The call then lets them

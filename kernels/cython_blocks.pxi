@@ -23,20 +23,20 @@ cdef extern from "vector/team.h" nogil:
 cdef enum:
     # The largest group of rows that goes through both passes together.
     MOST_ROWS = 512
-    # Rows of at most so many bytes are short: a tuning says how many bytes of them go together.
+    # Rows of at most this many bytes are short: a tuning says how many bytes of them go together.
     SHORT_ROW_BYTES = 1600
     # Rows of at most this many features are first copied into columns, so that eight rows fill the lanes, not one.
     FEW_FEATURES = 3
     # Sums over this many rows have the precision of the computation; they are then added in float64. The product of
     # their 1 + e fits into a double, and each lane's part of it into a float.
     ROWS_PER_FLUSH = 512
-    # A smaller X, in bytes, is still in the L2 cache since its last use. It needs no prefetch, and so many bytes of
-    # short rows at a time are best: with 8 KiB a step takes 1.2 times as long.
+    # A smaller X, in bytes, is still in the L2 cache since its last use. It needs no prefetch, and this many bytes of
+    # short rows at a time are best: with 8 KiB a step is 1.2× slower.
     CACHED_BYTES = 1 << 20
     BYTES_OF_CACHED_ROWS = 24576
-    # So many models go through the passes together: what they share is loaded once, and their scratch fits the cache.
+    # This many models go through the passes together: what they share is loaded once, and their scratch fits the cache.
     MODELS_TOGETHER = 4
-    # From so many models on, rows that do not begin at cache lines are first copied to where they do: a load that
+    # From this many models on, rows that do not begin at cache lines are first copied to where they do: a load that
     # straddles two lines takes twice as long.
     MODELS_TO_COPY_FOR = 4
     # The scratch arrays: z, u and the coefficients of each model, e and the loss, and the columns of short rows.
@@ -44,8 +44,8 @@ cdef enum:
 
 
 cdef struct Tuning:
-    # How many rows go through both passes together: so many bytes of short ones, or so many longer ones. Multiples of
-    # eight rows, so that the sums have the same bits in every tuning.
+    # How many rows go through both passes together: this many bytes of short ones, or this many longer ones. They are
+    # multiples of eight rows, so that the sums have the same bits in every tuning.
     Py_ssize_t bytes_of_short_rows, long_rows
     # Whether both passes prefetch the rows that come next, so that memory is never idle.
     bint prefetches
@@ -81,7 +81,7 @@ cdef struct Plan:
 
 
 cdef Plan plan_of(Problem *p, Py_ssize_t itemsize, bint directed) noexcept nogil:
-    """Decide how the blocks are summed, in numbers of so many bytes."""
+    """Decide how the blocks are summed, in numbers of this many bytes."""
     cdef Plan plan
     cdef bint by_rows = p.column_stride == 1 if p.n > 1 else p.row_stride != 1
     plan.short_rows = by_rows and p.n <= FEW_FEATURES

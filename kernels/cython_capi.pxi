@@ -10,7 +10,7 @@ cdef enum:
     BAD_ARGUMENT = 1
     NO_MEMORY = 2
     NOT_FINITE = 3
-    # Blocks and turns as in gradstep.engine.
+    # As in gradstep.blocks and gradstep.block_sums.
     BLOCK_BYTES = 2 << 20
     BLOCK_TO_SUMS = 64
     TURN_BYTES = 1 << 20
@@ -85,7 +85,7 @@ cdef int write_sums(
     cdef Problem problem
     if (
         k < 1 or block_rows < 1 or theta == NULL or not is_at_number(theta) or not is_at_number(direction)
-        or out == NULL or <size_t> out % sizeof(double)
+        or not is_place(out)
         or not take_examples(X, m, n, row_stride, column_stride, y, sample_weight, &problem)
     ):
         return BAD_ARGUMENT
@@ -117,6 +117,11 @@ cdef bint is_at_number(const real *at) noexcept nogil:
     return <size_t> at % sizeof(real) == 0
 
 
+cdef bint is_place(double *at) noexcept nogil:
+    """Whether results can be written there."""
+    return at != NULL and <size_t> at % sizeof(double) == 0
+
+
 cdef int write_gradient(
     const real *X, Py_ssize_t m, Py_ssize_t n, Py_ssize_t row_stride, Py_ssize_t column_stride, const real *y,
     const real *sample_weight, double total_weight, const real *w, double b, double l2, double *J, double *dw,
@@ -128,7 +133,7 @@ cdef int write_gradient(
     if (
         not take_examples(X, m, n, row_stride, column_stride, y, sample_weight, &problem) or w == NULL
         or not is_at_number(w) or not 0.0 < total_weight < INFINITY or not 0.0 <= l2 < INFINITY
-        or J == NULL or dw == NULL or db == NULL
+        or not (is_place(J) and is_place(dw) and is_place(db))
     ):
         return BAD_ARGUMENT
     problem.k, problem.y_span, problem.c_span = 1, 0, 0
@@ -152,7 +157,7 @@ cdef int write_gradient(
 
 
 cdef Py_ssize_t rows_of_a_block(Py_ssize_t m, Py_ssize_t n, Py_ssize_t itemsize) noexcept nogil:
-    """Return the rows of a block, as `gradstep.engine.block_rows` does; a small problem is a single block."""
+    """Return the rows of a block, as `gradstep.blocks.block_rows` does; a small problem is a single block."""
     if m <= BLOCK_BYTES // itemsize // n:
         return m
     cdef Py_ssize_t rows = max((BLOCK_TO_SUMS * (n + 2) * 8 - 1) // (n * itemsize) + 1, BLOCK_BYTES // (n * itemsize))
@@ -162,8 +167,8 @@ cdef Py_ssize_t rows_of_a_block(Py_ssize_t m, Py_ssize_t n, Py_ssize_t itemsize)
 cdef double *add_blocks(Problem *whole, const real *w, double b) noexcept nogil:
     """Return the sums over all rows, added in the order of `gradstep.tree`, or NULL where there is no memory.
 
-    So many blocks as are a node of the tree are summed at a time. Of the nodes before, at most one of each level is
-    kept, those of the ones in the binary form of the number of turns.
+    Each turn sums the blocks of one node of the tree. Of the earlier nodes at most one a level is kept: one for each 1
+    in the binary form of the number of turns.
     """
     cdef Problem turn = whole[0]
     cdef Py_ssize_t n = whole.n, width = whole.n + 2, number = 0, first = 0, levels = 1, blocks = 1, left, j

@@ -3,8 +3,9 @@
 #     from gradstep.kernels.cython_loop cimport logistic_gradient_f64
 #
 # Every function is there for double (f64) and for float (f32). Arrays are addresses of their first numbers, aligned to
-# their size. Distances ("strides") count numbers, not bytes. Nothing is written but what has no const, nothing of
-# length m is allocated, no thread is started, and the bits are those of gradstep.gradient(..., kernel="cython").
+# their size. Distances ("strides") count numbers, not bytes. Nothing is written but what has no const, which shares no
+# memory with the rest. Nothing of length m is allocated, no thread is started, and the bits are those of
+# gradstep.gradient(..., kernel="cython").
 #
 #     X               m rows of n numbers; row_stride or column_stride is 1, the other may be any number
 #     y               m labels in [0, 1]

@@ -94,7 +94,7 @@ def _add(
         lasts *= c
     for rows, X_part, product in parts:
         sums[:-2] += product(slopes[rows], X_part)
-    # np.add.reduce: the method slopes.sum() takes twice as long on the few rows of a group.
+    # np.add.reduce: the method slopes.sum() is 2× slower on the few rows of a group.
     sums[-2] += np.add.reduce(slopes, dtype=np.float64)
     sums[-1] += np.nan if _invalid(y, c) else np.add.reduce(lasts, dtype=np.float64)
 
@@ -105,7 +105,7 @@ def _of_model(values: FloatArray, j: int) -> FloatArray:
 
 
 def _whole(rows: int) -> int:
-    """Return so many rows or some less, such that BLAS has no rest of a few."""
+    """Return this number of rows or slightly fewer, so that BLAS has no odd rows left over."""
     return max(_ROWS_AT_ONCE, rows // _ROWS_AT_ONCE * _ROWS_AT_ONCE)
 
 

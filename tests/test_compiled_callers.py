@@ -138,6 +138,8 @@ BAD = {
     "J is NULL": {11: None},
     "dw is NULL": {12: None},
     "db is NULL": {13: None},
+    **{f"odd {name}": {place: 1} for place, name in {0: "X", 5: "y", 6: "weights", 8: "w"}.items()},
+    **{f"odd {name}": {place: 1} for place, name in {11: "J", 12: "dw", 13: "db"}.items()},
 }
 
 
@@ -146,6 +148,8 @@ def test_gradient_refuses_what_breaks_the_contract(build, change):
     X, y, w, results = np.ones((2, 3)), np.ones(2), np.ones(3), np.full(5, 7.0)
     at = results.ctypes.data
     arguments = [X.ctypes.data, 2, 3, 3, 1, y.ctypes.data, None, 2.0, w.ctypes.data, 0.0, 0.0, at, at + 8, at + 32]
+    # An address one byte further.
+    change = {i: (arguments[i] or at) + 1 if value == 1 else value for i, value in change.items()}
     gradient = callers.function(build, "logistic_gradient_f64")
     assert gradient(*[change.get(i, argument) for i, argument in enumerate(arguments)]) == 1
     assert (results == 7.0).all()

@@ -255,3 +255,24 @@ def test_who_wants_to_stop_is_not_warned():
 def test_divergence_says_what_to_change():
     with pytest.raises(FitDiverged, match="is too large: take a smaller one, or alpha='auto'$"):
         fit(spector.X, spector.y, alpha=1e3, l2=100.0)
+
+
+def test_examples_that_change_during_a_descent_end_it(kernel):
+    X = np.array([[1.0, 2.0], [3.0, 4.0], [-1.0, 0.5], [0.0, 1.0]])
+
+    def change(iterate):
+        X[:] *= -10.0
+
+    with pytest.raises(FitDiverged, match="^J at the point after .* X, y or sample_weight has changed meanwhile"):
+        fit(X, [0, 1, 1, 0], callback=change, kernel=kernel)
+
+
+@pytest.mark.parametrize("smallest", ["1e-4000", "1e-320"])
+def test_weights_below_the_range_of_float64_are_measured_as_well(smallest):
+    if np.longdouble(smallest) == 0.0:
+        pytest.skip("longdouble has the range of float64 here")
+    X = np.random.default_rng(0).standard_normal((100, 3)) * [1.0, 1e3, 1e-3]
+    y, weight = np.arange(100) % 2, np.arange(100) % 3 + 1
+    expected = fit(X, y, sample_weight=weight)
+    found = fit(X, y, sample_weight=weight * np.longdouble(smallest))
+    assert (found.n_iter, found.J) == (expected.n_iter, pytest.approx(expected.J, rel=1e-12))

@@ -90,6 +90,8 @@ MISSING = (
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-NaN", "-nan", "1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN", "None",
     "n/a", "nan", "null", "none", "-", "?", ".", "NaT", "nil", "na", "\\N", "\u2013",
     "#DIV/0!", "#REF!", "#NAME?", "#NUM!", "NA.", "...", "\u2026", "Not available", "<null>", "\u200b", "\ufeff NA",
+    "#WERT!", "#NV", "#N/D", "#NOM?", "#\u00a1VALOR!", "Err:502", "(NULL)", "(n/a)", "[null]", "<missing>", "{}", "''",
+    "( NA )", "NA_character_", ".a", "*", "n.d.", "not determined", "No value", "(n.a.)",
 )  # fmt: skip
 
 
@@ -118,6 +120,13 @@ def test_number_that_is_missing_among_labels_is_refused(tmp_path):
 def test_minus_beside_plus_is_a_class(tmp_path):
     table = tables.read(write_csv(tmp_path / "d.csv", "x,y\n1,+\n2,-\n"), "y", "+")
     np.testing.assert_array_equal(table.y, [1.0, 0.0])
+
+
+@pytest.mark.parametrize("negative", ["(-)", "no", "-1", "0.", "#1", "err", ".5", "nada", "a/b", "nano", "[x]", "**"])
+def test_what_looks_nearly_like_a_missing_value_is_a_class(tmp_path, negative):
+    table = tables.read(write_csv(tmp_path / "d.csv", f'x,y\n1,(+)\n2,"{negative}"\n'), "y", "(+)")
+    np.testing.assert_array_equal(table.y, [1.0, 0.0])
+    assert table.negative == negative
 
 
 def test_labels_and_columns_that_look_alike_are_the_same(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -83,6 +84,18 @@ def test_wrong_output_of_a_command_is_noticed(folder):
         blocks.run(page, commands=True)
     page.write_text("```console\n$ python --version\nPython 3...\n```\n", encoding="utf-8")
     assert blocks.run(page, commands=True) == ["console"]
+
+
+COMMAND = re.compile(r"(?:^\$ |`)(?:\.venv/bin/)?gradstep ([a-z]+\b[^`#\n]*)", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", [*PAGES, DOCS.parent / "README.md"], ids=lambda page: page.stem)
+def test_commands_have_the_options_that_a_page_gives_them(page, command):
+    for line in COMMAND.findall(page.read_text(encoding="utf-8")):
+        # The help comes once all options have been understood.
+        outcome = command(*shlex.split(line), "--help")
+        assert (outcome.code, outcome.err) == (0, ""), line
+        assert outcome.out.startswith("Usage: gradstep ")
 
 
 def test_every_page_is_in_the_table_of_contents():

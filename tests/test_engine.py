@@ -1,4 +1,4 @@
-"""Blocks, partial sums and memory: what the engine promises whatever the kernel."""
+"""Calls of a kernel, its exceptions and memory: what the engine promises whatever the kernel."""
 
 from __future__ import annotations
 
@@ -9,30 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import planted
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from gradstep import KernelUnavailable, blocks, environment, gradient, objective, threads, validate
-
-WIDTHS = st.one_of(st.integers(1, 200), st.integers(1, 10**7))
-DTYPES = st.sampled_from(["float64", "float32", "float16", "int8", "uint16", "int64", "bool", "longdouble"])
-
-
-@given(WIDTHS, DTYPES)
-def test_partial_sums_of_a_block_are_at_most_a_64th_of_it(n, dtype):
-    rows = blocks.block_rows(n, dtype)
-    assert (n + 2) * 8 <= rows * n * np.dtype(dtype).itemsize / 64
-
-
-@given(WIDTHS, DTYPES)
-def test_blocks_have_the_usual_size_or_the_least_that_is_allowed(n, dtype):
-    rows, given_bytes = blocks.block_rows(n, dtype), np.dtype(dtype).itemsize
-    # In the dtype that narrow data are widened to, because a staged block has to fit the cache, too.
-    row_bytes = n * max(given_bytes, validate.compute_dtype(dtype).itemsize)
-    assert rows % 8 == 0
-    assert (rows + 1) * row_bytes > blocks.BLOCK_BYTES
-    if (rows - 7) * row_bytes > blocks.BLOCK_BYTES:
-        assert (n + 2) * 8 > (rows - 8) * n * given_bytes / 64
+from gradstep import KernelUnavailable, blocks, gradient, objective
 
 
 class Call(NamedTuple):
@@ -127,22 +105,3 @@ def test_a_pass_allocates_nothing_of_length_m(monkeypatch, threaded_kernel, orde
     finally:
         tracemalloc.stop()
     assert peak < m // 2
-
-
-@pytest.mark.parametrize(
-    ("size", "cores", "expected"), [(1, 8, 1), (1 << 20, 8, 1), (2 << 20, 8, 2), (1 << 30, 8, 8), (1 << 30, 1, 1)]
-)
-def test_automatic_threads(monkeypatch, size, cores, expected):
-    monkeypatch.setattr(threads, "usable_cores", lambda: cores)
-    chosen, reason = threads.threads_for(size)
-    assert chosen == expected
-    assert reason
-
-
-@pytest.mark.parametrize("value", ["0", "-1", "two", "1.5", "9" * 5000])
-def test_a_bad_number_of_threads_in_the_environment(monkeypatch, value):
-    monkeypatch.setenv("GRADSTEP_THREADS", value)
-    environment.variable.cache_clear()
-    with pytest.raises(ValueError, match="^GRADSTEP_THREADS is .*; it should be .*at least 1 and at most 999,999,999$"):
-        gradient([[1.0]], [1.0], [1.0], 0.0)
-    assert gradient([[1.0]], [1.0], [1.0], 0.0, threads=1).J > 0

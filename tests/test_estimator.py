@@ -339,7 +339,7 @@ def test_examples_that_are_wrong_are_refused(iris):
         model.fit(X, np.zeros(len(y)))
     with pytest.raises(ValueError, match="weights of the examples are all zero"):
         model.fit(X, y, np.zeros(len(y)))
-    with pytest.raises(ValueError, match="Negative values in data passed to sample_weight"):
+    with pytest.raises(ValueError, match=r"^sample_weight has -1\.0 at index 0; weights should not be negative$"):
         model.fit(X, y, np.full(len(y), -1.0))
     with pytest.raises(ValueError, match="Input X contains NaN"):
         model.fit(np.where(X > 5, np.nan, X), y)

@@ -121,6 +121,22 @@ def test_pyperf_file_has_every_timed_result_once(tmp_path):
     assert run.warmups == ((3, 3e-3), (3, 2e-3))
 
 
+def test_pyperf_takes_blank_facts_and_names_that_it_would_take_for_one(command, tmp_path):
+    pyperf_module = pytest.importorskip("pyperf")
+    blank = {"numpy": " ", "numba": "\n"}
+    cells = [made_records.cell(100, 10, {"numpy": 2e-3, " numpy": 1e-3, "a\nb": 1e-3, "a\\nb": 2e-3})]
+    record = made_records.record(*cells, versions={**made_records.record().versions, **blank})
+    records.save(record, tmp_path / "run.json")
+    outcome = command("export", tmp_path / "run.json", "--pyperf", tmp_path / "run.pyperf")
+    assert (outcome.code, outcome.err) == (0, f"wrote {tmp_path / 'run.pyperf'}\n")
+    suite = pyperf_module.BenchmarkSuite.load(str(tmp_path / "run.pyperf"))
+    place = ": random, m=100, n=10, float64, C, threads=1"
+    assert suite.get_benchmark_names() == [
+        *(f"numpy{place}", f"numpy{place}, repetition 2", f"a\\nb{place}", f"a\\nb{place}, repetition 2")
+    ]
+    assert "numpy_version" not in suite.get_benchmarks()[0].get_metadata()
+
+
 def test_compare_writes_all_exports(command, tmp_path):
     line = ["compare", "--m", 50, "--n", 3, "--rounds", 2, "--kernels", "numpy", "--quiet", *UNHURRIED]
     for name in ("json", "csv", "parquet", "pyperf"):

@@ -211,6 +211,7 @@ def errors_and_results():
     yield from (state, gradient(X, y, [0.0], 0.0), step(X, y, [0.0], 0.0, 0.1))
     yield from (FitDiverged("it diverged", state), FitInterrupted(state), ConvergenceWarning("too soon", state))
     yield from (RunInterrupted(state), KernelUnavailable("no such thing"), MissingExtra("The progress bar needs rich"))
+    yield from (BadVariable("GRADSTEP_ISA is 'mmx'"), ImportFailed(OSError("no such file")))
 
 
 def contents(value):

@@ -89,6 +89,29 @@ def test_second_request_to_end_is_obeyed_at_once(name):
     assert (done.returncode, done.stdout) == (-number, "noted True\n")
 
 
+def test_press_just_after_the_work_is_the_wish_that_ended_it():
+    code = """if True:
+        import signal, time
+        from gradstep.cli.interrupts import Interrupts, heed_once
+        time.monotonic = lambda: 5.0
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        heed_once()
+        with Interrupts() as interrupts:
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt:
+                pass
+        signal.raise_signal(signal.SIGINT)
+        time.monotonic = lambda: 7.0
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            print("another wish")
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "another wish\n", "")
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux shows what a process ignores")
 def test_press_while_python_ends_is_ignored():
     code = """if True:

@@ -12,6 +12,7 @@ from pathlib import Path
 import processes
 import pytest
 from availability import load_or_explain
+from command_line import assert_one_line, process
 
 from gradstep import machine
 
@@ -62,7 +63,7 @@ def test_what_the_handler_of_a_signal_raises_is_no_reason_against_a_kernel(tmp_p
         for _ in range(2):
             try:
                 gradstep.available()
-            except BaseException as error:
+            except BaseException as error:  # KeyboardInterrupt and SystemExit are among what the handler raises
                 print(type(error).__name__)
         signal.signal(signal.SIGALRM, signal.SIG_IGN)
         print("OSError: usual" in gradstep.available()["numba"])
@@ -308,6 +309,15 @@ def test_the_message_about_a_variable_is_short_and_true(name, value, shown):
             print(error)
     """
     assert processes.run(code, {name: value}).startswith(f"{name} is {shown}")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("GRADSTEP_THREADS", "two"), ("GRADSTEP_KERNEL", "fast"), ("GRADSTEP_ISA", "mmx"), ("GRADSTEP_VARIANT", "fast")],
+)
+def test_a_variable_is_refused_before_the_table_is_read_and_without_its_name(tmp_path, name, value):
+    outcome = process("fit", tmp_path / "none.csv", "--label", "y", **{name: value})
+    assert_one_line(outcome, 1, f"gradstep: error: {name} is {value!r}")
 
 
 @pytest.mark.parametrize(

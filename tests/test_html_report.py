@@ -196,6 +196,15 @@ def test_names_from_outside_are_words_and_nothing_else(open_page, tmp_path, widt
     assert embedded == json.loads(records.as_json(record))
 
 
+def test_wrong_results_and_an_interrupted_run_come_first(tmp_path):
+    record = records.changed(reports.measured(), complete=False)
+    record.cells[0].results[0] = Result("python", "wrong", "off by 1.0e-03, 1e-11 is allowed")
+    main = reports.written(record, tmp_path).read_text(encoding="utf-8").partition("<main>")[2]
+    first, _, _ = main.partition('<section id="verdict"')
+    assert "The run was interrupted" in first
+    assert "python at m = 100, n = 2: off by 1.0e-03, 1e-11 is allowed" in first
+
+
 def test_run_that_was_interrupted_before_its_first_cell_has_a_report(open_page, tmp_path):
     record = records.changed(reports.measured(), cells=[], first_calls=[], noise=None, complete=False)
     file = reports.written(record, tmp_path)

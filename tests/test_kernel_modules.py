@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from kernel_calls import raw_sums, same_bits
 from many_models import random_models
 
 import gradstep
-from gradstep import registry
+from gradstep import gradient, registry
 from gradstep.kernels import python_loop
 
 
@@ -136,6 +137,23 @@ def test_numba_compiles_the_sums_once_for_a_dtype():
         print(len(numba_blocks.SUMS["float64"].signatures), len(numba_blocks.SUMS["float32"].signatures))
     """
     assert processes.run(code).split() == ["1", "0"]
+
+
+def test_numba_compiles_once_whatever_is_read_only_and_however_it_lies():
+    load_or_explain("numba")
+    from gradstep.kernels import numba_loop
+
+    X, y, w = np.arange(12.0).reshape(4, 3), np.array([0.0, 1.0, 0.0, 1.0]), np.zeros(3)
+    expected = gradient(X, y, w, 0.0, kernel="numba")
+    before = len(numba_loop.compiled_sums().signatures)
+    wide, backwards = np.repeat(X, 2, axis=0)[::2], X[::-1].copy()[::-1]
+    for given in itertools.product((X, np.asfortranarray(X), wide, backwards), (y, np.repeat(y, 2)[::2]), (w,)):
+        for writeable in itertools.product((True, False), repeat=3):
+            views = [each.view() for each in given]
+            for view, flag in zip(views, writeable, strict=True):
+                view.flags.writeable = flag
+            assert gradient(*views, 0.0, kernel="numba").J == pytest.approx(expected.J, rel=1e-15)
+    assert len(numba_loop.compiled_sums().signatures) == before
 
 
 @pytest.mark.parametrize("name", registry.KERNELS)

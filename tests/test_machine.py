@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import processes
 import pytest
 
 from gradstep import limits, machine
@@ -112,3 +113,19 @@ def test_machine_is_imported_without_what_only_measuring_needs():
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux describes itself in files")
+def test_a_sandbox_without_proc_and_sys():
+    code = """
+        import builtins
+        usual = builtins.open
+        def refuse(path, *arguments, **options):
+            if str(path).startswith(("/proc", "/sys")):
+                raise PermissionError(13, "Permission denied", path)
+            return usual(path, *arguments, **options)
+        builtins.open = refuse
+        from gradstep import machine
+        print(0 < machine.available_memory() <= machine.Machine.here().memory)
+    """
+    assert processes.run(code) == "True\n"

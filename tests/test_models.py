@@ -158,6 +158,13 @@ def test_model_saved_before_the_other_class_was_kept_is_read(tmp_path):
         ({"positive": "1.0", "negative": "True"}, "positive and negative are the same label"),
         ({"m": 0, "correct": 0}, "m at least 1"),
         ({"correct": 10**6}, "correct should be from 0 to m"),
+        ({"correct": 2}, "accuracy should be correct / m"),
+        ({"accuracy": 0.7500001}, "accuracy should be correct / m"),
+        ({"tol": 0}, "tol should be positive"),
+        ({"l2": -1e-300}, "l2 should be at least 0"),
+        ({"J": -0.5}, "J should be at least 0"),
+        ({"n_iter": -1}, "n_iter should be at least 0"),
+        ({"largest_gradient": -1.0}, "largest_gradient should be at least 0"),
         ({"columns": "ab"}, "columns is not a list of text"),
         ({"columns": ["a"]}, "coefficients should hold 1 numbers"),
         ({"coefficients": [1.0, None]}, "coefficients is not a list of numbers"),
@@ -190,6 +197,24 @@ def test_file_with_a_wrong_value_is_refused_by_name(tmp_path, changes, message):
     with pytest.raises(ValueError, match=message) as caught:
         models.load(path)
     assert str(caught.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize("part", ["coefficients", "intercept", "means", "scales"])
+@pytest.mark.parametrize("place", ["outside", "inside"])
+def test_file_that_holds_two_models_is_refused(tmp_path, part, place):
+    path = tmp_path / "m.json"
+    whole = standardized([1e9, -3.0], [2e5, 0.25], [0.7, -1.5], 0.125)
+    whole.save(path)
+    assert models.load(path) == whole
+    content = dataclasses.asdict(whole)
+    holder = content["standardized"] if place == "inside" or part in ("means", "scales") else content
+    if part == "intercept":
+        holder[part] += 1e-2
+    else:
+        holder[part][1] *= 1.0 + 1e-6
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="standardized is another model than coefficients and intercept"):
+        models.load(path)
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,38 @@ def test_full_output_of_any_command_is_one_line(tmp_path):
         assert (done.returncode, done.stderr) == (1, "gradstep: error: standard output: No space left on device\n")
 
 
+UNBUFFERED = pytest.mark.parametrize("unbuffered", ["", "1"])
+
+
+@posix
+@UNBUFFERED
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("predict m.json t.csv", 0),
+        ("predict m.json t.csv > /dev/full", 1),
+        ("fit none.csv", 2),
+        ("info > /dev/full", 1),
+    ],
+)
+def test_stderr_that_is_full_changes_no_exit_code(tmp_path, data, line, code, unbuffered):
+    shell("g fit t.csv --label y --l2 0.1 --save m.json", tmp_path)
+    done = shell(f"g {line} 2> /dev/full", tmp_path, PYTHONUNBUFFERED=unbuffered)
+    assert (done.returncode, done.stderr) == (code, "")
+
+
+@posix
+@UNBUFFERED
+@pytest.mark.parametrize("line", ["predict m.json t.csv", "fit t.csv --label y --l2 0.1", "info", "--help"])
+def test_reader_that_has_gone_is_no_matter_for_words(tmp_path, data, line, unbuffered):
+    shell("g fit t.csv --label y --l2 0.1 --save m.json", tmp_path)
+    line = f"{{ sleep 0.2; g {line}; echo $? > code; }} 2> errors | true; cat code errors"
+    done = shell(line, tmp_path, PYTHONUNBUFFERED=unbuffered)
+    assert done.stdout.splitlines()[0] == "1"
+    assert "error" not in done.stdout
+    assert "Exception" not in done.stdout
+
+
 @posix
 def test_record_is_written_although_it_cannot_be_shown(tmp_path):
     done = shell(f"g compare {' '.join(SMALL)} --quiet --json r.json > /dev/full", tmp_path)

@@ -199,3 +199,31 @@ def _run_examples(documented, names) -> int:
     result = doctest.DocTestRunner().run(test)
     assert result.failed == 0
     return result.attempted
+
+
+def test_no_command_asks_the_network(tmp_path):
+    """SECURITY.md says so; Python tells an audit hook of each attempt."""
+    (tmp_path / "data.csv").write_text("x,y\n0,0\n1,1\n2,0\n3,1\n")
+    code = f"""
+        import os, sys
+        from gradstep.cli.main import main
+        os.chdir({str(tmp_path)!r})
+        asked = []
+        sys.addaudithook(lambda event, _: asked.append(event) if event.startswith("socket.") else None)
+        for line in (
+            "info",
+            "compare --m 20 --n 2 --rounds 1 --kernels numpy --budget 1e6 --json r.json --html r.html --plot p",
+            "report r.json --html again.html",
+            "fit data.csv --label y --save m.json",
+            "predict m.json data.csv --out p.csv",
+        ):
+            try:
+                main([*line.split()], prog_name="gradstep")
+            except SystemExit as end:
+                assert not end.code, line
+        print([event for event in asked if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto")])
+    """
+    process = processes.start(code)
+    said, _ = process.communicate(timeout=processes.PATIENCE)
+    assert process.returncode == 0
+    assert said.splitlines()[-1] == "[]"

@@ -14,9 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sample_records
 from command_line import assert_one_line, shell, write_csv
 
 from gradstep import files
+from gradstep.compare.record import records
 
 TABLE = "x,y\n1,0\n2,1\n3,1\n0,0\n"
 FIT = "g fit t.csv --label y --l2 0.1"
@@ -87,6 +89,21 @@ def test_standard_output_that_is_an_input_is_refused(tmp_path, data, line, redir
     assert not (tmp_path / "new.csv").exists()
 
 
+@pytest.mark.parametrize("redirection", ["> p/roofline.png", ">> t.csv", "2>> t.csv"])
+def test_stream_that_a_picture_would_replace_is_refused(tmp_path, data, redirection):
+    records.save(sample_records.sample(), tmp_path / "r.json")
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "fastest.svg").symlink_to("../t.csv")
+    done = shell(f"g report r.json --plot p {redirection}", tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    name = "error" if redirection.startswith("2") else "output"
+    place = "/dev/stderr" if name == "error" else "/dev/stdout"
+    said = done.stderr or data.read_text().removeprefix(TABLE)
+    assert said.endswith(f"would overwrite {place}, which is standard {name}\n")
+    assert data.read_text().startswith(TABLE)
+    assert {entry.name for entry in (tmp_path / "p").iterdir()} <= {"fastest.svg", "roofline.png"}
+
+
 # Standard error is an output
 
 
@@ -100,6 +117,18 @@ def test_standard_error_that_is_an_input_is_refused_on_standard_output(tmp_path,
     assert done.stdout == "gradstep: error: standard error goes to t.csv, which is read as DATA\n"
     assert data.read_text() == TABLE
     assert not (tmp_path / "new.csv").exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["fit t.csv", "fit t.csv --label y --save /dev/stderr", "predict m.json t.csv --id label",
+     "compare --data t.csv", "compare --fail-on 2 --baseline t.csv", "export t.csv", "export t.csv --csv /dev/stderr",
+     "diff t.csv r.json", "report t.csv"],
+)  # fmt: skip
+def test_words_of_a_usage_error_do_not_go_into_an_input(tmp_path, data, line):
+    done = shell(f"g {line} 2>> t.csv", tmp_path)
+    assert (done.returncode, done.stderr, data.read_text()) == (1, "", TABLE)
+    assert done.stdout.startswith("gradstep: error: standard error goes to t.csv, which is read as ")
 
 
 @pytest.mark.parametrize("line", [FIT, "g predict model.json t.csv"])

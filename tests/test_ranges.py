@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from gradstep import fit, gradient, objective, step
+from gradstep.cost import Cost
+from gradstep.validate import data
 
 X = np.array([[1.0, 2.0], [3.0, 4.0], [-1.0, 0.5], [0.0, 1.0]])
 Y = [0.0, 1.0, 1.0, 0.0]
@@ -153,6 +155,13 @@ def test_weights_that_change_after_the_first_call(kernel):
     assert f.gradient(W, 0.1).J == before.J
 
 
+def test_weights_that_change_during_a_descent(kernel):
+    expected = fit(X, Y, sample_weight=WEIGHTS, l2=0.1, kernel=kernel)
+    weights = WEIGHTS.copy()
+    found = fit(X, Y, sample_weight=weights, l2=0.1, callback=lambda _: weights.fill(9.0), kernel=kernel)
+    assert (found.J, found.w.tolist(), found.n_iter) == (expected.J, expected.w.tolist(), expected.n_iter)
+
+
 def after_three_steps(iterate):
     """Stop a descent; who wants it to stop is not warned."""
     return iterate.n_iter == 3
@@ -170,6 +179,8 @@ def calls(kernel):
     gradient([[800.0], [-800.0]], [0, 1], [1.0], 0.0, kernel=kernel)
     step([[1e300]], [0], [1.0], 0.0, 1e300, kernel=kernel)
     step(np.float32([[1e30]]), [0], np.float32([1.0]), 0.0, 1e-44, kernel=kernel)
+    # Sums whose mean underflows.
+    gradient(np.full((3, 1), 1e-308), [0.0, 1.0, 1.0], [0.0], 0.0, kernel=kernel)
     objective(X, Y, kernel=kernel)(np.full(3, 1e-320))
     objective(X, Y, kernel=kernel)(np.full(3, 1e-320, "longdouble"))
     fit(X * 1e-150, Y, callback=after_three_steps, w0=np.float32([1e-44, 1.0]), kernel=kernel)
@@ -209,3 +220,41 @@ def test_a_callback_keeps_the_callers_settings():
         seen = []
         fit(X, Y, max_iter=50, callback=lambda iterate: seen.append(np.geterr()) or iterate.n_iter == 1)
         assert seen == [np.geterr()] * 2
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("exponent", [-600, -100, -60, 60, 100])
+def test_a_direction_of_any_size(kernel, dtype, exponent):
+    f = objective(X.astype(dtype), Y, sample_weight=WEIGHTS, l2=0.1, kernel=kernel)
+    theta, v = [0.5, -0.5, 0.1], np.array([1.0, 2.0, -0.5])
+    scaled = np.ldexp(v, exponent)
+    assert f.hessp(theta, scaled).tolist() == np.ldexp(f.hessp(theta, v), exponent).tolist()
+    assert f.curvature(theta, scaled) == math.ldexp(f.curvature(theta, v), 2 * exponent)
+
+
+def test_a_direction_of_one_model_leaves_the_others_their_bits(kernel):
+    w, v = np.zeros((2, 3)), np.array([[1.0, 2.0, 3.0], [1e-40, 0.0, -1e-41], [0.0, 0.0, 0.0]])
+    cost = Cost(data(FLOAT32, np.transpose([Y, Y, Y]), k=3), 0.0, kernel, None, True)
+    theta = np.zeros((3, 3))
+    products, along = cost.curvature(theta, v)
+    for j in range(2):
+        f = objective(FLOAT32, Y, kernel=kernel)
+        assert products[j].tolist() == f.hessp(np.append(w[:, j], 0.0), v[j]).tolist()
+        assert along[j] == f.curvature(np.append(w[:, j], 0.0), v[j]) > 0.0
+    assert (products[2].tolist(), along[2]) == ([0.0] * 3, 0.0)
+
+
+def test_a_penalty_whose_square_underflows(kernel):
+    n = 1000
+    near, rows = np.full(n, 1.5e-162), np.zeros((1, n))
+    with_penalty = gradient(rows, [0], near, -800.0, l2=1.7e308, kernel=kernel).J
+    assert with_penalty == pytest.approx(0.5 * 1.7e308 * 1.5e-162 * 1.5e-162 * n, rel=1e-14)
+    several = gradient(rows, [0], np.stack([near, near], axis=1), [-800.0, 0.0], l2=1.7e308, kernel=kernel).J
+    assert several.tolist() == [with_penalty, pytest.approx(with_penalty + math.log(2.0), rel=1e-15)]
+
+
+def test_a_step_of_models_whose_change_underflows(kernel):
+    labels = np.transpose([Y, Y])
+    with np.errstate(all="raise"):
+        moved = step(X, labels, np.zeros((2, 2)), [0.3, -0.7], [1.1e-320, 1.3e-322], kernel=kernel)
+    assert moved.b.tolist() == [0.3, -0.7]

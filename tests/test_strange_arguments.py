@@ -7,6 +7,7 @@ import fractions
 from typing import Any
 
 import numpy as np
+import pyarrow
 import pytest
 import scipy.sparse
 
@@ -102,14 +103,64 @@ def test_what_hides_values_in_another_way(name, form):
     call(name, form(np.ma.array(values)))
 
 
+class OfDask:
+    """Puts its work off, and drops masks where NumPy asks for an array, as Dask's arrays do."""
+
+    __module__ = "dask.array.core"
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values = values
+        self.dtype, self.shape, self.ndim = values.dtype, values.shape, values.ndim
+
+    def compute(self) -> np.ndarray:
+        return self.values
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return np.asarray(self.values)
+
+
+class OfXarray(OfDask):
+    """Exports itself as a table with a row for each number, as xarray's arrays do."""
+
+    __module__ = "xarray.core.dataarray"
+
+    @property
+    def data(self) -> OfDask:
+        return OfDask(self.values)
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return pyarrow.table({"values": np.ravel(self.values)}).__arrow_c_stream__(requested_schema)
+
+
+@pytest.mark.parametrize("form", [OfDask, OfXarray])
+@pytest.mark.parametrize("name", ["X", *VECTORS])
+def test_arrays_of_dask_and_xarray(name, form):
+    values, index, where = (X, (2, 0), r"\(2, 0\)") if name == "X" else (VECTORS[name], 1, "1")
+    with pytest.raises(ValueError, match=rf"^{name} is masked at index {where}; "):
+        call(name, form(masked(values, index)))
+    call(name, form(np.array(values)))
+    assert gradient(form(np.array(X)), form(np.array(Y)), W, 0.0).J == gradient(X, Y, W, 0.0).J
+
+
 def test_masked_values_in_lists():
     row = masked([1.0, 2.0], 1)
     with pytest.raises(ValueError, match=r"^X is masked at index \(1, 1\); "):
         call("X", [[1.0, 2.0], row, [1.0, 2.0], np.ma.array([1.0])])
     with pytest.raises(ValueError, match="^y is masked at index 2; "):
         call("y", [0, 1, np.ma.array(1, mask=True), 0])
-    with pytest.raises((TypeError, ValueError), match="^X "):
-        call("X", [[1, 2], [np.ma.array(1, mask=True), 3], [1, 2], [1, 2]])
+    for number in (1, True, np.float32(1.0)):
+        rows = [[number, True], [np.ma.array(number, mask=True), True], [True, True], [True, True]]
+        with pytest.raises(ValueError, match=r"^X is masked at index \(1, 0\); "):
+            call("X", rows)
+
+
+def test_masked_values_of_what_a_list_holds():
+    with pytest.raises(ValueError, match=r"^X is masked at index \(1, 1\); "):
+        call("X", [Reader(np.array([1.0, 2.0])), Reader(masked([1.0, 2.0], 1)), [1.0, 2.0], [1.0, 2.0]])
+    with pytest.raises(ValueError, match="^y is masked at index 3; "):
+        call("y", [0, 1, 1, Reader(np.ma.array(1, mask=True))])
+    rows = [Reader(np.array(row)) for row in X]
+    assert gradient(rows, Y, W, 0.0).J == gradient(X, Y, W, 0.0).J
 
 
 @pytest.mark.parametrize("name", ["max_iter", "threads"])
@@ -182,6 +233,18 @@ def test_what_is_neither_true_nor_false(value):
         assert objective(X, Y, fit_intercept=form)(W)[1].shape == (2,)
 
 
+@pytest.mark.parametrize("value", ["False", None, 2, np.array([True])], ids=repr)
+def test_progress_that_is_neither_true_nor_false(value):
+    with pytest.raises(TypeError, match="^progress is .*; it should be True or False$"):
+        fit(X, Y, progress=value)
+
+
+@pytest.mark.parametrize("value", [3, "print", True])
+def test_a_callback_that_cannot_be_called(value):
+    with pytest.raises(TypeError, match="^callback is .*; it should be a function, or None$"):
+        fit(X, Y, callback=value, max_iter=0)
+
+
 @pytest.mark.parametrize("value", [fractions.Fraction(-1, 10**400), decimal.Decimal("-1e-400")], ids=["1", "2"])
 def test_a_negative_penalty_that_is_rounded_to_zero(value):
     with pytest.raises(ValueError, match="^l2 is -0.0; it should be at least 0 and finite$"):
@@ -233,3 +296,19 @@ def test_lazy_arrays_are_asked_once():
     w = Lazy(W)
     step(X, Y, w, 0.0, 0.1)
     assert w.asked == 1
+
+
+@pytest.mark.parametrize(("m", "n", "k"), [(1, 1, 1), (5, 3, 1), (40, 8, 1), (30, 21, 3), (9, 700, 1), (2000, 20, 2)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_byte_of_a_bool_is_true_unless_it_is_0(kernel, m, n, k, order):
+    """A mask of 0 and 255 looked at as bools, as images have it."""
+    generator = np.random.default_rng(0)
+    masks = [generator.choice(np.uint8([0, 1, 2, 255]), shape) for shape in ((m, n), (m, k), (m, k))]
+    masks[2][0] = 1
+    w, b = generator.standard_normal((n, k)), generator.standard_normal(k)
+    X, y, weight = (np.asarray(mask, order=order).view(bool) for mask in masks)
+    plain = [np.asarray(mask != 0, order=order) for mask in masks]
+    found = gradient(X, y, w, b, sample_weight=weight, kernel=kernel)
+    expected = gradient(plain[0], plain[1], w, b, sample_weight=plain[2], kernel=kernel)
+    assert found.J.tolist() == expected.J.tolist()
+    assert found.dw.tolist() == expected.dw.tolist()

@@ -20,11 +20,6 @@ def said(record: Record) -> dict[str, str]:
     return {paragraph.heading: " ".join(paragraph.sentences) for paragraph in summary.paragraphs(findings(record))}
 
 
-def test_summary_counts_where_each_is_the_fastest():
-    sentence = "6 problems, random data, float64, C order, 1 thread: cython is the fastest on 6."
-    assert sentence in said(reports.measured())["Fastest contender"]
-
-
 def test_summary_says_where_a_peer_is_faster():
     record = reports.measured()
     cell = record.cells[0]
@@ -37,9 +32,8 @@ def test_summary_says_where_a_peer_is_faster():
     assert f"{where}: scikit-learn is {factor} faster than cython" in lost
 
 
-def test_summary_says_what_was_left_out_and_what_is_wrong():
+def test_summary_says_what_was_left_out():
     record = reports.measured()
-    record.cells[0].results[0] = Result("python", "wrong", "off by 1.0e-03, 1e-11 is allowed")
     left = [
         LeftOut(
             **{**SETUP, "m": m},
@@ -49,9 +43,7 @@ def test_summary_says_what_was_left_out_and_what_is_wrong():
         )
         for m in (3 * 10**9, 10**9)
     ]
-    sections = said(records.changed(record, left_out=left, complete=False, unavailable={"jax": "it is not installed"}))
-    assert "python is WRONG at m = 100, n = 2" in sections["Fastest contender"]
-    assert "interrupted" in sections["Fastest contender"]
+    sections = said(records.changed(record, left_out=left, unavailable={"jax": "it is not installed"}))
     assert (
         "2 problems do not fit into memory; the smallest is m = 1,000,000,000, n = 100: X needs 745 GiB and 6 are free."
         in sections["Not measured"]
@@ -86,7 +78,6 @@ def test_summary_names_what_is_too_close_to_call():
     for cell in record.cells:
         cell.results[1] = records.changed(cell.results[0], contender="numpy")
     sections = said(record)
-    assert sections["Fastest kernel"].endswith("1 thread: 6 are too close to call.")
     assert "(random data, float64, C order, 1 thread): m = 100, n = 2: cython or numpy" in sections["Too close to call"]
     assert sections["Too close to call"].endswith("m = 400, n = 2: cython or numpy; and 2 more.")
 

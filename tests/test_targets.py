@@ -35,6 +35,10 @@ TINY = Scale(
 )
 
 
+# Seconds for a section: none is over before all is measured, however busy the machine is.
+PLENTY = 1e6
+
+
 def shown(measured: TargetsRecord) -> str:
     stream = io.StringIO()
     show.show(measured, Console(file=stream, highlight=False))
@@ -46,7 +50,8 @@ def toy() -> TargetsRecord:
     """The whole table at toy size, with peers that need little to import."""
     present, _ = peers.chosen(["all"])
     quick = [each for each in present if each.name in ("numpy-formula", "numba-loop", "scikit-learn")]
-    return run.run(quick, scale=TINY, unavailable={"torch": "not asked for"})
+    sections = [dataclasses.replace(section, seconds=PLENTY) for section in SECTIONS]
+    return run.run(quick, scale=TINY, sections=sections, unavailable={"torch": "not asked for"})
 
 
 def test_every_target_is_measured(toy):
@@ -143,7 +148,7 @@ def test_a_section_that_has_taken_its_time_reads_what_it_has_and_measures_no_mor
     read_limit, larger = (each for each in TARGETS[:2])
     numba = next(each for each in TARGETS if (each.group, each.case) == ("Numba / Cython", read_limit.case))
     slow = Target("A / B", "n = 1", "", 1.0, 0.5, "ratio", takes_all_the_time)
-    sections = [Section(60.0, (read_limit, slow, numba, larger)), Section(60.0, (larger,))]
+    sections = [Section(PLENTY, (read_limit, slow, numba, larger)), Section(PLENTY, (larger,))]
     measured = run.run([], scale=TINY, sections=sections)
     reasons = [target.reason for target in measured.targets]
     assert reasons == [None, None, None, "the time for its section is over", None]
@@ -156,7 +161,7 @@ def test_row_that_cannot_be_measured_says_why():
 
     peer_row = next(each for each in TARGETS if each.group == "Fastest peer / Cython")
     rows = (Target("A / B", "n = 1", "", 1.0, 0.5, "ratio", impossible), peer_row)
-    measured = run.run([], scale=TINY, sections=[Section(60.0, rows)])
+    measured = run.run([], scale=TINY, sections=[Section(PLENTY, rows)])
     assert [target.measured for target in measured.targets] == [None, None]
     assert measured.targets[0].reason == "no such processor"
     assert "gradstep[peers]" in str(measured.targets[1].reason)
@@ -174,7 +179,7 @@ def test_wrong_contender_is_no_base_of_a_ratio(monkeypatch):
     formula = [each for each in present if each.name == "numpy-formula"]
     if not formula:
         pytest.skip("threadpoolctl is not installed; it is in the extra peers")
-    measured = run.run(formula, scale=TINY, sections=[Section(60.0, (row,))])
+    measured = run.run(formula, scale=TINY, sections=[Section(PLENTY, (row,))])
     assert measured.targets[0].verdict == "not measured"
     assert "off by" in str(measured.targets[0].reason)
     assert [result.contender for _, result in measured.record.wrong()] == ["formula"]
@@ -195,7 +200,7 @@ def test_every_model_and_the_product_are_checked(monkeypatch):
     monkeypatch.setattr(gradstep.Objective, "hessp", with_a_wrong_product)
     groups = ("Cython, 8 models / 1 model", "hessp / gradient")
     rows = tuple(next(each for each in TARGETS if each.group == group) for group in groups)
-    measured = run.run([], scale=TINY, sections=[Section(60.0, rows)])
+    measured = run.run([], scale=TINY, sections=[Section(PLENTY, rows)])
     assert [target.verdict for target in measured.targets] == ["not measured"] * 2
     assert all("off by" in str(target.reason) for target in measured.targets)
     wrong = {result.contender for _, result in measured.record.wrong()}
@@ -255,7 +260,7 @@ def two_rows(monkeypatch):
     """Let the command measure two rows, at toy size."""
     monkeypatch.setattr(bench.Scale, "of_this_machine", classmethod(lambda cls: TINY))
     peer_row = next(each for each in TARGETS if each.group == "Fastest peer / Cython")
-    monkeypatch.setattr(run, "SECTIONS", [Section(60.0, (TARGETS[0], peer_row))])
+    monkeypatch.setattr(run, "SECTIONS", [Section(PLENTY, (TARGETS[0], peer_row))])
 
 
 def targets_command(capfd, *arguments: object) -> tuple[int, str, str]:
@@ -296,7 +301,7 @@ def test_interrupted_targets_keep_the_rows_before(capfd, two_rows, tmp_path, mon
         raise AssertionError("the interrupt did not come")
 
     rows = (TARGETS[0], dataclasses.replace(TARGETS[1], measure=is_interrupted), TARGETS[2])
-    monkeypatch.setattr(run, "SECTIONS", [Section(60.0, rows)])
+    monkeypatch.setattr(run, "SECTIONS", [Section(PLENTY, rows)])
     path = tmp_path / "targets.json"
     code, out, err = targets_command(capfd, "--peers", "numba-loop", "--json", path)
     assert (code, err) == (130, "gradstep: error: interrupted\n")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
+import time
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from clocks import Clock
 from made_records import cell, record
 
 import gradstep
@@ -31,7 +33,7 @@ class Twins(NamedTuple):
     variants: dict[str, PartialSums]
 
 
-def test_choice_is_made_in_the_preparation_and_under_the_conditions_of_the_calls():
+def test_choice_is_made_in_the_preparation_and_under_the_conditions_of_the_calls(monkeypatch):
     @contextlib.contextmanager
     def setting(examples):
         settings.append(examples)
@@ -40,9 +42,11 @@ def test_choice_is_made_in_the_preparation_and_under_the_conditions_of_the_calls
 
     def sums(*args):
         calls.append(len(settings))
+        clock.pass_by(1e-3)
         numpy_sums(*args)
 
-    settings, calls = [], []
+    clock, settings, calls = Clock(), [], []
+    monkeypatch.setattr(time, "perf_counter", clock.perf_counter)
     numpy_sums = registry.load("numpy").partial_sums
     twins = Twins("twins", True, sums, {"one": sums, "other": sums})
     contender = Contender("A", lambda examples: lambda: gradstep.step(*examples, 1.0, kernel=twins, threads=1), setting)

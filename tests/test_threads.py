@@ -16,7 +16,7 @@ import pytest
 import test_floating_point_mode as modes
 from waiting import comes_true
 
-from gradstep import environment, objective, threads
+from gradstep import environment, gradient, objective, threads
 
 PROBLEM = """
     import threading
@@ -264,3 +264,22 @@ def test_a_limit_of_openmp_is_obeyed_by_a_call():
     assert gradstep.objective(np.ones((1 << 20, 4)), np.ones(1 << 20)).threads == 1
     """
     assert processes.run(PROBLEM + code, {"OMP_NUM_THREADS": "1"}) == ""
+
+
+@pytest.mark.parametrize(
+    ("size", "cores", "expected"), [(1, 8, 1), (1 << 20, 8, 1), (2 << 20, 8, 2), (1 << 30, 8, 8), (1 << 30, 1, 1)]
+)
+def test_automatic_threads(monkeypatch, size, cores, expected):
+    monkeypatch.setattr(threads, "usable_cores", lambda: cores)
+    chosen, reason = threads.threads_for(size)
+    assert chosen == expected
+    assert reason
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "two", "1.5", "9" * 5000])
+def test_a_bad_number_of_threads_in_the_environment(monkeypatch, value):
+    monkeypatch.setenv("GRADSTEP_THREADS", value)
+    environment.variable.cache_clear()
+    with pytest.raises(ValueError, match="^GRADSTEP_THREADS is .*; it should be .*at least 1 and at most 999,999,999$"):
+        gradient([[1.0]], [1.0], [1.0], 0.0)
+    assert gradient([[1.0]], [1.0], [1.0], 0.0, threads=1).J > 0

@@ -11,6 +11,7 @@ import numpy as np
 import processes
 import pytest
 from availability import load_or_explain
+from clocks import Clock
 
 import gradstep
 from gradstep import engine, environment, registry, validate, variants
@@ -75,19 +76,6 @@ def test_a_clock_that_tells_nothing_leaves_the_default(durations):
 
 def test_one_option_needs_no_turns():
     assert variants.Choice(1).settled
-
-
-class Clock:
-    """A clock that the calls of a kernel put forward, so that no choice depends on how fast or busy the machine is."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def perf_counter(self) -> float:
-        return self.now
-
-    def pass_by(self, seconds: float) -> None:
-        self.now += seconds
 
 
 @pytest.fixture

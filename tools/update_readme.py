@@ -105,8 +105,8 @@ def _losses(found: Findings) -> str:
     threads = listed(["threads by size" if count is None else counted(count, "thread") for count in counts])
     sizes = {(each.cell.m, each.cell.n) for each in found.cells}
     return (
-        f"**Where we lose.** The record has {counted(len(sizes), 'size')}, each with {threads}, and beside the kernels "
-        f"the peers {listed(list(found.record.peers))}."
+        f"**Where we lose.** The record has {counted(len(sizes), 'size')}, each with {threads}, and besides the "
+        f"kernels the peers {listed(list(found.record.peers))}."
     )
 
 

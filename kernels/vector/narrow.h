@@ -1,4 +1,4 @@
-/* Loads of uint8, int8 and float16, each converted exactly to eight lanes of double or float.
+/* Loads of uint8, int8, bool and float16, each converted exactly to eight lanes of double or float.
  *
  * load_part touches no byte past the first `count` numbers, 1 <= count <= LANES, and zeroes the other lanes.
  */
@@ -10,6 +10,12 @@
 INLINE double number_u8(uint8_t value)
 {
     return value;
+}
+
+/* Of a bool every byte but 0 stands for true, as NumPy reads it: a mask of 0 and 255 may be looked at as bools. */
+INLINE double number_bool(uint8_t value)
+{
+    return value != 0;
 }
 
 INLINE double number_i8(int8_t value)
@@ -50,6 +56,12 @@ INLINE lanes_f64 load_u8(const uint8_t *x)
     return doubles_of_int32(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)x)));
 }
 
+INLINE lanes_f64 load_bool(const uint8_t *x)
+{
+    __m128i eight = _mm_min_epu8(_mm_loadl_epi64((const __m128i *)x), _mm_set1_epi8(1));
+    return doubles_of_int32(_mm256_cvtepu8_epi32(eight));
+}
+
 INLINE lanes_f64 load_i8(const int8_t *x)
 {
     return doubles_of_int32(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)x)));
@@ -67,6 +79,16 @@ INLINE lanes_f64 load_u8(const uint8_t *x)
     lanes_f64 v;
     for (int k = 0; k < LANES; k++)
         wide[k] = x[k];
+    memcpy(&v, wide, sizeof v);
+    return v;
+}
+
+INLINE lanes_f64 load_bool(const uint8_t *x)
+{
+    double wide[LANES];
+    lanes_f64 v;
+    for (int k = 0; k < LANES; k++)
+        wide[k] = x[k] != 0;
     memcpy(&v, wide, sizeof v);
     return v;
 }
@@ -98,6 +120,14 @@ INLINE lanes_f64 load_part_u8(const uint8_t *x, ptrdiff_t count)
     for (ptrdiff_t k = 0; k < count; k++)
         padded[k] = x[k];
     return load_u8(padded);
+}
+
+INLINE lanes_f64 load_part_bool(const uint8_t *x, ptrdiff_t count)
+{
+    uint8_t padded[LANES] = {0};
+    for (ptrdiff_t k = 0; k < count; k++)
+        padded[k] = x[k];
+    return load_bool(padded);
 }
 
 INLINE lanes_f64 load_part_i8(const int8_t *x, ptrdiff_t count)

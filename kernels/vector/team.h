@@ -13,6 +13,7 @@ see `Blocks`. Python's locks serve to sleep, because they exist on every system 
 
 #include "atomics.h"
 #include "cores.h"
+#include "waiting.h"
 
 enum { SEAT_EMPTY, SEAT_POSTED, SEAT_RUNNING };
 
@@ -26,6 +27,8 @@ typedef struct {
     void *context;
     /* Whether there is an errand for the interpreter. */
     long errand;
+    /* Whether the helper was needed again at once, and so expects it to go on. */
+    int stays_awake;
     Cores cores;
 } Seat;
 
@@ -53,6 +56,7 @@ static int seat_open(Seat *seat)
 {
     seat->state = SEAT_EMPTY;
     seat->errand = 0;
+    seat->stays_awake = 0;
     cores_open(&seat->cores);
     seat->wake = PyThread_allocate_lock();
     seat->done = PyThread_allocate_lock();
@@ -79,7 +83,7 @@ static void seat_serve(Seat *seat)
 {
     cores_begin(&seat->cores);
     do {
-        PyThread_acquire_lock(seat->wake, WAIT_LOCK);
+        seat->stays_awake = acquire_awake(seat->wake, seat->stays_awake);
         if (team_swap(&seat->state, SEAT_POSTED, SEAT_RUNNING)) {
             seat->work(seat->context);
             team_set(&seat->state, SEAT_EMPTY);
@@ -103,7 +107,7 @@ static void team_do(Team *team, void (*work)(void *context), void *context)
     work(context);
     for (Py_ssize_t i = 0; i < helpers; i++)
         if (!team_swap(&team->seats[i]->state, SEAT_POSTED, SEAT_EMPTY))
-            PyThread_acquire_lock(team->seats[i]->done, WAIT_LOCK);
+            acquire_awake(team->seats[i]->done, 1);
 }
 
 /* Return the next block that no thread has claimed; there is none from `count` on. */

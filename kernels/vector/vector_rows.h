@@ -31,7 +31,7 @@ INLINE float number_f32(float value)
     return value;
 }
 
-/* Computed in double: X of double, int8 and uint8 (and bool, whose bytes are 0 and 1). */
+/* Computed in double: X of double, uint8, bool and int8. */
 #define NAME(f) f##_f64
 #define REAL double
 #include "lane_arithmetic.h"
@@ -44,6 +44,11 @@ INLINE float number_f32(float value)
 #undef ELEMENT
 #define ELEMENT uint8_t
 #define ROWS(f) f##_u8
+#include "row_passes.h"
+#undef ROWS
+#undef ELEMENT
+#define ELEMENT uint8_t
+#define ROWS(f) f##_bool
 #include "row_passes.h"
 #undef ROWS
 #undef ELEMENT
@@ -79,6 +84,7 @@ INLINE float number_f32(float value)
     switch (kind) {                                                                                                    \
     case 'd': function##_f64((const double *)x, __VA_ARGS__); break;                                                   \
     case 'b': function##_i8((const int8_t *)x, __VA_ARGS__); break;                                                    \
+    case '?': function##_bool((const uint8_t *)x, __VA_ARGS__); break;                                                 \
     default: function##_u8((const uint8_t *)x, __VA_ARGS__);                                                           \
     }
 #define BY_KIND_f32(function, ...)                                                                                     \

@@ -14,9 +14,12 @@ def main() -> None:
         _run()
     except KeyboardInterrupt:
         # Before or after the work of a command, which turns it into the same line itself.
-        if sys.stderr is not None:
-            sys.stderr.write(startup.WORDS)
+        startup.say_so()
         sys.exit(startup.CODE)
+    finally:
+        # Where Ctrl-C came while a text was run as code, as a dataclass or Numba does, Python would end by the signal
+        # and not by the exit code; it forgets that when it runs another text.
+        exec("")
 
 
 def _run() -> None:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from gradstep import weighing
 from gradstep.models import Model
 from gradstep.validate import Array, Data
 
@@ -75,6 +76,5 @@ def _least_share(weight: Array | None, m: int) -> float:
     """Return the smallest nonzero weight of an example, as a fraction of the total weight."""
     if weight is None:
         return 1.0 / m
-    wide = weight.astype(np.float64)
-    relative = wide[wide > 0.0] / wide.max()
+    relative = weighing.relative(weight[weight > 0])
     return float(relative.min() / relative.sum())

@@ -251,7 +251,11 @@ def step(
     rates = validate.per_model("alpha", alpha, cost.examples.k, validate.positive)
     costs, slopes, intercepts = gradients_at(cost, checked_w, checked_b)
     moved = [_moved(checked_w[:, j], slopes[:, j], rate) for j, rate in enumerate(rates.tolist())]
-    return Steps(np.stack(moved, axis=1), checked_b - rates * intercepts, costs)
+    # As Python's numbers, which ask no settings of NumPy's.
+    moved_b = [
+        b - rate * db for b, rate, db in zip(checked_b.tolist(), rates.tolist(), intercepts.tolist(), strict=True)
+    ]
+    return Steps(np.stack(moved, axis=1), np.array(moved_b), costs)
 
 
 def _prepared(

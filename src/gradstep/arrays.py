@@ -14,8 +14,7 @@ from typing import Any, NoReturn, Protocol
 import numpy as np
 from numpy import typing as npt
 
-from gradstep import extras
-from gradstep.contract import mask_of
+from gradstep import extras, masks
 from gradstep.rows import KEPT_BYTES, Array, Bits, Chunks, Column, Rows, Slices, joined, settled, side_by_side
 
 REAL_KINDS = "fiub"
@@ -98,12 +97,14 @@ def opened(name: str, values: ArrayLike) -> Array | Rows:
     """
     if isinstance(values, Rows):
         return values
-    refuse_masked(name, values)
+    values = masks.without(name, values)
     for package in _packages(type(values)):  # type: ignore[arg-type]  # mypy takes the class of a protocol for no key
         source = _READERS[package](name, values) if package in _READERS else None
         if source is not None:
             return source
-    if hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__"):
+    # An array that exports itself as a table, as that of xarray, does so with a row for each number.
+    is_array = hasattr(values, "__array__") and hasattr(values, "dtype")
+    if not is_array and (hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__")):
         source = _arrow_protocol(name, values)
         if source is not None:
             return source
@@ -138,28 +139,23 @@ def require_numbers(name: str, dtype: np.dtype[Any]) -> None:
     raise TypeError(f"{name} has dtype {dtype}; {_REAL} (float, integer or bool){way_out}")
 
 
-def place(index: tuple[int, ...]) -> str:
-    """Return an index as a message shows it."""
-    return str(index[0]) if len(index) == 1 else f"({', '.join(map(str, index))})"
+def unmasked(name: str, values: Any) -> Any:
+    """Return what another library will convert to an array; ValueError for a masked value, which it would unmask.
+
+    Frames are returned as they are: they have names and no masks. Of anything else the values are asked for here.
+    """
+    if isinstance(values, np.ndarray):
+        masks.refuse(name, values)
+        return values
+    if isinstance(values, (list, tuple)):
+        return converted(name, masks.without(name, values))
+    return whole(name, values) if hasattr(values, "__array__") and not is_frame(values) else values
 
 
-def refuse_masked(name: str, values: object) -> None:
-    """Raise ValueError for a masked value, which NumPy would convert to whatever the mask hides."""
-    if not isinstance(values, (list, tuple)):
-        _refuse_mask(name, mask_of(values), ())
-    elif "numpy.ma" in sys.modules and any(
-        issubclass(kind, np.ndarray) and kind is not np.ndarray for kind in set(map(type, values))
-    ):
-        for k, row in enumerate(values):
-            _refuse_mask(name, mask_of(row), (k,))
-
-
-def _refuse_mask(name: str, mask: Array | None, row: tuple[int, ...]) -> None:
-    if mask is None:
-        return
-    first = np.unravel_index(int(np.argmax(mask)), mask.shape)
-    where = place((*row, *(int(k) for k in first)))
-    raise ValueError(f"{name} is masked at index {where}; fill or drop masked values first: {name}.filled(...)")
+def is_frame(values: Any) -> bool:
+    """Whether these are columns, or one, of a library for tables."""
+    kind: Any = type(values)
+    return hasattr(values, "columns") or not _FRAMES.isdisjoint(_packages(kind))
 
 
 def _pandas(name: str, values: Any) -> Array | Rows | None:
@@ -266,6 +262,16 @@ def _narwhals(name: str, values: Any) -> Array | Rows | None:
     return opened(name, values.to_native()) if hasattr(values, "to_native") else None
 
 
+def _dask(name: str, values: Any) -> Array | Rows | None:
+    """Compute what Dask has put off: its own `__array__` drops masks."""
+    return opened(name, values.compute()) if hasattr(values, "compute") else None
+
+
+def _xarray(name: str, values: Any) -> Array | Rows | None:
+    """Read the array that xarray has wrapped."""
+    return opened(name, values.data) if hasattr(values, "data") else None
+
+
 def _torch(name: str, values: Any) -> Array | Rows | None:
     """Read a tensor of PyTorch; what numbers it holds does not depend on whether its gradient is wanted."""
     if not hasattr(values, "detach"):
@@ -306,11 +312,15 @@ def _dataset(name: str, values: Any) -> Array | Rows | None:
     return settled(Slices(Chunks(values, chunks[0]) if chunks else values, dtype))
 
 
+_FRAMES = {"pandas", "polars", "pyarrow", "narwhals"}
+
 _READERS: dict[str, Callable[[str, Any], Array | Rows | None]] = {
     "pandas": _pandas,
     "polars": _polars,
     "pyarrow": _pyarrow,
     "narwhals": _narwhals,
+    "dask": _dask,
+    "xarray": _xarray,
     "torch": _torch,
     "h5py": _dataset,
     "zarr": _dataset,
@@ -325,14 +335,17 @@ def converted(name: str, values: Any) -> Array:
         array = np.from_dlpack(values) if only_dlpack else np.asanyarray(values)
     except MemoryError:
         raise
-    except Exception as error:
-        # Whatever another library raises.
+    except Exception as error:  # the conversion is another library's, which raises anything
+        masks.refuse_numbers(name, values)
         kind = ValueError if isinstance(error, (ValueError, OverflowError)) else TypeError
         raise kind(f"{name} {_why_no_array(name, values, error)}") from error
     if type(array) is not np.ndarray:
         # Some libraries return a masked array where NumPy asks for an array.
-        refuse_masked(name, array)
+        masks.refuse(name, array)
         array = np.asarray(array)
+    if array.dtype.kind == "b":
+        # Of numbers NumPy makes NaN, or an error.
+        masks.refuse_numbers(name, values)
     if array.dtype.kind == "O" and array.ndim == 0 and not isinstance(values, np.ndarray):
         raise TypeError(f"{name} {_why_no_array(name, values, None)}")
     return array

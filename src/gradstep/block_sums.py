@@ -17,8 +17,8 @@ from gradstep.validate import Data
 # The blocks' sums of one turn of a thread take about this much memory at most, or are those of a single block.
 _TURN_BYTES = 1 << 20
 
-# The blocks' sums of one call of a team take about so much memory for each thread, or are those of so many blocks: a
-# thread that has finished its last block waits for those of the others.
+# The blocks' sums of one call of a team take about this much memory for each thread, or are those of at least so many
+# blocks a thread: at the end of each call the threads wait for the slowest.
 _SUMS_BYTES_PER_THREAD = 1 << 20
 _LEAST_BLOCKS_PER_THREAD = 4
 
@@ -31,7 +31,7 @@ class Point(NamedTuple):
     direction: FloatArray | None = None
     """(k, n + 1): the sums are those of the curvature along it."""
     models: Models | None = None
-    """Whose labels and weights belong to the rows of theta, where not all models take part."""
+    """Which models the rows of theta are, where not all of them take part."""
 
     def rounded(self, dtype: np.dtype[Any]) -> Point:
         """Return the same point in the dtype of the computation."""
@@ -80,7 +80,7 @@ class BlockSums:
         return joining.nodes()
 
     def total(self, point: Point, partial_sums: PartialSums, threads: int) -> Sums:
-        """Return the sums over all blocks, by one variant of the kernel on so many threads."""
+        """Return the sums over all blocks, by one variant of the kernel on this many threads."""
         if self._n_blocks == 1:
             k, width = point.theta.shape
             sums = np.empty((1, k, width + 1))

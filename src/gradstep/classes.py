@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradstep import arrays
+from gradstep import arrays, masks
 
 Array = NDArray[Any]
 
@@ -28,7 +27,7 @@ def sorted_classes(name: str, values: Any) -> tuple[Array, NDArray[np.intp]]:
     >>> sorted_classes("labels", ["red", "blue", "red"])
     (array(['blue', 'red'], dtype='<U4'), array([1, 0, 1]))
     """
-    require_present(name, values)
+    values = present(name, values)
     array = arrays.converted(name, values)
     if array.ndim != 1:
         raise ValueError(f"{name} have shape {array.shape}; they should be one-dimensional, one per example")
@@ -40,9 +39,18 @@ def sorted_classes(name: str, values: Any) -> tuple[Array, NDArray[np.intp]]:
     return found, codes
 
 
-def require_present(name: str, values: Any) -> None:
-    """Raise ValueError for a label that is masked, or that a container says is missing."""
-    arrays.refuse_masked(name, values)
+def present(name: str, values: Any) -> Any:
+    """Return labels as another library may convert them to an array.
+
+    Raises
+    ------
+    ValueError
+        For a label that is masked, or that a container says is missing.
+    TypeError
+        For text beside something else in a list, of which NumPy would make text.
+    """
+    is_list = isinstance(values, (list, tuple))
+    values = masks.without(name, values) if is_list else arrays.unmasked(name, values)
     # As series, indexes and arrays of pandas, and series of polars and arrays of Arrow say it.
     for ask in ("isna", "is_null"):
         if hasattr(values, ask):
@@ -50,8 +58,17 @@ def require_present(name: str, values: Any) -> None:
     # NumPy makes the text "nan" of a NaN beside text.
     if isinstance(values, (list, tuple)):
         _refuse_missing(name, np.array([_is_missing(value) for value in values], np.bool_))
+        _refuse_mixture(name, set(map(type, values)))
     elif isinstance(values, np.ndarray) and values.dtype.kind == "O":
         _refuse_missing(name, _missing(values))
+    return values
+
+
+def _refuse_mixture(name: str, kinds: set[type]) -> None:
+    texts = {kind for kind in kinds if issubclass(kind, (str, bytes))}
+    if texts and (kinds - texts or len({issubclass(kind, str) for kind in texts}) > 1):
+        listed = ", ".join(sorted(kind.__name__ for kind in kinds))
+        raise TypeError(f"{name} hold values that cannot be sorted, such as numbers beside text: {listed}")
 
 
 def _missing(array: Array) -> Array:
@@ -66,11 +83,21 @@ def _missing(array: Array) -> Array:
 
 
 def _is_missing(value: Any) -> bool:
+    if isinstance(value, (str, bytes, int)):
+        return False
     # pandas' NA is equal to nothing, and its `!=` is no truth value.
-    return value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and math.isnan(value))
+    if value is None or type(value).__name__ == "NAType":
+        return True
+    try:
+        return bool(value != value)  # noqa: PLR0124 - NaN and NaT, of whatever library, differ from themselves
+    except ArithmeticError:
+        # That is how a signalling NaN of the module decimal differs.
+        return True
+    except (TypeError, ValueError):
+        return False
 
 
 def _refuse_missing(name: str, missing: Array) -> None:
     if missing.any():
-        where = arrays.place(tuple(int(k) for k in np.unravel_index(int(np.argmax(missing)), missing.shape)))
+        where = masks.place(masks.first(missing))
         raise ValueError(f"{name} has a missing value at index {where}; fill it in, or drop the row")

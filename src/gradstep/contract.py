@@ -209,7 +209,7 @@ class _Fit(NamedTuple):
 
 
 class Fit(_Fit):
-    """Where gradient descent stopped: ``w, b, J, n_iter, converged, history``, and three attributes beside these.
+    """Where gradient descent stopped: ``w, b, J, n_iter, converged, history``, and three more attributes.
 
     Attributes
     ----------
@@ -251,7 +251,7 @@ class Fit(_Fit):
         largest_scaled: float = math.nan,
         advice: str | None = None,
     ) -> Fit:
-        """Make one; the numbers that are no part of the tuple may be left out."""
+        """Make one; what is no part of the tuple may be left out."""
         self = super().__new__(cls, w, b, J, n_iter, converged, history)
         self.largest, self.largest_scaled, self.advice = largest, largest_scaled, advice
         return self

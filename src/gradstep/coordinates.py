@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gradstep import weighing
 from gradstep.contract import Gradient
 from gradstep.rows import Rows
 from gradstep.validate import Array, Data
@@ -109,7 +110,7 @@ def measured(examples: Data, centred: bool) -> Columns:
         If the range of a column overflows.
     """
     X = examples.X
-    weight = _relative_weights(examples.sample_weight)
+    weight = None if examples.sample_weight is None else weighing.relative(examples.sample_weight)
     origin = _origin(X, weight) if centred else np.zeros(X.shape[1])
     mean, variance, squares = _moments(X, weight, origin)
     if not centred:
@@ -145,14 +146,6 @@ def standard(columns: Columns, l2: float) -> Standard:
     scale = np.hypot(columns.spread, 2.0 * math.sqrt(l2))
     scale[scale == 0.0] = np.inf
     return Standard(columns.mean, scale)
-
-
-def _relative_weights(weight: Array | None) -> Vector | None:
-    """Return the weights relative to the largest."""
-    if weight is None:
-        return None
-    relative: Vector = weight / weight.max().astype(np.float64)
-    return relative
 
 
 def _moments(X: Array | Rows, weight: Vector | None, origin: Vector) -> tuple[Vector, Vector, Vector]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradstep import engine, select, validate
+from gradstep import engine, penalty, select, validate
 from gradstep.arrays import ArrayLike
 from gradstep.contract import FloatArray, Gradient, Gradients, Kernel, KernelName, Vector
 from gradstep.staging import Models
@@ -19,6 +18,9 @@ Matrix = NDArray[np.float64]
 _FLOAT64 = np.dtype(np.float64)
 
 _LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
+
+# A curvature in this range is the sum of products that have neither underflown nor overflown.
+_SAFE_CURVATURE = {4: (1e-20, 1e20), 8: (1e-200, 1e200)}
 
 
 class Cost:
@@ -107,7 +109,7 @@ class Cost:
         with np.errstate(all="ignore"):
             means = self._pass.means(theta, None, models)
             if self._penalties is not None:
-                _add_penalties(means, theta, self._penalties if models is None else self._penalties[models])
+                penalty.add(means, theta, self._penalties if models is None else self._penalties[models])
         return means
 
     @np.errstate(all="ignore")
@@ -122,14 +124,31 @@ class Cost:
             Which of the models the rows of theta are; None for all.
         """
         means = self._pass.means(theta, direction, models)
+        least, most = _SAFE_CURVATURE[self.dtype.itemsize]
+        if not all(least <= value <= most for value in means[:, -1].tolist()):
+            means = self._means_along_extreme(theta, direction, models, means)
         if self._penalties is not None:
             l2 = self._penalties if models is None else self._penalties[models]
             v_w = direction[:, :-1]
             means[:, :-2] += l2[:, np.newaxis] * v_w
-            means[:, -1] += 2.0 * _penalties(l2, v_w)
+            means[:, -1] += 2.0 * penalty.of_models(l2, v_w)
         if not self.fit_intercept:
             means[:, -2] = 0.0
         return means[:, :-1], means[:, -1]
+
+    def _means_along_extreme(self, theta: Matrix, direction: Matrix, models: Models | None, means: Matrix) -> Matrix:
+        """Return the means along directions that are very small or large, by a pass along them times powers of two.
+
+        Their products may have underflown or overflown, above all in float32, although the curvature need not.
+        """
+        largest = np.abs(direction).max(axis=1, keepdims=True)
+        is_extreme = (largest > 0.0) & ~((largest >= 2.0**-16) & (largest <= 2.0**16))
+        if not is_extreme.any():
+            return means
+        exponents = np.where(is_extreme, np.frexp(largest)[1], 0)
+        means = np.ldexp(self._pass.means(theta, np.ldexp(direction, -exponents), models), exponents)
+        means[:, -1:] = np.ldexp(means[:, -1:], exponents)
+        return means
 
 
 def parameters(w: FloatArray, b: ArrayLike) -> Matrix:
@@ -148,45 +167,6 @@ def _row(w: FloatArray, b: ArrayLike, dtype: np.dtype[Any]) -> Matrix:
     theta[0, :-1] = w
     theta[0, -1] = b
     return theta
-
-
-def _add_penalties(means: Matrix, theta: Matrix, l2: Vector) -> None:
-    """Add the penalty of each model to its means ``[dw, db, J]``."""
-    if len(means) == 1:
-        # In the microseconds of a small gradient the general way is a long one.
-        _add_penalty(means[0], theta[0, :-1].astype(np.float64, copy=False), l2)
-        return
-    w = theta[:, :-1]
-    means[:, :-2] += l2[:, np.newaxis] * w
-    means[:, -1] += _penalties(l2, w)
-
-
-def _penalties(l2: Vector, w: Matrix) -> Vector:
-    """Return ``(l2/2) ||w||^2`` of each model."""
-    squares = np.sum(w * w, axis=1)
-    penalties: Vector = np.where(l2 == 0.0, 0.0, 0.5 * l2 * squares)
-    for j in np.flatnonzero(~np.isfinite(squares) & (l2 > 0.0)):
-        penalties[j] = _penalty_of_large_weights(float(l2[j]), w[j])
-    return penalties
-
-
-def _add_penalty(means: Vector, w: Vector, l2: Vector) -> None:
-    """Add the penalty of a single model to its means ``[dw, db, J]``; l2 has shape (1,)."""
-    dw = means[:-2]
-    dw += l2 * w
-    means[-1] += _penalty(l2.item(), w)
-
-
-def _penalty(l2: float, w: Vector) -> float:
-    """Return ``(l2/2) ||w||^2``; the square may overflow although the product does not."""
-    squares = float(np.add.reduce(w * w))
-    return 0.5 * l2 * squares if math.isfinite(squares) else _penalty_of_large_weights(l2, w)
-
-
-def _penalty_of_large_weights(l2: float, w: Vector) -> float:
-    largest = float(np.abs(w).max())
-    root = math.sqrt(0.5) * math.sqrt(l2) * largest
-    return root * root * float(np.sum((w / largest) ** 2))
 
 
 class Objective:

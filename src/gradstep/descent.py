@@ -185,8 +185,8 @@ def fit(
     Raises
     ------
     FitDiverged
-        If J or its gradient stops being finite; the message shows the last good J, and the attribute ``fit`` holds its
-        state.
+        If J or its gradient stops being finite, or X or y changed during the descent; the message shows the last good
+        J, and the attribute ``fit`` holds its state.
     FitInterrupted
         On Ctrl-C. It is a KeyboardInterrupt, and its attribute ``fit`` holds the state.
     ValueError
@@ -227,7 +227,9 @@ def fit(
     """
     tol = validate.positive("tol", tol)
     max_iter = validate.count("max_iter", max_iter, 0)
-    showing = fit_progress.bar(max_iter, tol) if progress else nullcontext(_show_nothing)
+    if not (callback is None or callable(callback)):
+        raise TypeError(f"callback is {validate.shown(callback)}; it should be a function, or None")
+    showing = fit_progress.bar(max_iter, tol) if validate.flag("progress", progress) else nullcontext(_show_nothing)
     descents = _started(X, y, alpha, w0, b0, sample_weight, l2, fit_intercept, kernel, threads)
     try:
         with showing as show:
@@ -257,7 +259,8 @@ def _started(
     """Check the arguments and return the descents at their start."""
     if not isinstance(y, OneAgainstRest):
         y = validate.asked("y", y)
-    sample_weight = None if sample_weight is None else validate.asked("sample_weight", sample_weight)
+    # A copy: the total weight is added up once, in the first pass.
+    sample_weight = None if sample_weight is None else validate.copied("sample_weight", sample_weight)
     w0 = None if w0 is None else validate.asked("w0", w0)
     k = _number_of_models(y, alpha, w0, b0, sample_weight, l2)
     cost = Cost(validate.data(X, y, sample_weight, k), l2, kernel, threads, fit_intercept)

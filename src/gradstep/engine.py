@@ -28,8 +28,8 @@ from gradstep.variants import Way
 
 __all__ = ["Node", "Pass", "Point", "block_rows", "join"]
 
-# Above this size, in bytes, X is in no cache: which way is the fastest depends no more on it, and all threads pay on
-# every machine measured.
+# An X of more bytes than this is in no cache. Its size no longer decides which way is the fastest, and all threads pay
+# on every machine that was measured.
 _MOST_CACHED_BYTES = 1 << 26
 
 
@@ -59,8 +59,8 @@ class Pass:
         self._narrow_dtypes: Collection[str] = getattr(kernel, "narrow_dtypes", ())
         self._given = examples
         self._wanted = threads
-        # Most calls are for small problems: they skip what shares out larger ones, a quarter of a microsecond of five.
-        # Whatever its dtype, such a problem has one block, and no variant is tried on it.
+        # Most calls are for small problems. They skip what larger ones need to be shared among threads, which saves a
+        # quarter of a microsecond of five. In any dtype such a problem has one block, and no variant is tried on it.
         self._is_small = 8 * m * n < variants.LEAST_BYTES and 8 * m * n <= blocks.BLOCK_BYTES
         self._block_rows = m if self._is_small else block_rows(n, X.dtype)
         self.n_blocks: int = 1 if self._is_small else -(-m // self._block_rows)
@@ -79,11 +79,11 @@ class Pass:
             self._tries_ways = X.nbytes >= variants.LEAST_BYTES
             self._trials: dict[tuple[bool, bool], variants.Trial] = {}
 
-    # Those of a small problem.
+    # For a small problem, which sets neither of them.
     _chooses_threads = _tries_ways = False
 
     def __reduce__(self) -> tuple[type[Pass], tuple[Kernel, Data, int | None]]:
-        """Pickle and copy as what it was made of: all that is known of the ways holds for this process."""
+        """Pickle and copy as the arguments it was made from: what is known of the ways holds for this process only."""
         return Pass, (self._kernel, self._given, self._wanted)
 
     def _threads(self, wanted: int | None) -> int:
@@ -106,7 +106,7 @@ class Pass:
 
     @property
     def total_weight(self) -> Vector:
-        """Sum of the sample weights as the sums have them, or of each model's; m without weights."""
+        """The sum of the sample weights as the sums use them, or of each model's; m without weights."""
         if self._total is None:
             self._total = validate.total_weight((self._known or self._weigh())[2])
         return self._total
@@ -119,7 +119,7 @@ class Pass:
         Parameters
         ----------
         theta, direction, models
-            As in `Point`, which would take a small problem 0.2 microseconds to make.
+            As in `Point`; making one takes 0.2 microseconds, too long for a small problem.
 
         Raises
         ------
@@ -148,7 +148,7 @@ class Pass:
     def _with_small_means(
         self, sums: Sums, theta: FloatArray, direction: FloatArray | None, models: Models | None
     ) -> Sums:
-        """Return the means of sums, from another pass for those models of which a sum overflows."""
+        """Return the means; for models whose sums overflow they come from another pass, with smaller weights."""
         with np.errstate(all="ignore"):
             small = self._with_small_weights()._means_as_they_are(theta, direction, models)
             return np.where(np.isfinite(sums[:, -1:]), sums / self._divisor(models), small)
@@ -221,7 +221,7 @@ class Pass:
         return sums
 
     def _trial(self, point: Point) -> variants.Trial:
-        """Return what is known of the ways for such a point."""
+        """Return what is known of the ways for points like this one."""
         sort = len(point.theta) == 1, point.direction is None
         known = self._trials.get(sort)
         if known is None:
@@ -232,7 +232,7 @@ class Pass:
 
     @functools.cached_property
     def _work(self) -> tuple[Any, ...]:
-        """What decides, beside the point and the number of threads, which way is the fastest."""
+        """What decides which way is the fastest, apart from the point and the number of threads."""
         X = self._given.X
         return (
             self._kernel.partial_sums,
@@ -250,7 +250,7 @@ class Pass:
 
 @functools.lru_cache(maxsize=64)
 def _number(m: int) -> Vector:
-    """Return m as a 0-d array: to divide by a float takes NumPy twice as long, and to make an array as long again."""
+    """Return m as a 0-d array: NumPy divides by a float at half the speed, and making the array takes as long again."""
     return np.array(float(m))
 
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gradstep import arrays, extras, outcomes, validate, weighing
 from gradstep.advice import SEPARABLE
-from gradstep.classes import require_present, sorted_classes
+from gradstep.classes import present, sorted_classes
 from gradstep.contract import Fit, steps
 from gradstep.cost import Cost
 from gradstep.one_against_rest import OneAgainstRest
@@ -22,7 +22,7 @@ try:
     import sklearn.exceptions
     from scipy.special import expit, log_expit, log_softmax
     from sklearn.base import BaseEstimator, ClassifierMixin
-    from sklearn.utils import check_array, compute_class_weight
+    from sklearn.utils import compute_class_weight
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ModuleNotFoundError as error:
@@ -169,9 +169,9 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
         """
         C, limits, threads = self._checked_parameters()
         # scikit-learn drops masks.
-        arrays.refuse_masked("X", X)
-        require_present("y", y)
-        rows, given = validate_data(self, X, y, dtype="numeric")
+        X, y = arrays.unmasked("X", X), present("y", y)
+        with np.errstate(all="ignore"):
+            rows, given = validate_data(self, X, y, dtype="numeric")
         check_classification_targets(given)
         classes, codes = sorted_classes("y", given)
         if len(classes) < 2:
@@ -193,16 +193,17 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
 
     def _checked_parameters(self) -> tuple[float, Limits, int | None]:
         """Return C, what the solver needs to know and the number of threads; raise for a parameter that is wrong."""
-        if self.solver not in SOLVERS:
+        if not isinstance(self.solver, str) or self.solver not in SOLVERS:
             raise ValueError(f"solver is {self.solver!r}; it should be one of {', '.join(map(repr, SOLVERS))}")
         C = validate.number("C", self.C)
         if not C > 0.0:
             raise ValueError(f"C is {C!r}; it should be positive, and math.inf for no penalty")
         alpha = self.learning_rate
-        if isinstance(alpha, str) and alpha != "auto":
+        is_auto = isinstance(alpha, str)
+        if is_auto and alpha != "auto":
             raise ValueError(f"learning_rate is {alpha!r}; it should be 'auto' or a positive number")
         limits = Limits(
-            None if alpha == "auto" else validate.positive("learning_rate", alpha),
+            None if is_auto else validate.positive("learning_rate", alpha),
             validate.positive("tol", self.tol),
             validate.count("max_iter", self.max_iter, 0),
         )
@@ -221,7 +222,7 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
 
     def _start(self, models: int, columns: int, dtype: np.dtype[np.floating[Any]]) -> tuple[Vector, Vector]:
         """Return the weights and intercepts to start from."""
-        if not (self.warm_start and hasattr(self, "coef_")):
+        if not (validate.flag("warm_start", self.warm_start) and hasattr(self, "coef_")):
             return np.zeros((models, columns), dtype), np.zeros(models, dtype)
         if self.coef_.shape != (models, columns):
             raise ValueError(
@@ -276,9 +277,14 @@ class GradientDescentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore
             How much speaks for each class; where there are two, for the second.
         """
         check_is_fitted(self, "coef_")
-        arrays.refuse_masked("X", X)
-        rows: NDArray[Any] = validate_data(self, X, dtype="numeric", reset=False)
-        scores: Vector = rows @ self.coef_.T + self.intercept_
+        X = arrays.unmasked("X", X)
+        with np.errstate(all="ignore"):
+            rows: NDArray[Any] = validate_data(self, X, dtype="numeric", reset=False)
+            scores: Vector = rows @ self.coef_.T + self.intercept_
+            far = ~np.isfinite(scores).all(axis=1)
+            if far.any():
+                # Products of either sign have overflown: what is left of them is within the range of a longdouble.
+                scores[far] = rows[far].astype(np.longdouble) @ self.coef_.T.astype(np.longdouble) + self.intercept_
         return scores[:, 0] if scores.shape[1] == 1 else scores
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
@@ -342,14 +348,13 @@ def _weights(
 ) -> NDArray[Any] | None:
     """Return the weight of each example, or None where all are alike."""
     if sample_weight is not None:
-        arrays.refuse_masked("sample_weight", sample_weight)
-        sample_weight = check_array(
-            sample_weight, ensure_2d=False, ensure_non_negative=True, input_name="sample_weight"
-        )
-        sample_weight = validate.data(np.zeros((len(codes), 1)), codes, sample_weight).sample_weight
+        sample_weight = validate.sample_weights(sample_weight, len(codes))
     weight = sample_weight
     if class_weight is not None:
-        of_class = compute_class_weight(class_weight, classes=classes, y=y, sample_weight=sample_weight)
+        for label, value in class_weight.items() if isinstance(class_weight, dict) else ():
+            validate.number(f"class_weight[{label!r}]", value)
+        with np.errstate(all="ignore"):
+            of_class = compute_class_weight(class_weight, classes=classes, y=y, sample_weight=sample_weight)
         if not (np.isfinite(of_class) & (of_class >= 0.0)).all():
             raise ValueError(f"class_weight is {class_weight!r}; its weights should be finite and not negative")
         weight = of_class[codes] if sample_weight is None else weighing.products(of_class[codes], sample_weight)

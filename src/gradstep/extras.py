@@ -42,7 +42,7 @@ def require(module: str, extra: str, purpose: str) -> Any:
     """
     try:
         return importlib.import_module(module)
-    except Exception as error:
+    except Exception as error:  # a package may fail in any way while it starts
         if isinstance(error, ModuleNotFoundError) and _top(error.name) == _top(module):
             raise missing(error, extra, purpose) from error
         top = module.partition(".")[0]

@@ -42,17 +42,19 @@ def require_place_for(path: Path) -> None:
 def require_not_standard_stream(path: Path, what: str) -> None:
     """Raise ValueError if standard output or error goes into the file at `path`, which is `what`: "read as DATA", say.
 
-    A path that names a stream itself, such as /dev/stdout, may. Nothing is written to such a standard error any more,
-    the words of this error included.
+    Nothing is written to such a standard error any more, the words of this error included.
     """
-    if _named_stream(path) is not None:
-        return
     streams = [stream for stream in (1, 2) if _goes_into(stream, path)]
     if 2 in streams:
         _turn_standard_error_away(to_output=1 not in streams)
     if streams:
         name = "standard output" if 1 in streams else "standard error"
         raise ValueError(f"{name} goes to {path}, which is {what}")
+
+
+def is_stream(path: Path) -> bool:
+    """Return whether a path names a stream that is open already, such as /dev/stdout."""
+    return _named_stream(path) is not None
 
 
 def _goes_into(stream: int, path: Path) -> bool:
@@ -289,7 +291,7 @@ def _keep_owner_and_mode(descriptor: int, status: os.stat_result) -> None:
 
 
 def _keep_attributes(descriptor: int, old: Path) -> None:
-    """Give a new file what the old one has beside its mode, such as a list of who may read it, and nothing else."""
+    """Give a new file what the old one has besides its mode, such as a list of who may read it, and nothing else."""
     if not hasattr(os, "listxattr"):
         return
     there, here = ({name: os.getxattr(place, name) for name in os.listxattr(place)} for place in (old, descriptor))

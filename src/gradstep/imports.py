@@ -30,7 +30,7 @@ class ImportFailed(Exception):
     """
 
     def __init__(self, error: BaseException) -> None:
-        super().__init__(type(error).__name__)
+        super().__init__(error)
         self.error = error
 
 
@@ -102,7 +102,7 @@ def _require_whole(path: str) -> None:
         header = file.read(64)
         length = os.fstat(file.fileno()).st_size
     if not header.startswith(b"\x7fELF\x02\x01"):
-        # Of another format, or damaged: whoever loads it knows.
+        # Of another format, or damaged: loading it will show.
         return
     table, size, count = (int.from_bytes(header[part], "little") for part in (_TABLE, _SIZE, _COUNT))
     if len(header) < 64 or table + size * count > length:
@@ -111,7 +111,7 @@ def _require_whole(path: str) -> None:
 
 def of_a_signal(error: BaseException) -> bool:
     """Return whether the handler of a signal raised an error: an alarm or an end that the caller waits for."""
-    # Who has set a handler has imported it.
+    # Without this module nobody has set a handler.
     signal = sys.modules.get("signal")
     if signal is None:
         return False
@@ -130,7 +130,7 @@ def _may_pass(error: BaseException) -> bool:
 
 
 def _forget_halves(before: set[str]) -> None:
-    """Let an import that was interrupted begin anew: Python forgets the package, and not what it had imported of it."""
+    """Let an interrupted import start over: Python drops the package, but not the submodules it had imported."""
     while halves := [name for name in sys.modules.keys() - before if _parent(name) not in sys.modules]:
         for name in halves:
             sys.modules.pop(name, None)

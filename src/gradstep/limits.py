@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# An answer about cores this old is asked for anew: reading takes some 50 microseconds, and a quota changes rarely.
+# After this many seconds the cores are looked up again: that takes some 50 microseconds, and a quota changes rarely.
 _SECONDS = 1.0
 
 

@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
@@ -158,11 +158,24 @@ def available_memory() -> int:
     return int(min(_memory().available, limits.memory_left()))
 
 
-def _memory() -> Any:
+class _Memory(NamedTuple):
+    """All memory of the machine and what is free of it, in bytes."""
+
+    total: int
+    available: int
+
+
+def _memory() -> _Memory:
     # Imported here, because all else in this module does without what only `gradstep compare` installs.
     import psutil
 
-    return psutil.virtual_memory()
+    try:
+        memory = psutil.virtual_memory()
+    except OSError:
+        # A sandbox without /proc. Linux has no other word for what can be freed.
+        pages = [os.sysconf(name) for name in ("SC_PHYS_PAGES", "SC_AVPHYS_PAGES")]
+        return _Memory(*(number * os.sysconf("SC_PAGE_SIZE") for number in pages))
+    return _Memory(memory.total, memory.available)
 
 
 def commit(source: Path = Path(__file__)) -> str | None:

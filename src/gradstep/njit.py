@@ -9,6 +9,7 @@ import numpy as np
 
 from gradstep import blocks, extras, validate
 from gradstep.contract import FloatArray, Gradient, Vector
+from gradstep.penalty import LEAST_SQUARES
 
 try:
     from numba import types
@@ -27,7 +28,7 @@ _compiled = compiler()
 
 _rows_of_block = _compiled(blocks.rows_of_block)
 
-# NumPy adds up to so many numbers in a row, and halves of more; it converts so many at a time to another dtype.
+# NumPy adds at most this many numbers in a row, and halves longer ranges; and it converts this many at a time.
 _ADDED_IN_A_ROW = 128
 _CONVERTED_AT_ONCE = 8192
 
@@ -114,13 +115,13 @@ def _mean(total: Vector, w: FloatArray, l2: float) -> Gradient:
         dw[j] = mean[j] + l2 * w_j
     sum_of_squares = _sum(squares, 0, n)
     penalty = 0.5 * l2 * sum_of_squares
-    if not math.isfinite(sum_of_squares):
-        # As in gradstep.cost: the square may overflow although the product does not.
+    if not LEAST_SQUARES <= sum_of_squares < math.inf:
+        # As in gradstep.penalty: the square may be out of range although the product is not.
         largest = np.float64(np.abs(w).max())
         root = math.sqrt(0.5) * math.sqrt(l2) * largest
         for j in range(n):
             squares[j] = (w[j] / largest) ** 2
-        penalty = root * root * _sum(squares, 0, n)
+        penalty = root * root * _sum(squares, 0, n) if largest > 0.0 else 0.0
     return Gradient(J + penalty, dw, db)
 
 

@@ -212,6 +212,11 @@ class AutomaticSteps(Path):
         # The bound of the curvature is exact, its evaluation is not. Halving ends: alpha is 0 after at most 2098 times,
         # and then the step changes nothing.
         while not self._stays(following):
+            if not self.alpha:
+                raise Diverged(
+                    f"{self._model.name}J at the point after {self.n_iter} steps is no longer {self.J:.6g}: X, y or "
+                    "sample_weight has changed meanwhile. Leave them unchanged, or take a number for alpha"
+                )
             self.alpha /= 2.0
             self._safe = min(self._safe, self.alpha)
             following = yield from self._after(self.alpha)
@@ -237,7 +242,7 @@ class AutomaticSteps(Path):
 
     @np.errstate(all="ignore")
     def _descends(self, following: _State | None) -> bool:
-        """Whether J is lower after a step; where its change drowns in rounding the slopes at both ends tell."""
+        """Whether J is lower after a step; where the change is lost in rounding, the slopes at both ends decide."""
         if following is None or not self._stays(following):
             return False
         if following.gradient.J < self.J - advice.rounding(self._model, self.J):
@@ -247,7 +252,7 @@ class AutomaticSteps(Path):
 
     @np.errstate(all="ignore")
     def _line_minimum(self, following: _State | None) -> float:
-        """Return where J is lowest along the last step, by the slopes at both ends; NaN where they do not tell."""
+        """Return where J is lowest along the last step, by the slopes at both ends; NaN where these are not known."""
         if following is None:
             return math.nan
         along, along_new, _ = self._products(following)

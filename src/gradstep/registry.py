@@ -34,7 +34,7 @@ class Entry(NamedTuple):
     compiles: bool = False
     """Whether it compiles at run time, in its first call."""
     extra: str | None = None
-    """The extra of gradstep that installs what it needs beside NumPy."""
+    """The extra of gradstep that installs what it needs besides NumPy."""
     narrow_dtypes: frozenset[str] = frozenset()
     """The dtypes of X, narrower than that of the computation, that it reads in place; X of others is staged."""
     takes_team: bool = False

@@ -67,7 +67,7 @@ class Rows(ABC):
         return int(math.prod(self.shape)) * self.itemsize
 
     def __array__(self, dtype: np.dtype[Any] | None = None, copy: bool | None = None) -> Array:
-        """Return all numbers; it is NumPy that asks."""
+        """Return all numbers; NumPy calls this."""
         if copy is False:
             raise ValueError("rows that are no array can only be read")
         return self[...].astype(dtype or self.dtype, copy=False)
@@ -193,7 +193,7 @@ def _lengths(column: Column) -> list[int]:
 
 
 class Table(Rows):
-    """Columns that are read from where they lie, one stack of them beside the other."""
+    """Columns that are read where they lie, as stacks side by side."""
 
     order = "F"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from gradstep.models import Model, gradients
 from gradstep.outcomes import FitDiverged
 from gradstep.path import AutomaticSteps, Diverged, GivenSteps, Path
 
-# A trust region is a quarter as wide after each step that it refuses: after so many, no step is too long.
+# Each refused step makes the trust region a quarter as wide: after this many, no step is too long.
 _REFUSALS = 20
 
 
@@ -115,9 +116,11 @@ def _minimized(shifted: _Shifted, limits: Limits, method: str, options: dict[str
             raise StopIteration
 
     change = shifted.change
-    if limits.max_iter > 0 and shifted.largest > limits.tol:
+    # A NaN is not at most tol either.
+    if limits.max_iter > 0 and not shifted.largest <= limits.tol:
         named = {"hessp": shifted.hessp} if method == "trust-ncg" else {}
         try:
+            shifted.require_finite(shifted.largest)
             found = minimize(shifted, change, jac=True, method=method, options=options, callback=look, **named)
         except Diverged as error:
             raise FitDiverged(str(error), shifted.reached(shifted.change, history, limits.tol)) from None
@@ -149,8 +152,16 @@ class _Shifted:
 
     def _note(self, change: Vector, gradient: Gradient) -> tuple[float, Vector]:
         slope = self._slope(gradient)
-        self.change, self.J, self.largest = change, gradient.J, float(np.abs(slope).max())
+        self.change, self.J, self.largest = change, gradient.J, _largest(slope)
         return self.J, slope
+
+    def require_finite(self, largest: float) -> None:
+        """Raise Diverged if the largest component of a derivative is not finite: SciPy would go on for ever with it."""
+        if not math.isfinite(largest):
+            raise Diverged(
+                f"{self._model.name}a derivative is not finite, where J is {self.J:.6g}: scale the columns of X, or "
+                "set a larger C"
+            )
 
     def hessp(self, change: Vector, v: Vector) -> Vector:
         """Return the product of the Hessian with a vector."""
@@ -158,7 +169,9 @@ class _Shifted:
         cost, j = self._model
         models = None if cost.examples.k is None else np.array([j])
         products, _ = cost.curvature(parameters(*self._at(change)), parameters(*direction), models)
-        return self._slope(Gradient(self.J, products[0, :-1], products.item(0, -1)))
+        product = self._slope(Gradient(self.J, products[0, :-1], products.item(0, -1)))
+        self.require_finite(_largest(product))
+        return product
 
     @np.errstate(all="ignore")
     def _at(self, change: Vector) -> tuple[Vector, float]:
@@ -183,7 +196,7 @@ class _Shifted:
         """Return the model there as a result."""
         w, b = self._at(change)
         gradient = self._model.gradient(w, b)
-        largest = float(np.abs(self._slope(gradient)).max())
+        largest = _largest(self._slope(gradient))
         without_minimum = advice.separable(self._model, w, b, gradient.J)
         to_change = advice.SEPARABLE if without_minimum else None if largest <= tol else advice.SLOW
         return Fit(
@@ -193,7 +206,13 @@ class _Shifted:
             len(history) - 1,
             to_change is None,
             np.array(history),
-            largest=float(max(np.abs(gradient.dw).max(), abs(gradient.db))),
+            largest=max(_largest(gradient.dw), abs(gradient.db)),
             largest_scaled=largest,
             advice=to_change,
         )
+
+
+@np.errstate(all="ignore")
+def _largest(slope: FloatArray) -> float:
+    """Return the largest absolute component; NaN if there is one."""
+    return float(np.abs(slope).max())

@@ -22,10 +22,14 @@ def is_the_command() -> bool:
 
 def end(_number: int, _frame: object) -> None:
     """End the process: nothing has been begun that could be lost, and an exception might be, in an import."""
-    # A stderr that is full or closed does not change how it ends.
+    say_so()
+    os._exit(CODE)
+
+
+def say_so() -> None:
+    """Write that Ctrl-C ended it; a stderr that is full or closed does not change how it ends."""
     with contextlib.suppress(OSError):
         os.write(2, WORDS.encode())
-    os._exit(CODE)
 
 
 def _end_at_ctrl_c() -> None:

@@ -59,7 +59,7 @@ _MOST_THREADS = 999_999_999
 
 
 def _positive(digits: str) -> int | None:
-    """Return the number that some digits are, None if it is 0 or larger than any number of threads or they are none."""
+    """Return the number that some digits stand for; None if they are no digits, or it is 0 or too many threads."""
     if not (digits.isascii() and digits.isdecimal() and len(digits) <= len(str(_MOST_THREADS))):
         return None
     return int(digits) or None
@@ -142,7 +142,7 @@ def has_teams() -> bool:
 
 @contextmanager
 def team(threads: int) -> Iterator[object]:
-    """Lend a compiled kernel the helpers that make up so many threads with the caller, while the context lasts.
+    """Lend a compiled kernel the helpers that make up this many threads with the caller, while the context lasts.
 
     Yields
     ------
@@ -158,7 +158,7 @@ def team(threads: int) -> Iterator[object]:
 
 @contextmanager
 def _helpers(wanted: int) -> Iterator[list[Seat]]:
-    """Lend the seats of up to so many helpers; there are never more of them at work than other cores."""
+    """Lend the seats of up to this many helpers; never more of them work at once than there are other cores."""
     if wanted == 0:
         yield []
         return

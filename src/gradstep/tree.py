@@ -31,7 +31,7 @@ class Node(NamedTuple):
 
     @property
     def last(self) -> int:
-        """The number of the block behind its last."""
+        """The number of the block after its last."""
         return (self.number + 1) << self.level
 
 
@@ -81,7 +81,7 @@ def folded(first: int, sums: Sums) -> Iterator[Node]:
 
 
 def _largest_node(first: int, blocks: int) -> int:
-    """Return the largest number of at most so many blocks that are a node of the tree from block `first` on."""
+    """Return the size of the largest node that begins with block `first` and has at most this many blocks."""
     largest = 1 << (blocks.bit_length() - 1)
     return min(largest, first & -first) if first else largest
 
@@ -94,7 +94,7 @@ class Joining:
         self._lock = threading.Lock()
 
     def add(self, node: Node) -> None:
-        """Take a node over, whose array is written to from now on."""
+        """Take over a node; its array is written to from now on."""
         level, number, sums = node
         while True:
             with self._lock:

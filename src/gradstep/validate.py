@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, NoReturn, TypeGuard
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from gradstep import arrays
+from gradstep import arrays, masks
 from gradstep.arrays import ArrayLike
 from gradstep.contract import FloatArray, Vector, mask_of
 from gradstep.one_against_rest import OneAgainstRest
@@ -105,9 +105,17 @@ def _column(name: str, values: ArrayLike, m: int, k: int | None, meaning: str) -
     return array
 
 
+def sample_weights(values: ArrayLike, m: int) -> Array:
+    """Return the weights of m examples, with their values checked."""
+    weight = _vector("sample_weight", values, m, "one weight per row of X")
+    require_finite("sample_weight", weight)
+    require_not_negative(weight)
+    return weight
+
+
 def copied(name: str, values: ArrayLike) -> Array:
-    """Return a copy of an array of real numbers."""
-    return _real_array(name, values).copy()
+    """Return a copy of an array of real numbers, in the same order in memory."""
+    return _real_array(name, values).copy(order="K")
 
 
 def real_dtype(name: str, dtype: DTypeLike) -> np.dtype[Any]:
@@ -137,7 +145,7 @@ def weights(name: str, w: ArrayLike, n: int, default: np.dtype[np.floating[Any]]
 
 
 def asked(name: str, values: ArrayLike) -> Array:
-    """Return an array, of whatever holds: what another library computes or copies each time is asked once."""
+    """Return any container as an array, asked for its values once: a library may compute or copy them each time."""
     return values if type(values) is np.ndarray else arrays.whole(name, values)
 
 
@@ -152,7 +160,7 @@ def models_of(name: str, w: ArrayLike) -> int | None:
 
 
 def shape_of(values: object) -> tuple[int, ...]:
-    """Return the shape of what may be an array; () for what does not say, which is not asked for its values here."""
+    """Return the shape of what may be an array; () where only its values would show it."""
     return (len(values),) if isinstance(values, (list, tuple)) else tuple(getattr(values, "shape", ()))
 
 
@@ -191,9 +199,9 @@ def number(name: str, value: object) -> float:
         _require_one_real(value)
         return float(value)  # type: ignore[arg-type]  # whatever float() takes is a number; what it refuses is reported
     except OverflowError as error:
-        raise ValueError(f"{name} is {_shown(value)}; it is too large for a float64") from error
+        raise ValueError(f"{name} is {shown(value)}; it is too large for a float64") from error
     except (TypeError, ValueError, RuntimeError) as error:
-        raise TypeError(f"{name} is {_shown(value)}; it should be a real number") from error
+        raise TypeError(f"{name} is {shown(value)}; it should be a real number") from error
 
 
 def _require_one_real(value: object) -> None:
@@ -240,7 +248,7 @@ def count(name: str, value: object, least: int) -> int:
         _require_one_real(value)
         result = operator.index(value)  # type: ignore[arg-type]  # what is not an integer is reported just below
     except (TypeError, RuntimeError) as error:
-        raise TypeError(f"{name} is {_shown(value)}; it should be an integer") from error
+        raise TypeError(f"{name} is {shown(value)}; it should be an integer") from error
     if result < least:
         raise ValueError(f"{name} is {result}; it should be at least {least}")
     return result
@@ -250,7 +258,7 @@ def flag(name: str, value: object) -> bool:
     """Return `value` as a bool; TypeError for what is neither true nor false, such as the text "False"."""
     if isinstance(value, (bool, np.bool_)) or (type(value) is int and value in (0, 1)):
         return bool(value)
-    raise TypeError(f"{name} is {_shown(value)}; it should be True or False")
+    raise TypeError(f"{name} is {shown(value)}; it should be True or False")
 
 
 def total_weight(values: Vector) -> Vector:
@@ -343,7 +351,7 @@ def require_finite(name: str, values: Any, when: str = "", first_row: int = 0) -
 
 
 def require(name: str, values: Array, fine: Array, wanted: str, when: str = "", first_row: int = 0) -> None:
-    """Raise ValueError for the first value that is not fine."""
+    """Raise ValueError for the first value for which `fine` is false."""
     if np.all(fine):
         return
     if not np.ndim(values):
@@ -354,9 +362,10 @@ def require(name: str, values: Array, fine: Array, wanted: str, when: str = "", 
 
 
 def _refuse(name: str, value: Any, index: tuple[int, ...], wanted: str, when: str) -> NoReturn:
-    raise ValueError(f"{name} has {value} at index {arrays.place(index)}{when}; {wanted}")
+    raise ValueError(f"{name} has {value} at index {masks.place(index)}{when}; {wanted}")
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return what a value is, for a message."""
     text = repr(value)
     return f"{type(value).__name__} {text}" if len(text) <= 40 else f"a {type(value).__name__}"

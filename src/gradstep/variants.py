@@ -1,8 +1,8 @@
-"""Which variant of a kernel and how many threads are the fastest here: found out while they work, kept for the process.
+"""Which variant of a kernel, and how many threads, are fastest here: learned while they work, kept for the process.
 
 The variants of a kernel give the same bits, as any number of threads does, so no result depends on what is found.
 Passes over X take turns: most go to the best way so far, so that trying costs little, and a way that is much slower is
-tried no more. Turns within a pass would be faster to judge, but mislead: after some milliseconds of 512-bit vectors a
+not tried again. Turns within a pass would be judged sooner, but mislead: after some milliseconds of 512-bit vectors a
 processor lowers its clock, and what one variant leaves in the cache the next one finds (docs/performance.md).
 """
 
@@ -21,17 +21,18 @@ LEAST_BYTES = 1 << 18
 # Turns come in cycles of this length. The last two of a cycle try a way other than the best one so far.
 _CYCLE = 12
 
-# A shorter turn, in seconds, counts only after another one of the same way, for the caches and the clock that it finds.
+# A turn shorter than this, in seconds, counts only if the turn before went the same way: otherwise it finds the caches
+# and the clock as another way left them.
 _LONG = 4e-3
 
-# From a few turns on a way may lead or drop out; a median of enough of them is good to some per cent on a busy machine.
+# After few turns a way may lead or drop out. On a busy machine the median of enough turns is right to a few per cent.
 _FEW_TURNS = 2
 _ENOUGH_TURNS = 6
 
-# A way whose best turn takes this many times as long as the best way is tried no more.
+# A way whose best turn is slower than the best way by this factor is not tried again.
 _HOPELESS = 1.25
 
-# After this many turns the best so far is kept, whatever the clock said: under a debugger it may stand still.
+# After this many turns the best way so far is kept for good: under a debugger the clock may stand still.
 _MOST_TURNS = 1000
 
 
@@ -126,7 +127,7 @@ def trial(work: Hashable, ways: Callable[[], list[Way]]) -> Trial:
 
 
 def in_question() -> int:
-    """Return for how many sorts of work, of those met so far, the fastest way is not known for good."""
+    """Return for how many sorts of work, of those met so far, the fastest way is still open."""
     return sum(not each.choice.settled for each in list(_trials.values()))
 
 
@@ -137,15 +138,15 @@ def of(kernel: Kernel) -> Mapping[str, PartialSums]:
 
 
 def ways(kernel: Kernel, threads: int) -> list[Way]:
-    """Return the ways of a kernel's variants on so many threads, the default first."""
+    """Return the ways of a kernel's variants on this many threads, the default first."""
     return [Way(*each, threads) for each in of(kernel).items()]
 
 
 def trial_of(kernel: Kernel, work: Hashable, threads: int, choosing_threads: bool) -> tuple[Trial, bool]:
-    """Return what is known of the ways for some work, and whether it is the last question.
+    """Return what is known of the ways for some work, and whether this is the final trial.
 
-    The first one, where the number of threads is free, is that number: all, or the half of them, and so on. On many
-    cores the best number for an X that is not large may lie in between. The last one is the variant.
+    Where the number of threads is free, it is tried first: all, half of them, and so on, since on many cores the best
+    number for an X of medium size may lie in between. The final trial is that of the variants.
     """
     if choosing_threads:
         numbers = [threads >> halvings for halvings in range(threads.bit_length())]

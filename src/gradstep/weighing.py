@@ -18,8 +18,8 @@ _MEAN_WEIGHTS = {4: (2.0**-32, 2.0**32), 8: (2.0**-256, 2.0**256)}
 def held(examples: Data, weight: Array, block_rows: int) -> tuple[Data, Vector]:
     """Return the examples with weights that the computation can hold, and the total weight, or that of each model.
 
-    Only the ratios of weights matter, so very small and very large ones are scaled by a power of two. Who calls this
-    ignores overflows, as around all that has weights: to ask for that here takes as long as the sum of a few weights.
+    Only the ratios of weights matter, so very small and very large ones are scaled by a power of two. The caller has to
+    ignore overflows, as around everything with weights: doing so here would take as long as the sum of a few weights.
     """
     dtype = examples.dtype
     totals = _totals(weight, block_rows)
@@ -53,8 +53,8 @@ def _totals(weight: Array, block_rows: int) -> Vector:
 def _scaled(sample_weight: Array, dtype: np.dtype[Any], kept: Array) -> Array:
     """Return the weights, in the dtype of the computation, times the power of two that makes the largest about 1.
 
-    Each model has a power of its own, 1 for those that are kept. Weights that are none are returned as they are: the
-    pass reports them.
+    Each model has a power of its own, 1 for those that are kept. Values that are no weights are returned as they are:
+    the pass reports them.
     """
     with np.errstate(all="ignore"):
         largest = sample_weight.max(axis=0)
@@ -70,7 +70,7 @@ def _scaled(sample_weight: Array, dtype: np.dtype[Any], kept: Array) -> Array:
 
 
 def _require_nothing_lost(name: str, values: Array, held: Array, exponents: Array | int = 0) -> None:
-    """Raise ValueError for the first weight of which the dtype of the computation holds few digits, or none.
+    """Raise ValueError for the first weight that loses digits, or all of them, in the dtype of the computation.
 
     Parameters
     ----------
@@ -97,6 +97,13 @@ def _require_nothing_lost(name: str, values: Array, held: Array, exponents: Arra
     if held.dtype == np.float32:
         wanted += ", or pass X as float64"
     validate.require(name, values, ~lost, wanted)
+
+
+def relative(weight: Array) -> Vector:
+    """Return weights relative to the largest."""
+    # In the wider of the two dtypes: a longdouble may be below what a float64 holds.
+    wide = np.result_type(weight, np.float64)
+    return np.asarray(weight / weight.max().astype(wide), np.float64)
 
 
 def products(of_class: Vector, sample_weight: Array) -> Vector:

@@ -252,6 +252,16 @@ def test_wheel_computes_with_every_kernel(built, environment):
     assert found["dw"] == dict.fromkeys(found["dw"], DW)
 
 
+def test_tests_of_a_wheel_need_no_checkout(tmp_path):
+    """cibuildwheel runs them in a folder that holds the tests and pyproject.toml alone."""
+    shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__", "minutes"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    collect = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "tests", "--collect-only")
+    found = set(re.findall(r"^tests/\w+\.py", run(*collect, cwd=tmp_path), re.MULTILINE))
+    assert {"tests/test_conformance.py", "tests/test_package.py"} <= found
+    assert found.isdisjoint({"tests/test_readme.py", "tests/test_torture.py", "tests/test_simd_math.py"})
+
+
 @needs_compiler
 def test_compiled_code_uses_the_kernel_of_a_wheel(built, environment):
     environment.install(built[0])

@@ -1,7 +1,11 @@
 /* Stands in for Python's locks, which are semaphores on Linux too. */
+#ifndef STAND_IN_PYTHREAD_H
+#define STAND_IN_PYTHREAD_H
+
 #include <semaphore.h>
 #include <stdlib.h>
 
+#define NOWAIT_LOCK 0
 #define WAIT_LOCK 1
 typedef sem_t *PyThread_type_lock;
 
@@ -20,11 +24,12 @@ static void PyThread_free_lock(PyThread_type_lock lock)
 
 static int PyThread_acquire_lock(PyThread_type_lock lock, int wait)
 {
-    (void)wait;
-    return sem_wait(lock) == 0;
+    return (wait ? sem_wait(lock) : sem_trywait(lock)) == 0;
 }
 
 static void PyThread_release_lock(PyThread_type_lock lock)
 {
     sem_post(lock);
 }
+
+#endif

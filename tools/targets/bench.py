@@ -33,8 +33,8 @@ MIB = 1 << 20
 TIMES_CACHE = 4
 """X has to be this many times as large as the last-level cache to count as read from memory."""
 
-# A processor that names a larger cache than this shares it: a virtual machine owns a part of it, and to read X takes as
-# long as from memory.
+# A larger cache than this is shared with other virtual machines: this one owns a part of it, and reads X as slowly as
+# from memory.
 _LARGEST_CACHE = 64 << 20
 
 ALL = 0
@@ -81,7 +81,7 @@ class Scale:
         """Return sizes beyond the cache, as far as the memory allows, with which the table takes ten minutes."""
         beyond_cache = TIMES_CACHE * min(last_level_cache(), _LARGEST_CACHE)
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 8 << 30
-        # The peers need several vectors of length m beside X, and some of them a copy of X.
+        # The peers need several vectors of length m besides X, and some of them a copy of X.
         data_bytes = min(beyond_cache, memory // 16)
         return cls(data_bytes, min(beyond_cache, memory // 32), largest=min(10**7, data_bytes // 8))
 
@@ -147,9 +147,9 @@ class Bench:
         return np.random.default_rng(0).standard_normal(self.scale.data_bytes // 8)
 
     def allow(self, seconds: float, cells: int) -> None:
-        """Let what is measured from now on take so long: once that is over, only what has been measured is read.
+        """Limit the time of what is measured from now on: once it is over, only what has been measured is used.
 
-        So many cells share the time evenly; those with a fixed number of rounds do not count.
+        This many cells share the time evenly; those with a fixed number of rounds do not count.
         """
         self._deadline = time.perf_counter() + seconds
         self._cells_left = cells

@@ -19,7 +19,7 @@ from gradstep.contract import Step
 from tools.targets.bench import THREADS, Bench, Measured, NotMeasured, cores_of
 from tools.targets.choosing import settled
 from tools.targets.small_calls import step_of_objective
-from tools.targets.target import Target
+from tools.targets.target import Target, rows
 
 Vector = NDArray[np.float64]
 
@@ -110,31 +110,11 @@ def _step_of_product(result: Any, examples: Examples) -> Step:
 
 
 TARGETS: tuple[Target, ...] = (
-    *(
-        Target(
-            "hessp / gradient",
-            f"n = {n:,}",
-            THREADS[threads],
-            1.3,
-            1.0,
-            "ratio",
-            partial(against_gradient, n=n, threads=threads),
-        )
-        for threads in THREADS
-        for n in (100, 1000)
-    ),
-    *(
-        Target(
-            "hessp / product of scikit-learn's newton-cg",
-            f"n = {n:,}",
-            THREADS[threads],
-            0.6,
-            0.3,
-            "ratio",
-            partial(against_scikit_learn, n=n, threads=threads),
-        )
-        for threads in THREADS
-        for n in (100, 1000)
+    *rows("hessp / gradient", against_gradient, dict.fromkeys((100, 1000), (1.3, 1.0))),
+    *rows(
+        "hessp / product of scikit-learn's newton-cg",
+        against_scikit_learn,
+        dict.fromkeys((100, 1000), (0.6, 0.3)),
     ),
 )
 """The rows."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 
 from gradstep.compare.measure.contenders import Contender
 from gradstep.compare.measure.problems import Examples, GivenX
 from tools.targets.bench import ALL, THREADS, Bench, Measured, cores_of
-from tools.targets.target import Target
+from tools.targets.target import Target, rows
 
 _PIXELS = 784
 
@@ -82,31 +81,8 @@ def _in_c_order(examples: Examples) -> Examples:
 
 
 TARGETS: tuple[Target, ...] = (
-    *(
-        Target(
-            "float32 / float64",
-            f"n = {n:,}",
-            THREADS[threads],
-            0.6,
-            0.5,
-            "ratio",
-            partial(float32_against_float64, n=n, threads=threads),
-        )
-        for threads in THREADS
-        for n in (100, 1000)
-    ),
+    *rows("float32 / float64", float32_against_float64, dict.fromkeys((100, 1000), (0.6, 0.5))),
     Target("uint8 X / float64 X", f"n = {_PIXELS}", THREADS[ALL], 0.6, 0.15, "ratio", bytes_against_float64),
-    *(
-        Target(
-            "F order / C order",
-            "n = 100",
-            THREADS[threads],
-            1.5,
-            1.0,
-            "ratio",
-            partial(fortran_against_c_order, n=100, threads=threads),
-        )
-        for threads in THREADS
-    ),
+    *rows("F order / C order", fortran_against_c_order, {100: (1.5, 1.0)}),
 )
 """The rows."""

@@ -9,9 +9,9 @@ from gradstep.compare.measure.problems import GivenX
 from gradstep.compare.record.records import READ_LIMIT, Cell
 from gradstep.extras import install
 from tools.targets.bench import ALL, THREADS, Bench, Measured, NotMeasured, cores_of, median
-from tools.targets.target import Target
+from tools.targets.target import Target, rows
 
-# What each number of features must reach. A size between two of the issue's is held to the bound of the smaller one.
+# What each number of features must reach.
 _READ_MUST = {
     1: {16: 1.8, 24: 1.8, 32: 1.6, 50: 1.6, 100: 1.45, 333: 1.3, 1000: 1.4, 3000: 1.4, 10_000: 1.45},
     ALL: {16: 1.7, 24: 1.7, 32: 1.5, 50: 1.5, 100: 1.4, 333: 1.25, 1000: 1.3, 3000: 1.3, 10_000: 1.3},
@@ -20,7 +20,7 @@ _READ_AIM = {1: 1.2, ALL: 1.05}
 
 _SIZES = (2, *_READ_MUST[1])
 
-# Where the NumPy kernel was once slower than the formula, beside the sizes above.
+# Where the NumPy kernel was once slower than the formula, besides the sizes above.
 _NUMPY_SIZES = (150, 1500, 6000)
 
 
@@ -68,56 +68,25 @@ def against_fastest_peer(bench: Bench, cell: Cell) -> Measured:
 
 TARGETS: tuple[Target, ...] = (
     *(
-        Target(
+        row
+        for threads, must in _READ_MUST.items()
+        for row in rows(
             "Cython / read limit",
-            f"n = {n:,}",
-            THREADS[threads],
-            must,
-            _READ_AIM[threads],
-            "ratio",
-            partial(against_read_limit, n=n, threads=threads),
+            against_read_limit,
+            {n: (bound, _READ_AIM[threads]) for n, bound in must.items()},
+            threads=[threads],
         )
-        for threads, bounds in _READ_MUST.items()
-        for n, must in bounds.items()
     ),
-    *(
-        Target(
-            "Fastest peer / Cython",
-            f"n = {n:,}",
-            THREADS[threads],
-            1.25,
-            2.0,
-            "factor",
-            partial(against_peers, n=n, threads=threads),
-        )
-        for threads in THREADS
-        for n in _SIZES
+    *rows("Fastest peer / Cython", against_peers, dict.fromkeys(_SIZES, (1.25, 2.0)), unit="factor"),
+    *rows(
+        "Numba / Cython",
+        partial(against_other, name="numba", base="cython"),
+        dict.fromkeys(_SIZES, (1.3, 1.1)),
     ),
-    *(
-        Target(
-            "Numba / Cython",
-            f"n = {n:,}",
-            THREADS[threads],
-            1.3,
-            1.1,
-            "ratio",
-            partial(against_other, name="numba", base="cython", n=n, threads=threads),
-        )
-        for threads in THREADS
-        for n in _SIZES
-    ),
-    *(
-        Target(
-            "NumPy kernel / NumPy formula",
-            f"n = {n:,}",
-            THREADS[threads],
-            1.0,
-            0.8,
-            "ratio",
-            partial(against_other, name="numpy", base="numpy-formula", n=n, threads=threads),
-        )
-        for threads in THREADS
-        for n in sorted((*_SIZES, *_NUMPY_SIZES))
+    *rows(
+        "NumPy kernel / NumPy formula",
+        partial(against_other, name="numpy", base="numpy-formula"),
+        dict.fromkeys(sorted((*_SIZES, *_NUMPY_SIZES)), (1.0, 0.8)),
     ),
 )
 """The rows."""

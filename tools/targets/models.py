@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +18,11 @@ from gradstep.contract import FloatArray, Gradients, KernelName, Step
 from tools.targets.bench import THREADS, Bench, Measured, NotMeasured, cores_of, median
 from tools.targets.choosing import settle, settled
 from tools.targets.small_calls import step_of_gradient
-from tools.targets.target import Target
+from tools.targets.target import Target, rows
 
 MODELS = 8
+
+_KERNELS: tuple[KernelName, ...] = ("cython", "numba")
 
 _ONE_MODEL = "cython, 1 model"
 _BY_BLOCKS, _AT_ONCE = "matrix products by blocks", "matrix products at once"
@@ -42,7 +44,7 @@ def parameters(examples: Examples) -> tuple[FloatArray, FloatArray]:
 
 
 def matrix_products(X: FloatArray, y: FloatArray, w: FloatArray, b: FloatArray, at_once: int) -> Gradients:
-    """Return the costs and gradients by two matrix products for so many rows at once, and the links of NumPy's kernel.
+    """Return the costs and gradients by two matrix products, `at_once` rows at a time, with NumPy's links.
 
     The scores of a block of rows stay in the cache between one operation and the next; the products of all rows at once
     share their work better among the threads of BLAS.
@@ -96,7 +98,7 @@ def _cell(bench: Bench, n: int, threads: int) -> Cell:
 
     def contenders() -> list[Contender]:
         as_step = _Check()
-        kernels = [kernel for kernel in ("cython", "numba") if kernel not in bench.unavailable]
+        kernels = [kernel for kernel in _KERNELS if kernel not in bench.unavailable]
         found = [
             settled(_contender(_ONE_MODEL, partial(_of_one_model, "cython", count), step_of_gradient)),
             *(
@@ -126,25 +128,22 @@ def _contender(name: str, prepare: Callable[[Examples], Call], as_step: Callable
     return Contender(name, prepare, as_step=as_step)
 
 
-def _of_one_model(kernel: str, threads: int, examples: Examples) -> Call:
-    name = cast(KernelName, kernel)
-    return lambda: gradstep.gradient(*examples, kernel=name, threads=threads)
+def _of_one_model(kernel: KernelName, threads: int, examples: Examples) -> Call:
+    return lambda: gradstep.gradient(*examples, kernel=kernel, threads=threads)
 
 
-def _in_one_pass(kernel: str, threads: int, examples: Examples) -> Call:
+def _in_one_pass(kernel: KernelName, threads: int, examples: Examples) -> Call:
     w, b = parameters(examples)
-    name = cast(KernelName, kernel)
-    return lambda: gradstep.gradient(examples.X, examples.y, w, b, kernel=name, threads=threads)
+    return lambda: gradstep.gradient(examples.X, examples.y, w, b, kernel=kernel, threads=threads)
 
 
-def _in_passes(kernel: str, threads: int, examples: Examples) -> Call:
+def _in_passes(kernel: KernelName, threads: int, examples: Examples) -> Call:
     w, b = parameters(examples)
     models = [(np.ascontiguousarray(w[:, j]), float(b[j])) for j in range(MODELS)]
-    name = cast(KernelName, kernel)
-    settle(lambda: gradstep.gradient(examples.X, examples.y, *models[0], kernel=name, threads=threads))
+    settle(lambda: gradstep.gradient(examples.X, examples.y, *models[0], kernel=kernel, threads=threads))
 
     def call() -> Gradients:
-        each = [gradstep.gradient(examples.X, examples.y, *model, kernel=name, threads=threads) for model in models]
+        each = [gradstep.gradient(examples.X, examples.y, *model, kernel=kernel, threads=threads) for model in models]
         J, dw, db = zip(*each, strict=True)
         return Gradients(np.array(J), np.stack(dw, axis=1), np.array(db))
 
@@ -188,45 +187,20 @@ class _Check:
 _PASSES_MUST = {30: 0.7, 100: 0.5, 1000: 0.5}
 
 TARGETS: tuple[Target, ...] = (
+    *rows(f"Cython, {MODELS} models / 1 model", against_one_model, {100: (3.0, 1.5), 1000: (4.0, 2.0)}),
     *(
-        Target(
-            f"Cython, {MODELS} models / 1 model",
-            f"n = {n:,}",
-            THREADS[threads],
-            must,
-            aim,
-            "ratio",
-            partial(against_one_model, n=n, threads=threads),
-        )
-        for threads in THREADS
-        for n, must, aim in ((100, 3.0, 1.5), (1000, 4.0, 2.0))
-    ),
-    *(
-        Target(
+        row
+        for kernel in _KERNELS
+        for row in rows(
             f"{kernel.capitalize()}, {MODELS} models / {MODELS} passes",
-            f"n = {n:,}",
-            THREADS[threads],
-            must,
-            0.25,
-            "ratio",
-            partial(against_passes, kernel=kernel, n=n, threads=threads),
+            partial(against_passes, kernel=kernel),
+            {n: (must, 0.25) for n, must in _PASSES_MUST.items()},
         )
-        for kernel in ("cython", "numba")
-        for threads in THREADS
-        for n, must in _PASSES_MUST.items()
     ),
-    *(
-        Target(
-            f"Cython, {MODELS} models / two matrix products of NumPy",
-            f"n = {n:,}",
-            THREADS[threads],
-            1.0,
-            0.5,
-            "ratio",
-            partial(against_matrix_products, n=n, threads=threads),
-        )
-        for threads in THREADS
-        for n in _PASSES_MUST
+    *rows(
+        f"Cython, {MODELS} models / two matrix products of NumPy",
+        against_matrix_products,
+        dict.fromkeys(_PASSES_MUST, (1.0, 0.5)),
     ),
 )
 """The rows."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from tools.targets.bench import Bench, Measured, Scale
+from tools.targets.bench import THREADS, Bench, Measured, Scale
 from tools.targets.results import Unit
 
 Bound = float | Callable[[Scale], float]
@@ -34,6 +35,34 @@ class Target:
     aim: Bound
     unit: Unit
     measure: Callable[[Bench], Measured]
+
+
+def rows(
+    group: str,
+    measure: Callable[..., Measured],
+    bounds: Mapping[int, tuple[float, float]],
+    *,
+    threads: Iterable[int] = THREADS,
+    unit: Unit = "ratio",
+) -> list[Target]:
+    """Return a row for each number of threads and each n.
+
+    Parameters
+    ----------
+    group, unit : str
+        As of `Target`.
+    measure : callable
+        As of `Target`, given `n` and `threads` as well.
+    bounds : mapping
+        n -> what has to be reached there, and what is hoped for.
+    threads : iterable of int
+        Keys of `THREADS`.
+    """
+    return [
+        Target(group, f"n = {n:,}", THREADS[count], must, aim, unit, partial(measure, n=n, threads=count))
+        for count in threads
+        for n, (must, aim) in bounds.items()
+    ]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ TIMED_OUT = -1000
 """The exit code of a child that had to be killed because it took too long."""
 
 
-_PATIENCE = 5
+_PATIENCE = 30
 """Seconds that what a child started may go on after it."""
 
 
@@ -62,7 +62,7 @@ class Child:
     arguments : sequence of str
         Its `sys.argv[1:]`.
     variables : mapping
-        Environment variables beside this process's own; one that is None is removed.
+        Environment variables besides this process's own; one that is None is removed.
     options : sequence of str
         Options of the interpreter.
     folder : Path, optional
@@ -134,7 +134,7 @@ class Child:
         return True
 
 
-def run(code: str, seconds: float = 120.0, **options: Any) -> Ended:
+def run(code: str, seconds: float = 600.0, **options: Any) -> Ended:
     """Run a piece of Python to its end; the options are those of `Child`."""
     return Child(code, **options).end(seconds)
 

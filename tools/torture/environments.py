@@ -80,7 +80,11 @@ WORLDS = (
     World("99 threads", {"GRADSTEP_THREADS": "99"}),
     World("no thread can be started", before=_NO_THREADS),
     World("affinity with one core", before="import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})"),
-    World("4 GiB of addresses", before="import resource; resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))"),
+    World(
+        "4 GiB of addresses",
+        {"OPENBLAS_NUM_THREADS": "2"},
+        before="import resource; resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))",
+    ),
     World("few open files", before="import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (48, 48))"),
     World("numpy raises", before="import numpy; numpy.seterr(all='raise')"),
     World("warnings are errors", options=("-W", "error")),

@@ -17,7 +17,7 @@ from tools.torture.part import Amount, Outcome
 
 MOMENTS = 200
 LATEST_SECONDS = 2.0
-ENDS_WITHIN_SECONDS = 30.0
+ENDS_WITHIN_SECONDS = 120.0
 
 COMMAND = """
 import signal, sys

@@ -12,7 +12,7 @@ from tools.torture.part import Amount, Outcome
 # The first has no AVX, the second no AVX-512.
 PROCESSORS = {"Nehalem": "baseline", "Haswell": "avx2"}
 
-# Where it is set, OpenBLAS takes its word for the processor.
+# Removed: OpenBLAS believes that it runs on the processor that this variable names.
 _VARIABLES = {"OPENBLAS_CORETYPE": None}
 
 BITS = """
@@ -32,7 +32,7 @@ for m, n in ((1, 1), (7, 3), (100, 16), (65, 33), (20, 700), (3, 5001))[:: int(s
             typed = np.asarray(8 * X, order=order).astype(dtype)
             for kernel in ("cython", "numpy", "python"):
                 J, dw, db = gradstep.gradient(typed, y, w, 0.25, kernel=kernel)
-                # NumPy adds up in the order that its processor likes.
+                # NumPy's order of additions depends on the processor.
                 exact = [J.hex(), dw.tobytes().hex(), db.hex()]
                 bits.append(exact if kernel == "cython" else [f"{J:.4g}"])
 print(json.dumps([processor.chosen()[0], bits]))

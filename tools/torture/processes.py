@@ -86,7 +86,7 @@ def run(amount: Amount, first: str = "") -> Outcome:
     for way in WAYS:
         # A child that starts anew takes a second; a fork takes none.
         rounds = amount.of(ROUNDS if way in ("fork", "bare fork") else ROUNDS // 8)
-        ended = children.run(children.after(first, BUSY), 300, arguments=(way, str(rounds)))
+        ended = children.run(children.after(first, BUSY), 900, arguments=(way, str(rounds)))
         outcome.check(ended.failure(way))
         outcome.tried += 8 * rounds - 1
     return outcome

@@ -134,10 +134,10 @@ def compare_command(
     """Run the comparison, show it and write it; `compare_help` has the help."""
     places = outputs.taken(rest, OUTPUTS)
     asked = _Wanted(preset=preset, data=data, rounds=rounds, limit=limit, **rest)
+    outputs.require(places, _inputs(data, baseline))
     _require_label(asked)
     if fail_on is not None and baseline is None:
         raise click.UsageError("--fail-on needs --baseline FILE, the record that is compared with")
-    outputs.require(places, _inputs(data, baseline))
     base = None if baseline is None else records.load(baseline)
     tell = _hush if quiet else endings.say
     with Interrupts() as interrupts:

@@ -41,7 +41,7 @@ def in_words(error: BaseException) -> str:
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, OSError) and error.errno == errno.ENOENT:
-        # All that looks for something without a name is what asks where the current folder is.
+        # Only the look-up of the current folder names no file.
         return "the current folder does not exist any more"
     return str(error) or type(error).__name__
 

@@ -21,6 +21,7 @@ from gradstep.contract import Fit
 from gradstep.data import labels, models, tables
 from gradstep.data.blocks import Unusable
 from gradstep.outcomes import ConvergenceWarning, FitDiverged, FitInterrupted
+from gradstep.threads import named_threads
 
 
 def _kernel_name(_context: click.Context, _option: click.Parameter, name: str) -> str:
@@ -119,11 +120,13 @@ def fit_command(
     quiet: bool,
 ) -> None:
     """Train logistic regression on a data file by gradient descent."""
+    places.require_apart({} if save is None else {"--save": save}, {"DATA": data})
     if label is None and data.suffix.lower() != ".npz":
         raise click.UsageError(f"--label COLUMN is missing: the column that holds the labels{_known(data, delimiter)}")
-    if kernel != "auto":
-        registry.load(kernel)
-    places.require_apart({} if save is None else {"--save": save}, {"DATA": data})
+    # What the environment names and cannot be had is known before the work; no problem is too small to ask for.
+    select.resolve(kernel, 1, 1)
+    if threads is None:
+        named_threads()
     if save is not None:
         files.require_place_for(save)
     try:

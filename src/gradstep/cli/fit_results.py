@@ -1,4 +1,4 @@
-"""What ``gradstep fit`` shows: the coefficients, how the training ended, and what to do where that is not the end."""
+"""What ``gradstep fit`` shows: the coefficients, how the training ended, and what to do if it did not converge."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from gradstep.compare.show.console import PlainConsole
 from gradstep.compare.show.words import duration
 from gradstep.data.models import Model
 
-# As many coefficients are shown, the largest.
+# At most this many coefficients are shown: the largest.
 _SHOWN = 20
 
 
 class Training(NamedTuple):
-    """How a model was trained, beside what it says itself."""
+    """How a model was trained, besides what it says itself."""
 
     kernel: str
     max_iter: int

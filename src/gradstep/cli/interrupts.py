@@ -19,10 +19,10 @@ from gradstep import startup
 
 _OTHERS = [signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
-# A press within this time of the one before is the same wish.
+# A press within this many seconds of the one before repeats it.
 _IMPATIENT_SECONDS = 1.0
 
-# Results that are not saved so long after the first press wait for something, such as the reader of a pipe.
+# Results that are not saved this many seconds after the first press wait for something, such as the reader of a pipe.
 _STUCK_SECONDS = 10.0
 
 _Item = TypeVar("_Item")
@@ -35,7 +35,7 @@ class _Presses:
         self._last = -math.inf
 
     def count_one(self) -> bool:
-        """Count a press that comes now; return whether it is a wish of its own."""
+        """Count a press that comes now; return whether it repeats none before."""
         before, self._last = self._last, time.monotonic()
         return self._last - before >= _IMPATIENT_SECONDS
 
@@ -44,7 +44,7 @@ _presses = _Presses()
 
 
 def heed_once() -> None:
-    """Let Ctrl-C end the process, in its own words: presses that follow at once do not cut off the end that it makes.
+    """Let Ctrl-C end the process with its one line: presses that follow at once do not cut that off.
 
     A shell makes its background jobs ignore Ctrl-C; they go on ignoring it.
     """
@@ -77,7 +77,7 @@ def _end(number: int, _frame: FrameType | None) -> None:
 
 
 def _ignore_at_the_end() -> None:
-    """Ignore presses while Python ends: they would make it end by the signal, after words of its own."""
+    """Ignore Ctrl-C while Python shuts down: Python would print a message of its own, and end by the signal."""
     atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
 
 

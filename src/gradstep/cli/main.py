@@ -6,7 +6,7 @@ import errno
 import io
 import os
 import sys
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TextIO
 
 import click
 
@@ -60,9 +60,15 @@ class Commands(click.Group):
         except click.Abort:
             endings.complain("interrupted")
             sys.exit(endings.INTERRUPTED)
+        except BrokenPipeError:
+            # Whoever read the output has enough.
+            _give_up(sys.stdout)
+            sys.exit(endings.FAILED)
         except endings.EXPECTED as error:
             endings.complain(endings.in_words(_of_stdout(error)))
             sys.exit(endings.FAILED)
+        finally:
+            _flush_stderr()
 
     def list_commands(self, _context: click.Context) -> list[str]:
         """Return the names of the commands."""
@@ -121,13 +127,25 @@ def _flush_stdout() -> None:
         sys.stdout.flush()
 
 
+def _flush_stderr() -> None:
+    """Let a stderr that is full change nothing: Python flushes it again when it ends, and would exit with 120."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _give_up(sys.stderr)
+
+
+def _give_up(stream: TextIO) -> None:
+    """Let what a stream still holds, and what follows, go nowhere: Python would complain in lines of its own."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _of_stdout(error: Exception) -> Exception:
     """Return an error as one that names stdout, if that is what failed, and give stdout up."""
     # Errors of files name their files.
     if not (isinstance(error, OSError) and error.filename is None and error.errno in _STREAM_FAILED):
         return error
-    # Python flushes again when it ends, and would complain in lines of its own.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _give_up(sys.stdout)
     return OSError(error.errno, error.strerror, "standard output")
 
 

@@ -124,6 +124,10 @@ DRAWINGS: tuple[Output, ...] = (
 OUTPUTS: tuple[Output, ...] = (RECORD, *EXPORTS, *DRAWINGS)
 
 
+# What is shown goes there, where the system has such names; `places` sees to the files of the other outputs.
+_STREAMS = {"standard output": Path("/dev/stdout"), "standard error": Path("/dev/stderr")}
+
+
 def options(outputs: Sequence[Output]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that gives a command one option for each output."""
 
@@ -150,7 +154,7 @@ def require(wanted: Mapping[Output, Path], inputs: Mapping[str, Path]) -> None:
     options = {output.option: path for output, path in wanted.items()}
     places.require_apart(options, inputs)
     if PICTURES in wanted:
-        _require_apart_from_pictures(wanted[PICTURES], {**inputs, **options})
+        _require_apart_from_pictures(wanted[PICTURES], {**inputs, **options, **_STREAMS})
     for output, path in wanted.items():
         output.require(path)
 

@@ -41,12 +41,15 @@ def require_apart(outputs: Mapping[str, Path], inputs: Mapping[str, Path]) -> No
 
     Standard output and error are outputs, too. Both map what the user calls it, such as "--json", to its path.
     """
+    # First, because the words of an error go to standard error.
+    for name, path in inputs.items():
+        files.require_not_standard_stream(path, f"read as {name}")
+    for name, path in outputs.items():
+        if not files.is_stream(path):
+            files.require_not_standard_stream(path, f"written as {name}")
     for (name, path), (read_as, read) in itertools.product(outputs.items(), inputs.items()):
         if files.is_same(path, read):
             raise ValueError(f"{name} {path} would overwrite {read}, which is read as {read_as}")
-    for verb, paths in (("read", inputs), ("written", outputs)):
-        for name, path in paths.items():
-            files.require_not_standard_stream(path, f"{verb} as {name}")
     for (name, path), (other, second) in itertools.combinations(outputs.items(), 2):
         if files.is_same(path, second):
             raise ValueError(f"{name} {path} and {other} {second} are the same file")

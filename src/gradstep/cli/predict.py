@@ -72,11 +72,11 @@ def predict_command(
     out: Path | None,
 ) -> None:
     """Predict probabilities and labels for a data file."""
+    places.require_apart({} if out is None else {"--out": out}, {"MODEL": model, "DATA": data})
     if data.suffix.lower() == ".json" and model.suffix.lower() in tables.SUFFIXES:
         raise click.UsageError(f"the model comes first: gradstep predict {data} {model}")
     if id_column in prediction_files.COLUMNS:
         raise click.UsageError(f"--id {id_column}: the result has a column of this name; give that of DATA another one")
-    places.require_apart({} if out is None else {"--out": out}, {"MODEL": model, "DATA": data})
     if out is not None:
         _require_place_for(out)
     elif sys.stdout is None:

@@ -21,7 +21,7 @@ SUFFIXES = (".csv", ".parquet")
 COLUMNS = ("probability", "label")
 """What the result has for every row."""
 
-# A row group of Parquet has at least as many rows, but for the last.
+# A row group of Parquet has at least this many rows, except for the last.
 _ROWS_OF_A_GROUP = 1 << 16
 
 
@@ -62,7 +62,7 @@ def _lines(rows: Iterable[Iterable[object]]) -> bytes:
 
 def _columns(rows: Rows) -> list[list[Any]]:
     ids = [] if rows.ids is None else [rows.ids]
-    # As many digits as give the same number back.
+    # Enough digits to read the same number back.
     return [*ids, rows.probability.tolist(), rows.label]
 
 

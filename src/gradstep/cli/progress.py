@@ -92,7 +92,7 @@ def on_stderr() -> Bar:
 
 
 def _can_be_redrawn() -> bool:
-    """Return whether stderr is a terminal, and none that a notebook only imitates: there each state of a bar stays."""
+    """Return whether stderr is a real terminal: in one that a notebook imitates every state of a bar would stay."""
     return sys.stderr is not None and sys.stderr.isatty() and environment.variable("JPY_PARENT_PID") is None
 
 

@@ -26,7 +26,7 @@ FAIL_ON = click.option(
     group="Differences",
     callback=options.ratio,
     metavar="RATIO",
-    help="Exit with 3 if a time became this many times as long.",
+    help="Exit with 3 if a time became at least RATIO× slower, beyond noise.",
 )
 
 
@@ -79,7 +79,7 @@ def show_differences(before: Record, after: Record, names: tuple[str, str], deta
 
 
 def require_no_slower(context: click.Context, found: Differences, fail_on: float | None) -> None:
-    """Fail if a time became at least this many times as long beyond noise."""
+    """Fail if a time became slower by at least this ratio, beyond noise."""
     if fail_on is None or not (slower := found.slower_than(fail_on)):
         return
     count = "1 time" if len(slower) == 1 else f"{len(slower)} times"
@@ -108,9 +108,9 @@ Examples
 def export_command(context: click.Context, /, record: Path, **given: Any) -> None:
     """Write a record in the format of another tool."""
     wanted = outputs.taken(given, EXPORTS)
+    outputs.require(wanted, {"RECORD": record})
     if not wanted:
         raise click.UsageError(f"name what to write: {', '.join(output.option for output in EXPORTS)}")
-    outputs.require(wanted, {"RECORD": record})
     if not outputs.write(findings(records.load(record)), wanted):
         context.exit(endings.FAILED)
 

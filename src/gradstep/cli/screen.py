@@ -23,7 +23,7 @@ DETAILS = click.option(
     help="Every interval, the read limit, growth, one-time costs.",
 )
 
-# What makes it another machine; the memory, for one, varies by some pages.
+# Where these differ it is another machine. The memory is none of them: it varies by some pages.
 _IDENTITY = ("processor", "architecture", "cores", "features")
 
 

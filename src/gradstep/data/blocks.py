@@ -17,11 +17,11 @@ from gradstep.contract import FloatArray
 from gradstep.data import labels
 from gradstep.text import quoted
 
-# About as many cells are in memory at a time.
+# About this many cells are in memory at a time.
 _CELLS = 1 << 18
 
 
-# Nobody copies a longer list.
+# A message suggests an option for at most this many columns; nobody would copy a longer list.
 _MOST_TO_DROP = 100
 
 
@@ -143,7 +143,7 @@ def index(path: Path, names: Sequence[str], name: str) -> int:
 
 @functools.lru_cache(maxsize=1)
 def _places(names: tuple[str, ...]) -> dict[str, list[int]]:
-    """Return where each name stands; a command may ask for many of many."""
+    """Return the indices of each name; kept, because a command may look up many names among many."""
     found: dict[str, list[int]] = {}
     for j, name in enumerate(names):
         found.setdefault(labels.composed(name), []).append(j)

@@ -13,14 +13,21 @@ from numpy.typing import NDArray
 from gradstep.text import quoted
 
 # What tables write where there is no value, in lower case: pandas' list, and those of databases, statistics and
-# spreadsheets, errors of formulas included.
+# spreadsheets.
 _MISSING = {
-    "", "#calc!", "#div/0!", "#field!", "#getting_data", "#n/a", "#n/a n/a", "#na", "#name?", "#null!", "#num!",
-    "#ref!", "#spill!", "#value!", "(blank)", "(missing)", "(null)", "-", "--", "---", "-1.#ind", "-1.#qnan", "-nan",
-    "+nan", ".", "..", "...", "1.#ind", "1.#qnan", "<na>", "<null>", "?", "??", "???", "\\n", "_", "blank", "empty",
-    "k.a.", "missing", "n. a.", "n.a.", "n/a", "na", "na.", "nan", "nat", "nil", "no data", "none", "not applicable",
-    "not available", "null", "undefined", "\N{EN DASH}", "\N{EM DASH}", "\N{HORIZONTAL ELLIPSIS}",
+    "", "#getting_data", "#n/a n/a", "#n/a", "#n/b", "#n/d", "#n/v", "#na", "#nv", "*", "+nan", "-", "--", "---",
+    "-1.#ind", "-1.#qnan", "-nan", ".", "..", "...", "1.#ind", "1.#qnan", "?", "??", "???", "\\n", "_", "blank",
+    "empty", "k.a.", "missing value", "missing", "n. a.", "n.a", "n.a.", "n.d.", "n/a", "n/d", "na", "na.",
+    "na_character_", "na_integer_", "na_real_", "nan", "nat", "nil", "no data", "no value", "none", "not applicable",
+    "not available", "not determined", "not recorded", "not reported", "np.nan", "null", "pd.na", "undefined",
+    "\N{EN DASH}", "\N{EM DASH}", "\N{HORIZONTAL ELLIPSIS}",
 }  # fmt: skip
+
+# "(none)", "<NA>", "[null]", "''".
+_BRACKETS = "()<>[]{}'\"`"
+
+# Of a formula, in whatever language the spreadsheet speaks, such as #WERT! and Err:502; and .a to .z of statistics.
+_ERROR = re.compile(r"#[^\s#]+[!?]|err:[0-9]+|\.[a-z]")
 
 # Characters without a width, which strip() leaves: joiners, marks of direction, and such.
 _UNSEEN = "\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
@@ -97,8 +104,14 @@ def _of_class(where: str, values: list[str], codes: NDArray[np.intp], positive: 
 
 
 def is_missing(value: str, values: Sequence[str] = ()) -> bool:
-    """Return whether a value says that there is none; beside a plus, a minus is a class."""
-    return value.strip().strip(_UNSEEN).strip().lower() in _MISSING and not (value == "-" and "+" in values)
+    """Return whether a value means that the label is missing; a minus does unless there is a plus as well."""
+    text = value.strip().strip(_UNSEEN).strip().lower()
+    if text in _MISSING:
+        return not (value == "-" and "+" in values)
+    within = text.strip(_BRACKETS).strip()
+    # A mark in brackets, such as (-), is the result of a test.
+    is_word = not within or any(map(str.isalpha, within))
+    return (is_word and within in _MISSING) or _ERROR.fullmatch(text) is not None
 
 
 def as_class(value: str) -> float | str:

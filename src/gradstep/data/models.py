@@ -26,6 +26,9 @@ from gradstep.text import is_whole, quoted
 
 SCHEMA = 1
 
+# Two ways to compute a coefficient differ by less than this share of it.
+_ROUNDED = 1e-9
+
 
 @dataclass(frozen=True)
 class Model:
@@ -179,9 +182,39 @@ def _checked(content: dict[str, Any]) -> Model:
         raise ValueError("schema should be at least 1")
     if model.negative is not None and labels.as_class(model.positive) == labels.as_class(model.negative):
         raise ValueError("positive and negative are the same label")
+    _require_possible_counts(model)
+    _require_one_model(model)
+    return model
+
+
+def _require_possible_counts(model: Model) -> None:
+    """Raise ValueError for numbers that no training ends with."""
     if not 0 <= model.correct <= model.m or model.m < 1:
         raise ValueError("correct should be from 0 to m, and m at least 1")
-    return model
+    if model.accuracy != model.correct / model.m:
+        raise ValueError("accuracy should be correct / m")
+    if model.tol <= 0.0:
+        raise ValueError("tol should be positive")
+    for name in ("l2", "J", "n_iter", "largest_gradient"):
+        if getattr(model, name) < 0:
+            raise ValueError(f"{name} should be at least 0")
+
+
+@np.errstate(all="ignore")
+def _require_one_model(model: Model) -> None:
+    """Raise ValueError if what predicts, the standardized model, is not the one for the columns as they are."""
+    if (inner := model.standardized) is None:
+        return
+    w = np.array(inner["coefficients"], np.float64)
+    means, scales = (np.array(inner[name], np.float64) for name in ("means", "scales"))
+    original_w, original_b = Standardization(means, scales).original_units(w, float(inner["intercept"]))
+    # Sums may be added in another order on another machine.
+    terms = np.append(original_w * means, inner["intercept"])
+    if not (
+        np.allclose(original_w, np.array(model.coefficients, np.float64), rtol=_ROUNDED, atol=0.0)
+        and abs(original_b - model.intercept) <= _ROUNDED * np.abs(terms).sum()
+    ):
+        raise ValueError("standardized is another model than coefficients and intercept")
 
 
 def _require_columns(model: Model) -> None:

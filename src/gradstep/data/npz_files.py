@@ -21,21 +21,21 @@ from gradstep.extras import MissingExtra
 from gradstep.machine import available_memory
 from gradstep.text import quoted
 
-# Text, bytes that are text, whole and broken numbers, and truth values; the codes are NumPy's.
+# NumPy's codes for floats, signed and unsigned integers, booleans, bytes and text.
 _KINDS_OF_LABELS = "fiubUS"
 
-# The most that deflate, with which NumPy compresses, makes of a byte.
+# A byte that was compressed by deflate, as NumPy does, stands for at most this many.
 _MOST_OF_A_BYTE = 1032
 
 # The names of the columns of X.
 _COLUMN = re.compile(r"x(0|[1-9][0-9]{0,18})")
 
-# What the name of a column takes, in bytes.
+# The name of a column takes about this many bytes.
 _NAME = 100
 
 
 class _Header(NamedTuple):
-    """What an array says of itself."""
+    """What the header of an array says."""
 
     shape: tuple[int, ...]
     by_columns: bool
@@ -121,7 +121,7 @@ class NpzSource:
 
     @contextlib.contextmanager
     def _opened(self, name: str) -> Iterator[tuple[IO[bytes], _Header]]:
-        """Open an array behind its header, whose claims are as large as the file says that the array is."""
+        """Open an array at its first number, if the size in its header is the one that the file gives."""
         member = self._archive.getinfo(f"{name}.npy")
         with self._archive.open(member) as file:
             header = _header(file)

@@ -111,7 +111,7 @@ class ParquetSource:
             try:
                 for _ in self._file.iter_batches(columns=[name], use_threads=False):
                     pass
-            except Exception as damage:
+            except Exception as damage:  # a damaged file ends in nearly any exception of pyarrow
                 raise ValueError(f"{self.path}, column {name!r}: not read as Parquet: {damage}") from damage
 
     def _require_numbers(self, numbers: Sequence[int]) -> None:
@@ -180,7 +180,7 @@ class ParquetSource:
         with self._of_column(name):
             encoded = column if self._arrow.types.is_dictionary(column.type) else column.dictionary_encode()
         known = [self._text(name, value) for value in encoded.dictionary]
-        # One more value than there are: the cells without one.
+        # Cells without a value get the next code: that of an empty text.
         codes = encoded.indices.cast(self._arrow.int64()).fill_null(len(known))
         used, codes = np.unique(_values(codes, np.int64), return_inverse=True)
         return Texts([[*known, ""][k] for k in used], codes)

@@ -7,13 +7,13 @@ from typing import Literal, NamedTuple
 
 BoundKind = Literal["call overhead", "arithmetic", "cache", "memory"]
 
-# Whatever takes half of a time bounds it.
+# What takes at least half of a time is what bounds it.
 _HALF = 0.5
 
 # A time that grows with this power of the size or less hardly depends on the size.
 _FLAT = 0.5
 
-# A time that grows with this power or more has left a cache behind.
+# A time that grows with this power or more is that of an X that outgrows a cache.
 _STEEP = 1.15
 
 _CACHES = ("L1d", "L2", "L3")

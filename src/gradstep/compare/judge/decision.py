@@ -13,7 +13,7 @@ Decision = Literal["decided", "tie", "open"]
 TIE = 1.05
 """Contenders are tied where the interval of the ratio of their times lies between this and its inverse."""
 
-# Whoever asks after every few rounds and stops at the first yes is wrong more often than an interval says. Of 200 pairs
+# Checking after every few rounds and stopping at the first yes is wrong more often than an interval says. Of 200 pairs
 # of equal contenders (tests/test_decision.py) 13 end as decided with an interval of 95 %, and 5 with this one.
 _LEVEL_TO_STOP = 0.995
 
@@ -36,7 +36,7 @@ def decision(alike: Sequence[Ratio], count: int) -> Decision:
 def still_open(cell: Cell) -> bool:
     """Return whether more rounds may show which contender is the fastest.
 
-    They need not where each of the others is slower or tied, beyond the doubt that asking again and again adds.
+    They are not needed where each of the others is slower or tied, even with the doubt that repeated checking adds.
     """
     timed = {result.contender: result.samples for result in cell.results if result.status == "timed"}
     if len(timed) < 2:

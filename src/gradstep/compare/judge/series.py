@@ -11,7 +11,7 @@ from gradstep.compare.judge.findings import Axis, CellFindings, Fastest, Finding
 from gradstep.compare.judge.statistics import Interval, Verdict
 from gradstep.compare.record.records import READ_LIMIT, Cell, Setup
 
-# Operations of a row beside the 4 n of its two passes: sigmoid and loss (docs/performance.md, section 1).
+# Operations of a row besides the 4 n of its two passes: sigmoid and loss (docs/performance.md, section 1).
 OPERATIONS_OF_A_ROW = 60
 
 
@@ -77,7 +77,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class RoofPoint:
-    """What one contender reached on one problem, if it reads X once and computes what the formula asks for."""
+    """What one contender reached on one problem, if it reads X once and computes what the formula needs."""
 
     name: str
     m: int
@@ -260,7 +260,7 @@ def _bandwidths(cells: Sequence[CellFindings], caches: dict[str, int]) -> dict[s
 
 
 def operations(m: int, n: int, models: int = 1) -> int:
-    """Return how many operations the formula asks for."""
+    """Return how many operations the formula needs."""
     return models * m * (4 * n + OPERATIONS_OF_A_ROW)
 
 

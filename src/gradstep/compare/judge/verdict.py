@@ -55,7 +55,7 @@ class Against(NamedTuple):
 
 
 class Span(NamedTuple):
-    """The smallest and the largest of some ratios of times: above 1 where what is praised is the faster one."""
+    """The smallest and the largest of some ratios of times: above 1 where the contender it is about is faster."""
 
     lowest: float
     highest: float
@@ -158,7 +158,7 @@ def _lead(kernels: Sequence[Standing], leader: str | None) -> Span | None:
 
 
 def _leader(kernels: Sequence[Standing]) -> str | None:
-    """Return the kernel that is decided most often; of equals the one that has the smallest median most often."""
+    """Return the kernel that is decided most often; among equals the one with the smallest median most often."""
     wins = collections.Counter(each.fastest for each in kernels if each.decision == "decided")
     firsts = collections.Counter(each.fastest for each in kernels)
     return max(firsts, key=lambda name: (wins[name], firsts[name]), default=None)
@@ -185,7 +185,7 @@ def against_peers(record: Record, found: CellFindings, kernel: str | None = None
 
 
 def _choice(timed: Sequence[CellFindings], kernels: Sequence[Standing], leader: str, auto: Auto | None) -> Choice:
-    """Recommend what "auto" takes, unless the leader is faster somewhere than that."""
+    """Recommend what "auto" takes, unless some problem has a faster kernel by more than a tie."""
     taken = set() if auto is None else {auto(each.cell.m, each.cell.n) for each in kernels}
     if len(taken) != 1:
         return Choice(leader, None)

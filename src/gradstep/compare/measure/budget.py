@@ -14,14 +14,14 @@ from gradstep.compare.measure.forecast import PREPARATION, Forecast, Kind, Who, 
 from gradstep.compare.measure.problems import AnyProblem
 from gradstep.compare.record.records import READ_LIMIT, Settings
 
-# What starting the program, before its clock starts, and showing and saving what was measured take, and the most of a
-# small budget that is kept for them.
+# Seconds for starting the program, before its clock runs, and for showing and saving the results; and the largest part
+# of a small budget that is kept for them.
 _REST, _MOST_OF_REST = 0.8, 0.25
 
-# The pace of a run begins as if this many seconds had gone as expected, so that one hiccup does not count for much.
+# The pace of a run begins as if this many seconds had gone as expected, so that one early delay counts for little.
 _AS_EXPECTED = 0.5
 
-# Whatever costs no more than this is cheap, and so on in steps of ten.
+# An item that takes at most this many seconds is cheap; the classes of dearer ones are ten times as wide each.
 _CHEAP = 0.1
 
 # The first call of a kind on a small problem, and some more to see how long the next ones take.

@@ -52,7 +52,7 @@ class Contender:
     compiles : bool
         Whether it compiles at run time, in its first call.
     copies : dict
-        How many copies of X it keeps beside X, for an X in "C" and in "F" order.
+        How many copies of X it keeps besides X, for an X in "C" and in "F" order.
     """
 
     name: str
@@ -70,10 +70,11 @@ class Contender:
 
 def kernel_contender(name: str, threads: int | None = 1) -> Contender:
     """Return the contender that calls `gradstep.step` with one kernel."""
+    # By name, as users do; the registry may have names that the Literal lacks.
+    kernel = cast(KernelName, name)
 
     def prepare(examples: Examples) -> Call:
         X, y, w, b = examples
-        kernel = cast(KernelName, name)
 
         def call() -> Step | Steps:
             taken: Step | Steps = gradstep.step(X, y, w, b, ALPHA, kernel=kernel, threads=threads)
@@ -83,7 +84,7 @@ def kernel_contender(name: str, threads: int | None = 1) -> Contender:
 
     def objective(examples: Examples) -> Call:
         X, y, w, b = examples
-        return partial(gradstep.objective(X, y, kernel=cast(KernelName, name), threads=threads), np.append(w, b))
+        return partial(gradstep.objective(X, y, kernel=kernel, threads=threads), np.append(w, b))
 
     compiles = registry.KERNELS[name].compiles
     one_time = partial(_one_time, name) if compiles else lambda: 0.0

@@ -18,8 +18,8 @@ Sizes = Callable[[Numbers, Numbers], list[tuple[int, int]]]
 class Preset:
     """What is compared. An option of the command line replaces any of these.
 
-    The `sizes` are those of the random problems; `data` names a data set of scikit-learn beside them. Among the numbers
-    of threads, None chooses by the size of X. The run takes no longer than `budget` seconds.
+    The `sizes` are those of the random problems; `data` names a data set of scikit-learn to measure as well. Among the
+    numbers of threads, None chooses by the size of X. The run takes no longer than `budget` seconds.
     """
 
     summary: str

@@ -330,6 +330,6 @@ def from_name_or_file(
     table = tables.read(path, label, positive)
     # A column that cannot be standardized is refused, by name, before anything is measured.
     table.standardization()
-    # Bytes that are no UTF-8 stand in a name as halves of characters, which no file could hold.
+    # Bytes of a file's name that are not UTF-8 are halves of characters in it, which no file could hold.
     name = path.name.encode("utf-8", "backslashreplace").decode("utf-8")
     return RealProblem(name, f"{table.label} = {table.positive}", table.X, table.y, dtype, order, seed, models)

@@ -19,7 +19,7 @@ from gradstep.contract import KernelUnavailable
 from gradstep.extras import MissingExtra
 from gradstep.machine import available_memory
 
-# In each turn a cell gets this part of the rounds that it had, so that asking whether it is decided costs little.
+# In each turn a cell gets one new round for three that it had, so that checking whether it is decided costs little.
 _PART = 3
 
 LineUp = Callable[[int | None], Sequence[Contender]]
@@ -27,7 +27,7 @@ LineUp = Callable[[int | None], Sequence[Contender]]
 
 
 class Progress:
-    """Hears of a run while it goes on. This one shows nothing; subclasses do."""
+    """Follows a run. This one shows nothing; subclasses do."""
 
     def plan(self, seconds: float) -> None:
         """Take note of how long the rest of the run should take."""
@@ -159,7 +159,7 @@ class _Run:
         places = sorted(self._places, key=lambda place: place.problem.m * place.problem.n)
         plan: dict[Item, float] = {}
         for done, place in enumerate(places):
-            # Once nothing more fits, nothing will: time only goes by.
+            # Once nothing more fits into the budget, nothing will: the time left only shrinks.
             if plan or not done or self._settings.budget is None:
                 plan = self._plan_with_first_calls(places[done:], skip_unavailable)
             start, loading = time.perf_counter(), place.problem.load_seconds
@@ -177,7 +177,7 @@ class _Run:
         return self._planner.seconds_to_measure - self._session.seconds
 
     def _plan_with_first_calls(self, places: Sequence[Place], skip_unavailable: bool) -> dict[Item, float]:
-        """Return the plan for the remaining places, the first of which has all its first calls behind it.
+        """Make the first calls of the first place, and return the plan for this place and the others.
 
         Each import and each first call may change the plan, since they show what was only guessed before.
         """
@@ -205,7 +205,7 @@ class _Run:
                     self._drop(name, str(error))
 
     def _load_or_call(self, contender: Contender, kind: Kind) -> None:
-        """Import what a contender needs; if it has that, or needs next to no time anyway, make its first call."""
+        """Import what a contender needs; if that is done, or takes next to no time, make its first call."""
         if contender.name not in self._loaded and contender.one_time() > 0.0:
             contender.load()
             self._loaded.add(contender.name)
@@ -231,7 +231,7 @@ class _Run:
         contenders = self._contenders[place.threads]
         lacking = budget.shortage(place.problem, contenders, available_memory())
         if lacking is not None and self._open:
-            # The arrays that were kept for more rounds give way.
+            # Free the arrays that were kept for more rounds.
             self._open.clear()
             lacking = budget.shortage(place.problem, contenders, available_memory())
         if lacking is not None:
@@ -263,7 +263,7 @@ class _Run:
         return measured
 
     def _keep(self, number: int, measured: Timing, still_open: Callable[[Cell], bool]) -> None:
-        """Keep what was measured in a cell, and the means for more rounds as long as these may decide something."""
+        """Keep what was measured in a cell; and its arrays, as long as more rounds may decide something."""
         self._cells[number] = measured.cell()
         if self._settings.budget is not None and still_open(self._cells[number]):
             self._open[number] = measured

@@ -25,6 +25,9 @@ LOOK_SECONDS = 6e-3
 # The longest wait for an idle process.
 _LONGEST_WAIT = 0.5
 
+# The process is idle if its threads used less than this part of the time for which it was watched.
+_IDLE = 0.3
+
 # A contender is warm once a sample takes at least this fraction of the one before. It gets at most this many tries.
 _STABLE = 0.95
 _LONGEST_WARM_UP = 15
@@ -94,7 +97,7 @@ class Sampler:
         return waited + (self.calls * taken[-1] if taken else max(self.first_seconds, SAMPLE_SECONDS))
 
     def is_warm(self) -> bool:
-        """Whether the times no longer fall, or the calls are so long that they never were cold."""
+        """Whether the times no longer fall, or the calls are too long to need a warm-up."""
         if self.call_seconds > LONG_CALL or len(self.warm_up) >= _LONGEST_WARM_UP:
             return True
         return len(self.warm_up) > 1 and not self._lengthened and self.warm_up[-1] >= _STABLE * self.warm_up[-2]
@@ -126,7 +129,7 @@ def warm_up(
     shuffle: Callable[[list[Sampler]], None],
     seconds_left: Callable[[], float] = lambda: math.inf,
 ) -> None:
-    """Take interleaved samples that do not count, until each contender's last long enough and no longer fall.
+    """Take interleaved samples that do not count, until each contender's are long enough and stop getting faster.
 
     It ends early where no time is left.
     """
@@ -148,7 +151,7 @@ def wait_until_idle() -> None:
     while time.perf_counter() < deadline:
         used = time.process_time()
         time.sleep(LOOK_SECONDS)
-        if time.process_time() - used < 0.3 * LOOK_SECONDS:
+        if time.process_time() - used < _IDLE * LOOK_SECONDS:
             return
 
 

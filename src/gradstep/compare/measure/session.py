@@ -19,7 +19,7 @@ TIMED = "one call of gradstep.step(X, y, w, b, alpha): the cost, the gradient an
 # The array that is read again and again: more than most caches hold, and read within milliseconds.
 _X_BYTES = 64 << 20
 
-# Each look begins with readings that do not count, because the caches hold something else by then.
+# Each look begins with readings that do not count, because by then the caches hold something else.
 _UNCOUNTED = 2
 _SAMPLES = 3
 

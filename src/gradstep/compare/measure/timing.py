@@ -140,7 +140,7 @@ class Timing:
         return sum(sampler.seconds for sampler in self._still_timed)
 
     def add(self, rounds: int) -> None:
-        """Take more rounds, of all but those so much slower than the fastest that they cannot be the fastest."""
+        """Take more rounds of all but the contenders that are far slower than the fastest."""
         for _ in range(rounds):
             self._take_round(self._still_timed)
 
@@ -245,7 +245,7 @@ class Timing:
             self._results[contender.name] = Result(contender.name, "wrong", reason, check=check)
             self._on_progress(expected)
             return None
-        # One long call may have been a hiccup; it counts as long only if the forecast agrees.
+        # One long call may have been disturbed; it counts as long only if the forecast agrees.
         usual = self._forecast.seconds(self._who(contender.name), self._problem.m, self._problem.n)
         return Sampler(
             contender.name,

@@ -18,13 +18,13 @@ def says(description: str) -> Meta:
 # The largest integer that other formats hold, such as Parquet.
 _LARGEST = 2**63 - 1
 
-# Two of them and the rest of the name of a file have fewer than 255 characters.
+# A file name with two of them has fewer than 255 characters.
 _LONGEST_SLUG = 80
 
 Words = Annotated[str, Meta(min_length=1)]
 Count = Annotated[int, Meta(ge=1, le=_LARGEST)]
 Duration = Annotated[float, Meta(ge=0.0)]
-# No clock and no patience reaches beyond these bounds, and within them no rate or ratio overflows.
+# No real time lies outside these bounds, and within them no rate or ratio overflows.
 Sample = Annotated[float, Meta(gt=1e-15, le=1e12)]
 Order = Annotated[
     str, Meta(pattern="^[CF]$", description="Of X. C: each row is contiguous in memory; F: each column is.")

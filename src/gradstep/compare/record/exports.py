@@ -173,7 +173,8 @@ def _named_results(record: Record) -> Iterator[tuple[str, Result]]:
         threads = "auto" if cell.threads is None else cell.threads
         models = "" if cell.models == 1 else f", models={cell.models}"
         size = f"m={cell.m}, n={cell.n}, {cell.dtype}, {cell.order}, threads={threads}{models}"
-        name = f"{result.contender}: {cell.problem}, {size}"
+        # As pyperf keeps it, so that no two names become one.
+        name = printable(f"{result.contender}: {cell.problem}, {size}").strip()
         seen[name] = seen.get(name, 0) + 1
         yield name if seen[name] == 1 else f"{name}, repetition {seen[name]}", result
 
@@ -192,7 +193,9 @@ def _metadata(record: Record, name: str, result: Result) -> dict[str, Any]:
         **versions,
         **({} if record.commit is None else {"commit_id": record.commit}),
     }
-    # pyperf takes neither the end of a line nor nothing.
+    # pyperf takes neither the end of a line nor nothing, nor blanks alone.
     return {
-        key: printable(value) if isinstance(value, str) else value for key, value in metadata.items() if value != ""
+        key: printable(value) if isinstance(value, str) else value
+        for key, value in metadata.items()
+        if not isinstance(value, str) or value.strip()
     }

@@ -18,7 +18,7 @@ Upgrade = Callable[[Any], None]
 """Turns what the JSON of a record holds into what the next version would hold, in place."""
 
 
-# So much is quoted of what is wrong.
+# At most this much of a wrong value is quoted.
 _LONGEST = 100
 
 

@@ -29,7 +29,7 @@ def circumstances(found: Findings) -> Iterator[Text]:
 
 
 def checks(found: Findings) -> Iterator[str]:
-    """Say what of a call is left without the checks of its input, for the kernel that is the fastest on small problems.
+    """Say how long a call takes without the checks of its input, for the kernel that is fastest on small problems.
 
     Only where it is the fastest kernel on a problem, and its time there is bound by call overhead.
     """

@@ -123,7 +123,7 @@ def _above_one(change: Change) -> Interval:
 def _foot(differences: Differences, names: tuple[str, str]) -> Iterator[Text]:
     drift = differences.drift.ratios
     if drift:
-        changed = f"just reading X took {min(drift):.2f} to {max(drift):.2f} times as long in the second run"
+        changed = f"the read limits of the second run are {min(drift):.2f} to {max(drift):.2f} times those of the first"
         yield Text(f"drift     {changed}")
     if any(change.verdict != "too close to call" for change in differences.changes):
         yield Text("95 %      of such intervals cover the true ratio, the drift between the runs included")

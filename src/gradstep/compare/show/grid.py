@@ -47,7 +47,7 @@ def one(found: Findings, console: Console, most: int) -> list[Table]:
 
 
 def whole(found: Findings, console: Console, most: int) -> list[Table]:
-    """Return all contenders in grids of at most so many characters a line, one below the other."""
+    """Return all contenders in grids of at most this many characters a line, one below the other."""
     contenders = [_contender(found, name) for name in found.record.settings.contenders]
     return list(_several(found, contenders, console, most))
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from gradstep.compare.record.records import Conditions
 from gradstep.compare.show.words import counted, listed
 
-# What may vary beside the size.
+# What may vary besides the size.
 _CONDITIONS = ("problem", "dtype", "order", "threads", "models")
 
 # At most this many problems are named one by one; the others are described, or counted.

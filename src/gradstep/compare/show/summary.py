@@ -1,4 +1,4 @@
-"""A judged record in words: the fastest kernel, what bounds the times, how they grow, and what was not measured."""
+"""The details of a judged record in words, besides its verdict: bounds, growth, and what was not measured."""
 
 from __future__ import annotations
 
@@ -27,9 +27,8 @@ class Paragraph(NamedTuple):
 
 
 def paragraphs(found: Findings) -> list[Paragraph]:
-    """Return what a record says, question by question; questions that it does not answer are left out."""
+    """Return what a record says besides its verdict; questions that it does not answer are left out."""
     answers = {
-        f"Fastest {noun(found.record)}": _fastest(found),
         "Where gradstep loses": _lost(found),
         "Bound by": _bounds(found),
         "How times grow": _growth(found),
@@ -39,21 +38,6 @@ def paragraphs(found: Findings) -> list[Paragraph]:
     }
     answered = (Paragraph(heading, list(sentences)) for heading, sentences in answers.items())
     return [paragraph for paragraph in answered if paragraph.sentences]
-
-
-def _fastest(found: Findings) -> Iterator[str]:
-    if not found.record.complete:
-        yield "The run was interrupted; this is what had been measured by then."
-    for cell, result in found.record.wrong():
-        yield f"{result.contender} is WRONG at {place(cell)}: {result.reason}. It was not timed there."
-    for setup, cells in by_setup(found).items():
-        places = [each.fastest for each in cells if each.fastest is not None]
-        sure = collections.Counter(each.name for each in places if not each.alike)
-        close = sum(bool(each.alike) for each in places)
-        clauses = [f"{name} is the fastest on {number}" for name, number in sure.most_common()]
-        if close:
-            clauses.append(f"{close} {'is' if close == 1 else 'are'} too close to call")
-        yield f"{counted(len(cells), 'problem')}, {setup.words}: {'; '.join(clauses)}."
 
 
 def _lost(found: Findings) -> Iterator[str]:

@@ -14,7 +14,7 @@ from gradstep.compare.record.records import Record
 from gradstep.compare.show.places import Places
 from gradstep.compare.show.words import factor, listed
 
-# At most this many winners beside the first have a place of their own.
+# At most this many winners besides the first are named with sizes of their own.
 _MOST_NAMED = 2
 
 _TITLES = {"python": "Python loops", "numpy": "NumPy"}

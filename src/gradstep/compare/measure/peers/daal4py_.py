@@ -37,7 +37,7 @@ def _prepare(examples: Examples, threads: int) -> Call:
 
 
 def _prepare_all(examples: Examples, threads: int) -> Call:
-    # Before the models are parted, so that they share one copy of X.
+    # Before the models are separated, so that they share one copy of X.
     return one_after_another(_prepare)(rows_contiguous(examples), threads)
 
 

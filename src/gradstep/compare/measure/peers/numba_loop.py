@@ -43,7 +43,7 @@ def _prepare_many(examples: Examples, threads: int) -> Call:
     X = np.ascontiguousarray(examples.X)
     m, n = X.shape
     k = examples.models
-    # One row for each model, as loops over the features like it.
+    # One contiguous row for each model, which suits the loops over the features.
     w, y = np.ascontiguousarray(examples.w.T), examples.labels
     loop, shares = _compiled_loops_over_models()
 
@@ -70,9 +70,7 @@ def compiled_loops() -> tuple[Callable[..., None], Callable[..., None]]:
     import numba
 
     @numba.njit(fastmath=True, nogil=True)
-    def loop(
-        X: FloatArray, y: FloatArray, w: FloatArray, b: float, sums: NDArray[np.float64]
-    ) -> None:  # pragma: no cover - compiled, so coverage cannot see it
+    def loop(X: FloatArray, y: FloatArray, w: FloatArray, b: float, sums: NDArray[np.float64]) -> None:
         m, n = X.shape
         db = 0.0
         loss = 0.0
@@ -91,9 +89,7 @@ def compiled_loops() -> tuple[Callable[..., None], Callable[..., None]]:
         sums[n + 1] = loss
 
     @numba.njit(fastmath=True, parallel=True)
-    def shares(
-        X: FloatArray, y: FloatArray, w: FloatArray, b: float, sums: NDArray[np.float64]
-    ) -> None:  # pragma: no cover - compiled, so coverage cannot see it
+    def shares(X: FloatArray, y: FloatArray, w: FloatArray, b: float, sums: NDArray[np.float64]) -> None:
         threads, m = sums.shape[0], X.shape[0]
         for k in numba.prange(threads):
             first, last = k * m // threads, (k + 1) * m // threads
@@ -108,9 +104,7 @@ def _compiled_loops_over_models() -> tuple[Callable[..., None], Callable[..., No
     import numba
 
     @numba.njit(fastmath=True, nogil=True)
-    def loop(
-        X: FloatArray, y: FloatArray, w: FloatArray, b: Vector, sums: NDArray[np.float64]
-    ) -> None:  # pragma: no cover - compiled, so coverage cannot see it
+    def loop(X: FloatArray, y: FloatArray, w: FloatArray, b: Vector, sums: NDArray[np.float64]) -> None:
         m, n = X.shape
         shared = y.shape[1] == 1
         for i in range(m):
@@ -128,9 +122,7 @@ def _compiled_loops_over_models() -> tuple[Callable[..., None], Callable[..., No
                     sums[k, j] += dz * X[i, j]
 
     @numba.njit(fastmath=True, parallel=True)
-    def shares(
-        X: FloatArray, y: FloatArray, w: FloatArray, b: Vector, sums: NDArray[np.float64]
-    ) -> None:  # pragma: no cover - compiled, so coverage cannot see it
+    def shares(X: FloatArray, y: FloatArray, w: FloatArray, b: Vector, sums: NDArray[np.float64]) -> None:
         threads, m = sums.shape[0], X.shape[0]
         for share in numba.prange(threads):
             first, last = share * m // threads, (share + 1) * m // threads

@@ -23,7 +23,7 @@ from gradstep.compare.show.words import micro
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# A name beside the end of a line has at most so many letters, and a letter is about so many pixels wide.
+# A name beside the end of a line has at most this many letters, and a letter is about this many pixels wide.
 _LONGEST_NAME, _LETTER = 14, 7
 
 # Up to this factor from the smallest to the largest value, an axis has ticks between the powers of ten.
@@ -46,7 +46,7 @@ def charts(found: Findings) -> dict[str, list[dict[str, Any]]]:
     Where it has ``ink``, the name stands beside the end of the line in this colour.
     """
     look = {**styles.styles(found.record.settings.contenders), READ_LIMIT: READ_LIMIT_STYLE}
-    # The largest problem first: where a step takes long is where it matters.
+    # The largest problem first: where a step takes long, its time matters.
     bars = reversed(drawable(series.speed_ups, found, len(found.cells)))
     roofs = drawable(series.roofs, found)
     made = {
@@ -163,7 +163,7 @@ def _line(name: str, style: Style, x: list[Any], y: list[float], hovers: list[st
 def _all_times(found: Findings, look: dict[str, Style]) -> list[Entry]:
     """Return the times of each setup along m and along n, in order of the fixed size."""
     drawn = [shown for along in AXES for shown in drawable(series.lines_along, found, along)]
-    # They come with the most telling one first.
+    # The most useful one comes first.
     main = {shown.setup: shown for shown in reversed(drawn)}
     setups = list(series.by_setup(found))
     drawn.sort(key=lambda shown: (setups.index(shown.setup), AXES.index(shown.along), shown.fixed))

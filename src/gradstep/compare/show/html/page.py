@@ -111,6 +111,7 @@ def _said(found: Findings, auto: Auto | None) -> dict[str, Any]:
         "is_noisy": found.noise_warning is not None,
         "paragraphs": paragraphs,
         "timed": _sentence(record.timed),
+        "interrupted": not record.complete,
         "wrong": [f"{result.contender} at {words.place(cell)}: {result.reason}" for cell, result in record.wrong()],
     }
 

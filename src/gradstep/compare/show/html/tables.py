@@ -58,7 +58,7 @@ _OFTEN_THE_SAME = {"data", "dtype", "order", "threads", "models"}
 _SETUP = ("dtype", "order", "threads", "models")
 _CONDITIONS = ("data", "m", "n", *_SETUP)
 
-# What goes without saying.
+# Not shown, because it is the usual case.
 _ONE_MODEL = ("models", "1")
 
 
@@ -100,7 +100,7 @@ def _place(found: CellFindings) -> Place:
 
 def speed(ratio: float) -> str:
     """Return how many times faster something is than the base, such as 1.85×, or how many times slower."""
-    # What rounds to 1.00 is neither.
+    # A ratio that rounds to 1.00 is neither faster nor slower.
     return words.times(ratio) if ratio >= 0.995 else f"{words.times(1.0 / ratio)} slower"
 
 

@@ -16,6 +16,9 @@ _MOST_PROBLEMS = 4
 # The height of a bar, of what stands above the bars of a problem, and of the axis below them, in inches.
 _BAR, _BARS_HEAD, _AXIS = 0.24, 0.5, 0.5
 
+# How far the bars of a problem are from the left and right ends of the picture, in inches: alone, or one of two.
+_ALONE, _ON_THE_LEFT, _ON_THE_RIGHT = (1.35, 0.7), (1.35, 4.55), (5.2, 0.7)
+
 
 def draw(found: Findings) -> dict[str, Any]:
     """Draw the speed-up of each contender over the base."""
@@ -39,7 +42,7 @@ def draw(found: Findings) -> dict[str, Any]:
     for row, height in zip(rows, heights, strict=True):
         top += _BARS_HEAD
         for column, each in enumerate(row):
-            left, right = (1.35, 0.7) if len(problems) == 1 else (1.35, 4.55) if column == 0 else (5.2, 0.7)
+            left, right = _ALONE if len(problems) == 1 else (_ON_THE_LEFT, _ON_THE_RIGHT)[column]
             axes = canvas.axes(figure, left, whole - top - _BAR * len(each.bars), right, top)
             _draw_bars(axes, each, look, limits)
         top += height + _AXIS
