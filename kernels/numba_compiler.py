@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
@@ -28,8 +30,22 @@ if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # Numba sets its att
 lock_of_compilation = lock_against_forks
 
 
+def _digest_of_sources() -> str:
+    digest = hashlib.blake2b()
+    for file in sorted(Path(__file__).parent.glob("numba_*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+_sources = _digest_of_sources()
+
+
 class _Cache(FunctionCache):
     """Numba's cache of a function on disk, whose failures cost time and nothing else: what it lacks is compiled."""
+
+    def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
+        """Return what machine code is kept by. Numba looks at the file of the function, not at those that it calls."""
+        return *super()._index_key(sig, codegen), _sources  # type: ignore[no-untyped-call]  # Numba has no types
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return what was compiled before; None if there is nothing, or it cannot be read."""

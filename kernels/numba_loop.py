@@ -104,7 +104,8 @@ def _refusal(fault: str) -> PartialSums:
 @_compiled
 def _prepared(job: Job, size: int) -> tuple[Vector, int, int, int]:
     """Return new memory, where the job is in it, where there is room for its sums, and how much that is, in bytes."""
-    bytes_ = shape_of(job, size).bytes_
+    shape = shape_of(job, size)
+    bytes_ = shape.numbers * size + shape.doubles * 8
     owner = aligned(NUMBERS_OF_JOB + bytes_ // 8 + 1)
     place = address(owner)
     write_job(job, place)

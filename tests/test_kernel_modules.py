@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import shutil
+from pathlib import Path
 
 import numpy as np
 import problems
@@ -12,6 +14,7 @@ from availability import load_or_explain
 from kernel_calls import raw_sums, same_bits
 from many_models import random_models
 
+import gradstep
 from gradstep import gradient, registry
 from gradstep.kernels import python_loop
 
@@ -99,6 +102,41 @@ def test_numba_cache_is_safe_when_processes_start_at_once(tmp_path):
     assert any(tmp_path.rglob("*.nbi")), "nothing was cached"
     later = processes.run(code, environment)
     assert len({*together, later}) == 1
+
+
+def test_numba_compiles_again_what_calls_a_function_that_has_changed(tmp_path):
+    load_or_explain("numba")
+    shutil.copytree(Path(gradstep.__file__).parent, tmp_path / "gradstep", ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {"PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    code = """
+        import gradstep
+        print(gradstep.gradient([[1.0]], [1.0], [0.0], 0.0, kernel="numba").db, gradstep.__file__)
+    """
+
+    def cached_after_a_call():
+        assert processes.run(code, environment).split() == ["-0.5", str(tmp_path / "gradstep" / "__init__.py")]
+        return len(list(tmp_path.rglob("numba_loop._check_and_sum-*.nbc")))
+
+    assert [cached_after_a_call(), cached_after_a_call()] == [1, 1]
+    with (tmp_path / "gradstep" / "kernels" / "numba_job.py").open("a") as called:
+        called.write("# Changed.\n")
+    assert cached_after_a_call() == 2
+
+
+def test_numba_compiles_the_sums_once_for_a_dtype():
+    load_or_explain("numba")
+    code = """
+        import numpy as np
+        from gradstep.kernels import numba_blocks, numba_loop
+        X, y, theta, out = np.ones((4, 2)), np.ones(4), np.zeros((1, 3)), np.empty((1, 1, 4))
+        for sums in numba_loop.variants.values():
+            for columns in X, np.asfortranarray(X):
+                for weights in None, y, y.reshape(1, 4):
+                    for direction in None, theta:
+                        sums(columns, y, theta, 4, out, weights, direction)
+        print(len(numba_blocks.SUMS["float64"].signatures), len(numba_blocks.SUMS["float32"].signatures))
+    """
+    assert processes.run(code).split() == ["1", "0"]
 
 
 def test_numba_compiles_once_whatever_is_read_only_and_however_it_lies():
