@@ -106,21 +106,27 @@ ON_CORES = """
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a program choose the cores of a thread")
-@pytest.mark.skipif(threads.usable_cores() < 2, reason="there is one core, so no helper")
-class TestHelpersKeepOffTheirCallersCore:
-    def test_on_whichever_core_it_is(self):
-        code = """
+only_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a program choose a thread's cores")
+only_with_two_cores = pytest.mark.skipif(threads.usable_cores() < 2, reason="there is one core, so no helper")
+
+
+@only_linux
+@only_with_two_cores
+def test_helpers_keep_off_their_callers_core():
+    code = """
     assert cores_of_the_helper(second) == cores - {second}
     os.sched_setaffinity(0, {first})
     threads.share(lambda first, last: None, 100, threads=2, turns=50)
     assert os.sched_getaffinity(helper) == cores - {first}
     print("off")
     """
-        assert processes.run(ON_CORES + code).split() == ["off"]
+    assert processes.run(ON_CORES + code).split() == ["off"]
 
-    def test_within_the_cores_that_others_leave_them(self):
-        code = """
+
+@only_linux
+@only_with_two_cores
+def test_helpers_stay_within_the_cores_that_others_leave_them():
+    code = """
     os.sched_setaffinity(helper, {first, second})
     assert cores_of_the_helper(second) == {first}
     os.sched_setaffinity(helper, {second})
@@ -129,7 +135,27 @@ class TestHelpersKeepOffTheirCallersCore:
     assert cores_of_the_helper(second) == {second}
     print("within")
     """
-        assert processes.run(ON_CORES + code).split() == ["within"]
+    assert processes.run(ON_CORES + code).split() == ["within"]
+
+
+def test_idle_helpers_sleep():
+    code = """
+    import time
+    import numpy as np
+    from gradstep import processor, threads
+
+    threads.usable_cores = lambda: 4
+    read = processor.load_best().read
+    # So often that the helpers expect to be needed soon.
+    for _ in range(200):
+        with threads.team(4) as team:
+            read(np.ones(100_001), team)
+    used = time.process_time()
+    time.sleep(1.0)
+    assert time.process_time() - used < 0.2
+    print("asleep")
+    """
+    assert processes.run(code).split() == ["asleep"]
 
 
 def test_a_team_of_a_caller_alone_reads_everything():
