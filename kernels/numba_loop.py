@@ -323,8 +323,10 @@ def entry_of(function: Any, signature: tuple[Any, ...]) -> Any:
 
 def address_of(function: Any, signature: tuple[Any, ...]) -> int:
     """Return the address of the same code for callers in C, which hand on numbers."""
-    place: int = CompileResultWAP(_overload(function, signature)).__wrapper_address__()
-    return place
+    # With the lock, because LLVM has one of its own, and a child that is forked meanwhile would wait for it for ever.
+    with _compiling:
+        place: int = CompileResultWAP(_overload(function, signature)).__wrapper_address__()
+        return place
 
 
 def _overload(function: Any, signature: tuple[Any, ...]) -> Any:

@@ -44,7 +44,8 @@ def test_help_names_all_that_the_tables_have_within_60_lines(command):
 
 
 def test_compare_writes_nothing_but_the_result_into_a_pipe(tmp_path):
-    outcome = process("compare", *LARGER, "--kernels", "python,numpy", "--quiet", COLUMNS="40")
+    # The last of two budgets counts. A verdict may take as long as others keep the machine busy.
+    outcome = process("compare", *LARGER, "--budget", "20", "--kernels", "python,numpy", "--quiet", COLUMNS="40")
     assert (outcome.code, outcome.err) == (0, "")
     assert "\x1b" not in outcome.out
     lines = outcome.out.splitlines()
@@ -53,7 +54,10 @@ def test_compare_writes_nothing_but_the_result_into_a_pipe(tmp_path):
     # Size, time, unit, time, unit, speed-up: nothing is cut off, although the screen claims to be narrow.
     assert len(row) == 7
     assert row[-1].endswith("×")
-    assert any(line.startswith("numpy is the fastest kernel at m = 500, n = 3, ") for line in lines)
+    # The fastest, or ahead where there was no time for a verdict.
+    assert any(
+        line.startswith(("numpy is the fastest kernel at m = 500, ", "numpy is ahead at m = 500, ")) for line in lines
+    )
     assert lines[-1] == CODE_OF_NUMPY
 
 
