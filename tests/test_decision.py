@@ -30,6 +30,13 @@ def test_rounds_may_help_until_the_fastest_is_decided_or_a_tie():
     assert is_open(*few)
 
 
+def test_who_took_no_part_in_added_rounds_was_far_slower():
+    python = changed(result("python", 100.0), samples=[100.0, 101.0])
+    assert not is_open(noisy("cython", 1.0, 0.01), python)
+    assert not is_open(noisy("cython", 1.0, 0.01), noisy("numba", 1.2, 0.01), python)
+    assert is_open(noisy("cython", 1.0, 0.01), noisy("numba", 1.05, 0.4), python)
+
+
 def test_tie_that_another_resample_may_deny_is_still_open():
     # The interval of 95 % ends just within the 5 %; the one that ends the asking does not.
     first, near = noisy("cython", 1.0, 0.04, seed=13), noisy("numba", 1.0, 0.04, seed=13)

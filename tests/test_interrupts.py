@@ -14,6 +14,7 @@ import processes
 import pytest
 from command_line import assert_one_line, write_csv
 
+from gradstep.cli.interrupts import became
 from gradstep.compare.measure import timing
 from gradstep.compare.record import records
 
@@ -386,3 +387,11 @@ def test_interrupt_that_python_forgets_is_not_shown():
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "processor" in done.stdout
+
+
+def test_causes_that_go_round_in_a_circle_have_an_end():
+    first, second = ValueError(), TypeError()
+    first.__context__, second.__cause__ = second, first
+    assert not became(first)
+    second.__cause__ = KeyboardInterrupt()
+    assert became(first)

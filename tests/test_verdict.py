@@ -50,6 +50,18 @@ def test_winner_everywhere_with_its_lead_and_the_code():
     assert said(record)[-1] == 'import gradstep; gradstep.step(X, y, w, b, alpha, kernel="cython")'
 
 
+def test_rounds_that_were_added_count():
+    decided = made_records.cell(100, 2, {"numpy": 3e-5, "cython": 2e-5})
+    few = [records.changed(each, samples=each.samples[:2]) for each in decided.results]
+    record = made_records.record(decided, made_records.cell(1000, 2, {}, results=few))
+    record = records.changed(record, settings=records.changed(record.settings, rounds=2))
+    assert said(record)[:2] == [
+        "cython is the fastest kernel at m = 100, 1.5× faster than the next.",
+        "cython is ahead at m = 1,000; a verdict needs at least 6 rounds.",
+    ]
+    assert not any("needs at least" in each for each in said(records.changed(record, cells=[decided])))
+
+
 def test_winners_by_size():
     cells = [
         made_records.cell(m, n, {"numpy": 1e-5 if m == 100 else 3e-5, "cython": 2e-5})

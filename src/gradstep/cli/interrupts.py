@@ -80,9 +80,14 @@ def _end(number: int, _frame: FrameType | None) -> None:
 
 def became(error: BaseException | None) -> bool:
     """Return whether an error is what became of Ctrl-C: NumPy makes it one of the cell that it was reading."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
+    # An error that is kept and raised again may come to have itself among its causes.
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        seen.add(id(error))
         error = error.__cause__ or error.__context__
-    return error is not None
+    return False
 
 
 def _ignore_at_the_end() -> None:

@@ -37,11 +37,14 @@ def still_open(cell: Cell) -> bool:
     """Return whether more rounds may show which contender is the fastest.
 
     They are not needed where each of the others is slower or tied, even with the doubt that repeated checking adds.
+    Those that are far slower take no part in added rounds, and count as slower.
     """
-    timed = {result.contender: result.samples for result in cell.results if result.status == "timed"}
+    samples = {result.contender: result.samples for result in cell.results if result.status == "timed"}
+    most = max(map(len, samples.values()), default=0)
+    timed = {name: each for name, each in samples.items() if len(each) == most}
     if len(timed) < 2:
         return False
-    if min(map(len, timed.values())) < FEWEST:
+    if most < FEWEST:
         return True
     rounds = Rounds(timed)
     first, *others = rounds.ranked(list(timed))

@@ -10,7 +10,7 @@ from gradstep.compare.judge.decision import TIE
 from gradstep.compare.judge.findings import Findings
 from gradstep.compare.judge.statistics import FEWEST
 from gradstep.compare.judge.verdict import Against, Auto, Choice, Span, Standing, Verdict, verdict
-from gradstep.compare.record.records import Record
+from gradstep.compare.record.records import Cell, Record
 from gradstep.compare.show.places import Places
 from gradstep.compare.show.words import factor, listed
 
@@ -56,8 +56,7 @@ def answer(found: Findings, auto: Auto | None = None) -> Answer:
     """Return the verdict; the parameters are those of `sentences`."""
     given = verdict(found, auto)
     places = Places(given.cells)
-    rounds = found.record.settings.rounds
-    said = [*_wrong(found.record), *_fastest(given, rounds, places), *_over(given), *_peers(given, places)]
+    said = [*_wrong(found.record), *_fastest(given, places), *_over(given), *_peers(given, places)]
     return Answer(said or ["Nothing was timed."], None if given.choice is None else _code(given.choice))
 
 
@@ -72,7 +71,7 @@ def _wrong(record: Record) -> Iterator[str]:
 # The fastest.
 
 
-def _fastest(given: Verdict, rounds: int, places: Places) -> Iterator[str]:
+def _fastest(given: Verdict, places: Places) -> Iterator[str]:
     """Say which kernel is the fastest and where, and what is tied or open; of peers only where no kernel was timed."""
     standings, noun = (given.kernels, "kernel") if given.kernels else (given.peers, "peer")
     if not standings:
@@ -83,12 +82,17 @@ def _fastest(given: Verdict, rounds: int, places: Places) -> Iterator[str]:
     decided = [each for each in standings if each.decision == "decided"]
     if decided:
         yield _winners(decided, noun, given, places)
-    if rounds < FEWEST:
-        yield f"{_ahead(standings, places)}; a verdict needs at least {FEWEST} rounds."
-        return
-    undecided = [*_tied(standings, places), *_open(standings, places)]
+    few = [each for each in standings if each.decision == "open" and _fewest_samples(each.cell) < FEWEST]
+    if few:
+        yield f"{_ahead(few, places)}; a verdict needs at least {FEWEST} rounds."
+    enough = [each for each in standings if each not in few]
+    undecided = [*_tied(enough, places), *_open(enough, places)]
     if undecided:
         yield " ".join(undecided)
+
+
+def _fewest_samples(cell: Cell) -> int:
+    return min(len(result.samples) for result in cell.results if result.status == "timed")
 
 
 def _only(names: Sequence[str], noun: str) -> str:
