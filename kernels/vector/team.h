@@ -27,8 +27,9 @@ typedef struct {
     void *context;
     /* Whether there is an errand for the interpreter. */
     long errand;
-    /* Whether the helper was needed again at once, and so expects it to go on. */
-    int stays_awake;
+    /* How often in a row the helper had to wait long. It stays awake unless that was so twice: a single long wait may
+       be the trial of a way with fewer threads. */
+    int long_waits;
     Cores cores;
 } Seat;
 
@@ -56,7 +57,7 @@ static int seat_open(Seat *seat)
 {
     seat->state = SEAT_EMPTY;
     seat->errand = 0;
-    seat->stays_awake = 0;
+    seat->long_waits = 0;
     cores_open(&seat->cores);
     seat->wake = PyThread_allocate_lock();
     seat->done = PyThread_allocate_lock();
@@ -83,7 +84,10 @@ static void seat_serve(Seat *seat)
 {
     cores_begin(&seat->cores);
     do {
-        seat->stays_awake = acquire_awake(seat->wake, seat->stays_awake);
+        if (acquire_awake(seat->wake, seat->long_waits < 2))
+            seat->long_waits = 0;
+        else if (seat->long_waits < 2)
+            seat->long_waits++;
         if (team_swap(&seat->state, SEAT_POSTED, SEAT_RUNNING)) {
             seat->work(seat->context);
             team_set(&seat->state, SEAT_EMPTY);
