@@ -53,10 +53,13 @@ def test_figure_has_a_bar_for_each_version_timed_at_the_largest_size(found):
 def test_losses_are_counted_and_listed():
     record = sample_records.sample(m_list=(100, 10_000), n_list=(100,), contenders=("cython", "scikit-learn"))
     nothing_lost = docs_record.losses(findings(record))
-    assert nothing_lost == (
-        "On 0 of 2 problems of the record a peer is faster than every kernel; on 0 it is too close to call.\n"
-    )
+    assert nothing_lost == "On 0 of 2 problems of the record a peer is faster than every kernel.\n"
     first, second = record.cells
+    alike = [timed(result.contender, sample_records.RIGHT, [1.0e-4] * 7, 1) for result in first.results]
+    close = records.changed(record, cells=[records.changed(first, results=alike), second])
+    assert docs_record.losses(findings(close)) == (
+        "On 0 of 2 problems of the record a peer is faster than every kernel; on 1 it is too close to call.\n"
+    )
     swapped = [
         timed(result.contender, sample_records.RIGHT, [3.0e-4 if result.contender == "cython" else 1.0e-4] * 7, 1)
         for result in first.results

@@ -82,10 +82,9 @@ def losses(found: Findings) -> str:
     against = verdict(found).against
     lost = [each for each in against if each.ratio.verdict == "faster"]
     close = sum(each.ratio.verdict == "too close to call" for each in against)
-    counts = (
-        f"On {len(lost)} of {words.counted(len(against), 'problem')} of the record a peer is faster than every kernel; "
-        f"on {close} it is too close to call.\n"
-    )
+    problems = words.counted(len(against), "problem")
+    counts = f"On {len(lost)} of {problems} of the record a peer is faster than every kernel"
+    counts += f"; on {close} it is too close to call.\n" if close else ".\n"
     if not lost:
         return counts
     rows = [["m", "n", "threads", "fastest peer", "fastest kernel", "the peer is"], ["---:"] * 3 + ["---"] * 3]
