@@ -86,7 +86,7 @@ _compiled = compiler()
 
 def size_of(array: FloatArray) -> int:
     """Return the size of a number of an array, known at compile time; for compiled code."""
-    raise NotImplementedError(array.dtype)
+    raise NotImplementedError(array.dtype)  # Python never calls it: Numba takes the overload below
 
 
 @overload(size_of, strict=False)

@@ -86,7 +86,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 class Counted:
-    """A kernel with two variants, which count their calls; each call takes what is said of it."""
+    """A kernel with two variants, which count their calls; each call lasts as long as the test says."""
 
     name = "counted"
     releases_gil = True
@@ -214,9 +214,9 @@ def test_a_kernel_without_variants_is_one_with_one():
 
 
 class Serial:
-    """A kernel each of whose calls takes as long, however little it does: it is the fastest on one thread.
+    """A kernel whose calls all last equally long, however few rows they get: it is the fastest on one thread.
 
-    It notes its callers. Where it is told that there is a helper, its user's thread waits until that one has called.
+    It notes its callers. If the test says that there is a helper, the caller waits until the helper has called.
     """
 
     name = "serial"
